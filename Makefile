@@ -1,0 +1,42 @@
+# Everything a fresh machine needs is python3 (3.11 or newer, with venv) and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+OBJECTS ?= 5000
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.ready           ## run the main job on the embedded OSS
+	$(BIN)/bulkmeta demo --objects $(OBJECTS)
+
+test: $(VENV)/.ready-test      ## the whole test suite but its long runs
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
+
+# A venv with a recent pip. Debian without python3-venv has no ensurepip: there the
+# system's pip, if present, installs into the venv from outside.
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --without-pip --clear $(VENV)
+	if [ -x $(BIN)/pip ]; then $(BIN)/python -m pip install -q --upgrade 'pip>=25.1'; \
+	else $(PYTHON) -m pip --python $(BIN)/python install -q 'pip>=25.1'; fi
+	touch $@
+
+$(VENV)/.ready: $(VENV)/.pip pyproject.toml
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(BIN)/python -m pip install -q --group test
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-test
+	$(BIN)/python -m pip install -q --group dev
+	touch $@
