@@ -86,10 +86,7 @@ def get_bucket_location(
     context: Context, request: Request, bucket: StoredBucket
 ) -> Reply:
     """GetBucketLocation."""
-    reply = document("LocationConstraint", ())
-    location = f"oss-{context.options.region}".encode()
-    reply.body = reply.body.replace(b"></", b">" + location + b"</")
-    return reply
+    return document("LocationConstraint", f"oss-{context.options.region}")
 
 
 def get_bucket_acl(context: Context, request: Request, bucket: StoredBucket) -> Reply:

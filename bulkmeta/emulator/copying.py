@@ -134,7 +134,7 @@ def _refuse_size(request: Request, bucket: StoredBucket, source: StoredObject) -
 def _copied(
     context: Context, request: Request, bucket: StoredBucket, source: StoredObject
 ) -> StoredObject:
-    own = _is_self(request, source)
+    storage_class, restore = _class(context, request, bucket, source)
     made = replace(
         source,
         bucket=request.bucket,
@@ -143,13 +143,13 @@ def _copied(
         tags=_tags(request, source),
         acl=_acl(context, request, bucket, source),
         sse=_encryption(context, request, bucket, source),
-        **_class(context, request, bucket, source),
+        storage_class=storage_class,
+        restore=restore,
     )
     # Without versions, the metadata of an object copied onto itself is ignored
     # whatever the directive says.
-    if _directive(request, "metadata") == "REPLACE" or (
-        own and bucket.versioning is None
-    ):
+    ignored = _is_self(request, source) and bucket.versioning is None
+    if _directive(request, "metadata") == "REPLACE" or ignored:
         made = replace(
             made,
             meta=check_meta(request.meta()),
@@ -183,13 +183,13 @@ def _acl(
 
 def _class(
     context: Context, request: Request, bucket: StoredBucket, source: StoredObject
-) -> dict[str, str | None]:
+) -> tuple[str, str | None]:
     kept = context.options.class_on_copy == "keep" and _is_self(request, source)
     default = source.storage_class if kept else bucket.storage_class
     storage_class = sent_class(request, default)
     # A rewritten copy of restored content is cold again.
     restore = source.restore if kept and storage_class == default else None
-    return {"storage_class": storage_class, "restore": restore}
+    return storage_class, restore
 
 
 def _encryption(

@@ -50,7 +50,9 @@ class RequestLog:
         self._lock = threading.Lock()
         self._file = None
         if file is not None:
-            self._file = Path(file).open("a", encoding="ascii", buffering=1)
+            self._file = Path(file).open(  # noqa: SIM115 - closed in `close`
+                "a", encoding="ascii", buffering=1
+            )
 
     def add(self, logged: LoggedRequest) -> None:
         """Keep a request."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .clock import http_date
 from .conditions import check_conditions
+from .content import describe_content
 from .context import version_headers
 from .errors import ServiceError, immutable
 from .rules import (
@@ -19,7 +20,6 @@ from .rules import (
     sent_class,
     sent_sse,
 )
-from .store import describe_content
 from .stored import STANDARD_HEADERS, StoredObject
 from .wire import Reply
 
@@ -48,7 +48,7 @@ def put_object(context: Context, request: Request, bucket: StoredBucket) -> Repl
         storage_class=sent_class(request, bucket.storage_class),
         sse=sent_sse(request) or bucket.encryption,
         extra=persistent_headers(request),
-        **describe_content(request.bucket, request.key, request.body, 0),
+        **describe_content(request.bucket, request.key, request.body),
     )
     context.refuse_overwrite(request, bucket)
     made = context.store.save(made, request.body)

@@ -45,11 +45,39 @@ _OBJECT = {
 }
 # Sub-resources the service has and this stand-in has not.
 _FOREIGN = frozenset(
-    "accessMonitor asyncFetch callback cname cors inventory inventoryId lifecycle live"
-    " logging metaQuery objectWorm overwriteConfig policy policyStatus"
-    " publicAccessBlock qosInfo referer replication requestPayment resourceGroup seal"
-    " stat style tagging transferAcceleration uploadId uploads website wormId"
-    " x-oss-process".split()
+    [
+        "accessMonitor",
+        "asyncFetch",
+        "callback",
+        "cname",
+        "cors",
+        "inventory",
+        "inventoryId",
+        "lifecycle",
+        "live",
+        "logging",
+        "metaQuery",
+        "objectWorm",
+        "overwriteConfig",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "qosInfo",
+        "referer",
+        "replication",
+        "requestPayment",
+        "resourceGroup",
+        "seal",
+        "stat",
+        "style",
+        "tagging",
+        "transferAcceleration",
+        "uploadId",
+        "uploads",
+        "website",
+        "wormId",
+        "x-oss-process",
+    ]
 )
 _KNOWN_BUCKET = frozenset(name for _, name in _BUCKET)
 _KNOWN_OBJECT = frozenset(name for _, name in _OBJECT)

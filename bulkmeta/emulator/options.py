@@ -28,7 +28,7 @@ DEFAULT_CREDENTIAL = Credential("embedded-key-id", "embedded-key-secret")
 
 @dataclass(frozen=True, slots=True)
 class EmulatorOptions:
-    """How to serve and how to behave; the defaults are the lossy reading of the docs."""
+    """How to serve and to behave; where evidence conflicts, the lossy way."""
 
     host: str = "127.0.0.1"
     port: int = 0

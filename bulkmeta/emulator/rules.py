@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+from .content import content_md5
 from .errors import ServiceError, invalid_argument, not_implemented
 from .stored import OBJECT_ACLS, SSE_HEADERS, STORAGE_CLASSES
 
@@ -80,12 +80,6 @@ def check_digest(request: Request) -> None:
     if sent is not None and sent != content_md5(request.body):
         message = "The Content-MD5 you specified was invalid."
         raise ServiceError(400, "InvalidDigest", message, ec="0017-00000001")
-
-
-def content_md5(body: bytes) -> str:
-    """The Content-MD5 of a body."""
-    digest = hashlib.md5(body, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
 
 
 def check_meta(meta: Mapping[str, str]) -> dict[str, str]:

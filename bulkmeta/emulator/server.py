@@ -156,9 +156,13 @@ def _endpoint(runner: web.ServerRunner) -> str:
 
 
 async def run_forever(
-    options: EmulatorOptions, on_ready: Callable[[str], None]
+    options: EmulatorOptions,
+    on_ready: Callable[[str], None],
+    prepare: Callable[[Store], object] = lambda _: None,
 ) -> None:
-    """Serve in the running loop until cancelled; `on_ready` is given the endpoint.
+    """Serve in the running loop until cancelled.
+
+    `prepare` is given the store before anything is served, `on_ready` the endpoint.
 
     Raises:
         OSError: the address cannot be bound, or the log file not opened.
@@ -166,6 +170,7 @@ async def run_forever(
     """
     emulator = Emulator(options)
     try:
+        prepare(emulator.store)
         async with emulator.serving() as endpoint:
             on_ready(endpoint)
             await asyncio.Event().wait()

@@ -7,7 +7,6 @@ be called from any thread.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import sqlite3
 import threading
@@ -16,59 +15,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from .stored import NULL_VERSION, StoredBucket, StoredObject, content_etag, crc64
+from .content import describe_content
+from .rows import COLUMNS, INSERT, SCHEMA, SELECT, from_row, to_row
+from .stored import NULL_VERSION, StoredBucket, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from .clock import Clock
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS buckets (
-    name TEXT PRIMARY KEY, config TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS objects (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    bucket TEXT NOT NULL, key TEXT NOT NULL, version_id TEXT NOT NULL,
-    is_latest INTEGER NOT NULL, is_marker INTEGER NOT NULL,
-    last_modified INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
-    storage_class TEXT NOT NULL, object_type TEXT NOT NULL, restore TEXT,
-    rest TEXT NOT NULL, body BLOB,
-    UNIQUE (bucket, key, version_id)
-);
-CREATE INDEX IF NOT EXISTS current_objects ON objects (bucket, key)
-    WHERE is_latest = 1 AND is_marker = 0;
-"""
-_COLUMNS = (
-    "bucket",
-    "key",
-    "version_id",
-    "is_latest",
-    "is_marker",
-    "last_modified",
-    "size",
-    "etag",
-    "storage_class",
-    "object_type",
-    "restore",
-)
-_REST = (
-    "content_type",
-    "headers",
-    "meta",
-    "tags",
-    "acl",
-    "sse",
-    "crc64",
-    "content_md5",
-    "symlink_target",
-    "extra",
-)
-_SELECT = f"SELECT number, {', '.join(_COLUMNS)}, rest FROM objects"  # noqa: S608
-_INSERT = (
-    f"INSERT INTO objects ({', '.join(_COLUMNS)}, rest, body)"  # noqa: S608
-    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"
-)
 _CURRENT = "bucket = ? AND is_latest = 1 AND is_marker = 0"
 _BACKDATED_S = 3600
 _PAGE = 1000
@@ -105,7 +60,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         # The operating system keeps what was written when this process is killed.
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
         for (config,) in self._db.execute("SELECT config FROM buckets"):
             bucket = StoredBucket(**json.loads(config))
             self._buckets[bucket.name] = bucket
@@ -215,7 +170,7 @@ class Store:
         made = replace(made, version_id=version_id, is_latest=True)
         with self._transaction() as db:
             self._make_room(db, made, versioning)
-            cursor = db.execute(_INSERT, (*_to_row(made), body))
+            cursor = db.execute(INSERT, (*to_row(made), body))
             return replace(made, number=cursor.lastrowid or 0)
 
     def _make_room(
@@ -241,11 +196,11 @@ class Store:
     def update_object(self, found: StoredObject, **changes: Any) -> StoredObject:
         """Change fields of a stored version in place; its content stays."""
         changed = replace(found, **changes)
-        assignments = ", ".join(f"{name} = ?" for name in (*_COLUMNS, "rest"))
+        assignments = ", ".join(f"{name} = ?" for name in (*COLUMNS, "rest"))
         with self._lock:
             self._db.execute(
                 f"UPDATE objects SET {assignments} WHERE number = ?",  # noqa: S608
-                (*_to_row(changed), found.number),
+                (*to_row(changed), found.number),
             )
         return changed
 
@@ -289,14 +244,14 @@ class Store:
     ) -> StoredObject | None:
         """The current version (maybe a delete marker) or the one asked for."""
         if version_id is None:
-            query = f"{_SELECT} WHERE bucket = ? AND key = ? AND is_latest = 1"
+            query = f"{SELECT} WHERE bucket = ? AND key = ? AND is_latest = 1"
             values: tuple[str, ...] = (bucket, key)
         else:
-            query = f"{_SELECT} WHERE bucket = ? AND key = ? AND version_id = ?"
+            query = f"{SELECT} WHERE bucket = ? AND key = ? AND version_id = ?"
             values = (bucket, key, version_id)
         with self._lock:
             row = self._db.execute(query, values).fetchone()
-        return None if row is None else _from_row(row)
+        return None if row is None else from_row(row)
 
     def get_object(
         self, bucket: str, key: str, version_id: str | None = None
@@ -333,20 +288,20 @@ class Store:
         if after is not None and after >= prefix:
             low, operator = after, ">"
         query = (
-            f"{_SELECT} WHERE {_CURRENT} AND key {operator} ?"
+            f"{SELECT} WHERE {_CURRENT} AND key {operator} ?"
             " AND key <= ? ORDER BY key LIMIT ?"
         )
         values = (bucket, low, prefix + AFTER_ALL, limit)
         with self._lock:
             rows = self._db.execute(query, values).fetchall()
-        return [_from_row(row) for row in rows]
+        return [from_row(row) for row in rows]
 
     def versions(self, bucket: str, key: str) -> list[StoredObject]:
         """All versions of one key, delete markers included, newest first."""
-        query = f"{_SELECT} WHERE bucket = ? AND key = ? ORDER BY number DESC"
+        query = f"{SELECT} WHERE bucket = ? AND key = ? ORDER BY number DESC"
         with self._lock:
             rows = self._db.execute(query, (bucket, key)).fetchall()
-        return [_from_row(row) for row in rows]
+        return [from_row(row) for row in rows]
 
     def version_page(
         self, bucket: str, prefix: str, after: tuple[str, int | None], limit: int
@@ -354,7 +309,7 @@ class Store:
         """Versions by key, newest first, behind a key and a version's number."""
         key, number = after
         query = (
-            f"{_SELECT} WHERE bucket = ? AND key >= ? AND key <= ?"
+            f"{SELECT} WHERE bucket = ? AND key >= ? AND key <= ?"
             " AND (key > ? OR (key = ? AND number < ?))"
             " ORDER BY key, number DESC LIMIT ?"
         )
@@ -362,7 +317,7 @@ class Store:
         values = (bucket, low, prefix + AFTER_ALL, key, key, number or 0, limit)
         with self._lock:
             rows = self._db.execute(query, values).fetchall()
-        return [_from_row(row) for row in rows]
+        return [from_row(row) for row in rows]
 
     def boundaries(self, bucket: str, ranges: int) -> list[str]:
         """The first keys of ranges 1..n-1 when all keys are cut evenly."""
@@ -382,33 +337,6 @@ class Store:
             ]
 
 
-def describe_content(
-    bucket: str, key: str, body: bytes | None, size: int
-) -> dict[str, Any]:
-    """Size and checksums; made up, but stable, when only a size is declared."""
-    if body is not None:
-        digest = hashlib.md5(body, usedforsecurity=False).digest()
-        return {
-            "size": len(body),
-            "etag": digest.hex().upper(),
-            "crc64": crc64(body),
-            "content_md5": base64.b64encode(digest).decode(),
-        }
-    stand_in = f"{bucket}/{key}/{size}".encode()
-    return {"size": size, "etag": content_etag(stand_in), "crc64": crc64(stand_in)}
-
-
 def new_version_id() -> str:
     """A version id of the form the service uses."""
     return "CAEQ" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-
-
-def _to_row(made: StoredObject) -> tuple[object, ...]:
-    rest = json.dumps([getattr(made, name) for name in _REST])
-    return (*(getattr(made, name) for name in _COLUMNS), rest)
-
-
-def _from_row(row: tuple[Any, ...]) -> StoredObject:
-    number, bucket, key, version_id, latest, marker, *listed, rest = row
-    head = (bucket, key, version_id, latest == 1, marker == 1)
-    return StoredObject(*head, *listed, *json.loads(rest), number)

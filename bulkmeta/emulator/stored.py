@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,33 +24,6 @@ COLD_CLASSES = ("Archive", "ColdArchive", "DeepColdArchive")
 STORAGE_CLASSES = ("Standard", "IA", *COLD_CLASSES)
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 NULL_VERSION = "null"
-
-_CRC_POLY = 0xC96C5795D7870F42
-_ALL_ONES = 0xFFFFFFFFFFFFFFFF
-
-
-@lru_cache(maxsize=1)
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_CRC_POLY if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-def crc64(body: bytes) -> int:
-    """CRC-64/XZ (ECMA-182 reflected), which OSS gives in x-oss-hash-crc64ecma."""
-    table, crc = _crc_table(), _ALL_ONES
-    for byte in body:
-        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ _ALL_ONES
-
-
-def content_etag(body: bytes) -> str:
-    """The unquoted ETag of an object made by one PUT: the MD5 of its content."""
-    return hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
 
 
 @dataclass(frozen=True, slots=True)

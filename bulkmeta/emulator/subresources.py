@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from .content import describe_content
 from .context import version_headers
 from .documents import OWNER, child_text, document, malformed, parse
 from .errors import ServiceError, already_exists, invalid_argument
@@ -20,7 +21,6 @@ from .rules import (
     sent_class,
     sent_sse,
 )
-from .store import describe_content
 from .stored import COLD_CLASSES, STANDARD_HEADERS, StoredObject
 from .wire import Reply
 
@@ -116,7 +116,7 @@ def put_symlink(context: Context, request: Request, bucket: StoredBucket) -> Rep
         tags=parse_tagging(request.headers.get("x-oss-tagging", "")),
         acl=sent_acl(request, bucket, "default"),
         storage_class=sent_class(request, bucket.storage_class),
-        **{**describe_content(request.bucket, request.key, None, 0), "size": 0},
+        **describe_content(request.bucket, request.key, None),
     )
     made = context.store.save(made, b"")
     return Reply(200, version_headers(bucket, made))
@@ -149,7 +149,7 @@ def append_object(context: Context, request: Request, bucket: StoredBucket) -> R
         held = context.store.body(found) or b""
     _check_position(request, len(held))
     body = held + request.body
-    content = describe_content(request.bucket, request.key, body, 0)
+    content = describe_content(request.bucket, request.key, body)
     content["content_md5"] = None
     made = replace(found, last_modified=context.now(), **content)
     made = context.store.save(made, body)

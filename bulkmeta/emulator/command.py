@@ -1,0 +1,88 @@
+"""The command `emulator`: serve the embedded OSS until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import shlex
+import signal
+import sqlite3
+
+import click
+
+from .options import EmulatorOptions
+from .server import environment, run_forever
+
+_LOCAL_NAMES = ("localhost",)
+
+
+@click.command("emulator")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=9000, show_default=True, help="0 takes a free one.")
+@click.option("--database", default=":memory:", help="An SQLite file to keep all in.")
+@click.option("--bucket", default="demo", show_default=True, help="Made at the start.")
+@click.option(
+    "--versioning",
+    type=click.Choice(["Enabled", "Suspended"]),
+    help="Of the bucket, when it is made.",
+)
+@click.option("--region", default="cn-hangzhou", show_default=True)
+@click.option("--account-qps", type=float, help="Requests per second of the account.")
+@click.option("--range-qps", type=float, help="Requests per second of a key range.")
+@click.option("--ranges", default=16, show_default=True, help="Key ranges of a bucket.")
+@click.option("--latency", default=0.0, help="Seconds added to each request.")
+@click.option("--short-pages", is_flag=True, help="List fewer keys than asked for.")
+@click.option("--log-file", help="Append each request as a JSON line.")
+def emulator(
+    bucket: str, versioning: str | None, latency: float, **chosen: object
+) -> None:
+    """Serve an embedded OSS on this machine.
+
+    Prints lines to paste into a shell, then serves until interrupted. The keys are
+    made up and nothing leaves the machine.
+    """
+    options = EmulatorOptions(latency_s=latency, **chosen)  # type: ignore[arg-type] # click has checked the types
+    if not _is_local(options.host):
+        click.echo(f"warning: {options.host} can be reached from elsewhere", err=True)
+    try:
+        asyncio.run(_serve(options, bucket, versioning))
+    except (OSError, sqlite3.Error, OverflowError) as error:
+        raise click.exceptions.Exit(_complain(options, error)) from None
+
+
+def _complain(options: EmulatorOptions, error: Exception) -> int:
+    what = f"database {options.database}"
+    if isinstance(error, (OSError, OverflowError)):
+        what = f"{options.host}:{options.port}"
+    if isinstance(error, OSError) and error.filename:
+        what = "log file"
+    click.echo(f"emulator: {what}: {error}", err=True)
+    return 2
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOCAL_NAMES
+
+
+async def _serve(options: EmulatorOptions, bucket: str, versioning: str | None) -> None:
+    serving = asyncio.ensure_future(
+        run_forever(
+            options,
+            lambda endpoint: _announce(options, endpoint, bucket),
+            lambda store: store.create_bucket(bucket, versioning=versioning),
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+def _announce(options: EmulatorOptions, endpoint: str, bucket: str) -> None:
+    for name, value in environment(options, endpoint).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo(f"export OSS_BUCKET={shlex.quote(bucket)}")
