@@ -1,0 +1,93 @@
+"""The `bulkmeta` command: runs a subcommand, turns its end into an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from bulkmeta import __version__
+from bulkmeta.cli.suggest import nearest
+from bulkmeta.errors import BulkmetaError, UsageError
+
+OK: Final = 0
+SOME_FAILED: Final = 1
+USAGE: Final = 2
+RUN_FATAL: Final = 4
+INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "plan": "bulkmeta.cli.plan",
+    "apply": "bulkmeta.cli.apply",
+    "show": "bulkmeta.cli.show",
+    "emulator": "bulkmeta.emulator.command",
+    "demo": "bulkmeta.cli.demo",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand's module when it is named, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        return getattr(import_module(module), cmd_name) if module else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            guess = nearest(args[0], COMMANDS)
+            raise UsageError(f"no such command {args[0]!r}; did you mean {guess!r}?")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
+def bulkmeta() -> None:
+    """Change the metadata of millions of objects in Alibaba Cloud OSS, safely."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; exits with one of the documented codes."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """The exit code of one command line; errors become one line on stderr."""
+    try:
+        code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
+    except click.NoSuchOption as error:
+        return _complain(_with_suggestion(error), USAGE)
+    except click.ClickException as error:
+        return _complain(error.format_message(), USAGE)
+    except UsageError as error:
+        return _complain(str(error), USAGE)
+    except BulkmetaError as error:
+        return _complain(str(error), RUN_FATAL)
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        return _complain("interrupted", INTERRUPTED)
+    return code if isinstance(code, int) else OK
+
+
+def _complain(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    click.echo(f"bulkmeta: {line}", err=True)
+    return code
+
+
+def _with_suggestion(error: click.NoSuchOption) -> str:
+    known = [
+        name
+        for parameter in (error.ctx.command.params if error.ctx else ())
+        for name in parameter.opts
+        if name.startswith("--")
+    ]
+    guess = nearest(error.option_name, known)
+    hint = f"; did you mean {guess}?" if guess else ""
+    return f"no such option {error.option_name}{hint}"

@@ -1,0 +1,274 @@
+"""The options that commands share, and the values that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.changes import Change, Pair, make_change
+from bulkmeta.model.job import (
+    Command,
+    Connection,
+    JobSpec,
+    Pace,
+    Rules,
+    RunSpec,
+    parse_target,
+)
+
+Body = Callable[..., Any]
+Decorator = Callable[[Body], Body]
+
+
+class Rate(click.ParamType[float | str]):
+    """Requests a second, or `max` for no cap."""
+
+    name = "REQUESTS_PER_S|max"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        if value == "max":
+            return "max"
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not 0.0 < rate < float("inf"):
+            self.fail(
+                f"{value!r} is no rate; give requests per second, or max", param, ctx
+            )
+        return rate
+
+
+class Assignment(click.ParamType[Pair]):
+    """NAME=VALUE; the value may hold further equal signs, or nothing."""
+
+    def __init__(self, name: str = "NAME=VALUE") -> None:
+        self.name = name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Pair:
+        name, equals, rest = value.partition("=")
+        if not equals or not name.strip():
+            self.fail(f"{value!r}: write it as {self.name}", param, ctx)
+        return name.strip(), rest
+
+
+TARGET = click.argument("target", metavar="oss://BUCKET/PREFIX")
+
+CHANGES = (
+    click.option(
+        "--set",
+        "set_meta",
+        type=Assignment(),
+        multiple=True,
+        help="Set user metadata (x-oss-meta-NAME) to VALUE.",
+    ),
+    click.option(
+        "--default",
+        "default_meta",
+        type=Assignment(),
+        multiple=True,
+        help="Set user metadata only where the object has no NAME yet.",
+    ),
+    click.option(
+        "--unset",
+        "unset_meta",
+        metavar="NAME",
+        multiple=True,
+        help="Remove user metadata NAME.",
+    ),
+    click.option(
+        "--rename",
+        "rename_meta",
+        type=Assignment("OLD=NEW"),
+        multiple=True,
+        help="Rename user metadata; fails where both exist with different values.",
+    ),
+    click.option(
+        "--header",
+        "set_headers",
+        type=Assignment(),
+        multiple=True,
+        help="Set a standard header: cache-control, content-disposition, "
+        "content-encoding, content-language, content-type, expires.",
+    ),
+    click.option(
+        "--unset-header",
+        "unset_headers",
+        metavar="NAME",
+        multiple=True,
+        help="Remove a standard header (content-type cannot be removed).",
+    ),
+    click.option(
+        "--replace",
+        is_flag=True,
+        help="Make user metadata exactly what --set says; headers stay.",
+    ),
+)
+
+SELECTION = (
+    click.option("--all", "allow_all", is_flag=True, help="Allow an empty prefix."),
+)
+
+RULES = (
+    click.option(
+        "--acl-policy",
+        type=click.Choice(["preserve", "skip"]),
+        default="preserve",
+        show_default=True,
+        help="preserve: read each changed object's ACL and send it back (one more "
+        "request); skip: leave it to the service, which documents a reset.",
+    ),
+    click.option(
+        "--allow-appendable",
+        is_flag=True,
+        help="Also change appendable objects; the service may refuse some.",
+    ),
+    click.option(
+        "--allow-early-rewrite",
+        is_flag=True,
+        help="Also change objects of class IA and colder, whose minimum storage "
+        "duration starts anew with each rewrite.",
+    ),
+    click.option(
+        "--allow-new-versions",
+        is_flag=True,
+        help="Run on a bucket that keeps versions; each update adds one.",
+    ),
+)
+
+PACE = (
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=64,
+        show_default=True,
+        help="Objects in hand at the same time.",
+    ),
+    click.option(
+        "--rate",
+        type=Rate(),
+        default="2000",
+        show_default=True,
+        help="Requests per second at most: OSS's documented quota of one key range.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=10,
+        show_default=True,
+        help="Tries of one request beyond the first; throttling does not count.",
+    ),
+)
+
+CONNECTION = (
+    click.option(
+        "--endpoint",
+        metavar="URL",
+        help="The service, or the bucket's own domain  [env: OSS_ENDPOINT]",
+    ),
+    click.option(
+        "--region", metavar="ID", help="Such as cn-hangzhou  [env: OSS_REGION]"
+    ),
+    click.option(
+        "--internal",
+        is_flag=True,
+        help="Use the region's internal endpoint (from inside its VPC).",
+    ),
+    click.option(
+        "--sign-version",
+        type=click.Choice(["v4", "v1"]),
+        default="v4",
+        show_default=True,
+        help="Signature version; v1 only for installations that know no other.",
+    ),
+)
+
+RUN_FILE = click.option(
+    "--run-file",
+    type=click.Path(dir_okay=False, path_type=str),
+    metavar="FILE",
+    help="Where to record each object; must not exist. "
+    "[default: bulkmeta-BUCKET-TIME.jsonl]",
+)
+PROGRESS = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="Progress lines on stderr.",
+)
+
+
+def add_options(*groups: tuple[Decorator, ...]) -> Decorator:
+    """A decorator that adds groups of options, in the order given."""
+
+    def decorate(command: Body) -> Body:
+        for group in reversed(groups):
+            for option in reversed(group):
+                command = option(command)
+        return command
+
+    return decorate
+
+
+def change_of(values: dict[str, Any]) -> Change:
+    """The change that the options name.
+
+    Raises:
+        UsageError: it is none, or not a possible one.
+    """
+    change = make_change(
+        set_meta=values["set_meta"],
+        default_meta=values["default_meta"],
+        unset_meta=values["unset_meta"],
+        rename_meta=values["rename_meta"],
+        set_headers=values["set_headers"],
+        unset_headers=values["unset_headers"],
+        replace=values["replace"],
+    )
+    if change.is_empty():
+        raise UsageError(
+            "no change given; use --set, --default, --unset, --rename, --header, "
+            "--unset-header or --replace"
+        )
+    return change
+
+
+def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
+    """The run that a command line asks for."""
+    job = JobSpec(
+        target=parse_target(target, allow_all=values["allow_all"]),
+        change=change_of(values),
+        rules=Rules(
+            acl=values["acl_policy"],
+            allow_appendable=values["allow_appendable"],
+            allow_early_rewrite=values["allow_early_rewrite"],
+            allow_new_versions=values["allow_new_versions"],
+        ),
+    )
+    return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def connection_of(values: dict[str, Any]) -> Connection:
+    return Connection(
+        endpoint=values["endpoint"],
+        region=values["region"],
+        internal=values["internal"],
+        sign_version=values["sign_version"],
+    )
+
+
+def pace_of(values: dict[str, Any]) -> Pace:
+    rate = values["rate"]
+    return Pace(
+        concurrency=values["concurrency"],
+        rate=None if rate == "max" else rate,
+        retries=values["retries"],
+    )

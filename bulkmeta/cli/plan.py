@@ -1,0 +1,46 @@
+"""`bulkmeta plan`: what a run would change, without changing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+
+_OUT = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=str),
+    metavar="FILE",
+    help="Also keep the plan as JSON lines; must not exist.",
+)
+
+
+@click.command()
+@options.TARGET
+@options.add_options(
+    options.CHANGES,
+    options.SELECTION,
+    options.RULES,
+    options.PACE,
+    (_OUT, options.PROGRESS),
+    options.CONNECTION,
+)
+def plan(target: str, **values: Any) -> int:
+    """Show each object's exact difference; reads only.
+
+    `+` is added, `~` changed, `-` removed. Objects that already are as wanted are
+    counted, not shown.
+
+    \b
+    Example:
+      bulkmeta plan oss://photos/2026/ --set project=atlas --rename owner=team
+    """
+    from bulkmeta.cli.session import preview, refuse_existing
+
+    spec = options.run_spec(target, "plan", values)
+    out = Path(values["out"]) if values["out"] else None
+    if out:
+        refuse_existing(out)
+    return preview(spec, out, progress=values["progress"] != "none")

@@ -1,0 +1,44 @@
+"""`bulkmeta show`: objects' metadata as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+from bulkmeta.model.job import JobSpec, RunSpec, parse_target
+
+
+@click.command()
+@options.TARGET
+@options.add_options(
+    (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["table", "jsonl", "csv"]),
+            default="table",
+            show_default=True,
+        ),
+    ),
+    options.SELECTION,
+    options.PACE,
+    options.CONNECTION,
+)
+def show(target: str, **values: Any) -> int:
+    """Print the metadata of every object under a prefix; reads only.
+
+    \b
+    Example:
+      bulkmeta show oss://photos/2026/ --format jsonl | jq .meta.project
+    """
+    from bulkmeta.cli.viewing import print_objects
+
+    spec = RunSpec(
+        JobSpec(parse_target(target, allow_all=values["allow_all"])),
+        "plan",
+        options.connection_of(values),
+        options.pace_of(values),
+    )
+    return print_objects(spec, values["form"])

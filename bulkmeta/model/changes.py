@@ -1,0 +1,208 @@
+"""What a user wants changed, and what an object's metadata becomes by it. Pure.
+
+Order within one change: replace, rename, unset, set, default. A name may be named by
+one of them only, so the order shows in one place: a default may fill a rename's target.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.model import limits
+from bulkmeta.model.metadata import STANDARD_HEADERS, Metadata
+
+USER_META_PREFIX: Final = "x-oss-meta-"
+
+Pair = tuple[str, str]
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A wanted change of user metadata and standard headers, checked and normalised.
+
+    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`.
+    """
+
+    set_meta: dict[str, str] = {}
+    default_meta: dict[str, str] = {}
+    unset_meta: tuple[str, ...] = ()
+    rename_meta: dict[str, str] = {}
+    set_headers: dict[str, str] = {}
+    unset_headers: tuple[str, ...] = ()
+    replace: bool = False
+
+    def is_empty(self) -> bool:
+        return self == Change()
+
+
+def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-only
+    *,
+    set_meta: Iterable[Pair] = (),
+    default_meta: Iterable[Pair] = (),
+    unset_meta: Iterable[str] = (),
+    rename_meta: Iterable[Pair] = (),
+    set_headers: Iterable[Pair] = (),
+    unset_headers: Iterable[str] = (),
+    replace: bool = False,
+) -> Change:
+    """A change from what a user wrote.
+
+    Raises:
+        UsageError: a name or value that OSS cannot hold, or two orders that conflict.
+    """
+    change = Change(
+        set_meta=_unique("--set", [_meta_pair("--set", p) for p in set_meta]),
+        default_meta=_unique(
+            "--default", [_meta_pair("--default", p) for p in default_meta]
+        ),
+        unset_meta=tuple(sorted({_meta_name("--unset", n) for n in unset_meta})),
+        rename_meta=_unique("--rename", [_rename_pair(p) for p in rename_meta]),
+        set_headers=_unique("--header", [_header_pair(p) for p in set_headers]),
+        unset_headers=tuple(sorted({_unset_header(n) for n in unset_headers})),
+        replace=replace,
+    )
+    _refuse_conflicts(change)
+    return change
+
+
+def apply_change(current: Metadata, change: Change) -> Metadata:
+    """The metadata after `change`; what the change does not name stays as it is.
+
+    Raises:
+        ObjectError: the result cannot be had without losing something.
+    """
+    meta = {} if change.replace else _renamed(current.meta, change.rename_meta)
+    for name in change.unset_meta:
+        meta.pop(name, None)
+    meta.update(change.set_meta)
+    for name, value in change.default_meta.items():
+        meta.setdefault(name, value)
+    headers = {
+        name: value
+        for name, value in current.headers.items()
+        if name not in change.unset_headers
+    }
+    headers.update(change.set_headers)
+    return msgspec.structs.replace(current, meta=meta, headers=headers)
+
+
+def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
+    for old, new in renames.items():
+        if old in meta and meta.get(new, meta[old]) != meta[old]:
+            raise ObjectError(
+                "rename_target_exists",
+                f"cannot rename {old!r} to {new!r}: the object has both, with "
+                "different values; unset one of them first",
+            )
+    renamed = {name: value for name, value in meta.items() if name not in renames}
+    renamed.update({new: meta[old] for old, new in renames.items() if old in meta})
+    return renamed
+
+
+def _meta_name(option: str, name: str) -> str:
+    plain = name.lower().removeprefix(USER_META_PREFIX)
+    if plain in STANDARD_HEADERS:
+        raise UsageError(
+            f"{option} {name!r} names a standard header; "
+            f"use {_header_option(option)} for it"
+        )
+    fault = limits.meta_name_fault(plain)
+    if fault:
+        raise UsageError(f"{option} {name!r}: {fault}")
+    return plain
+
+
+def _header_option(option: str) -> str:
+    return "--unset-header" if option == "--unset" else "--header"
+
+
+def _meta_pair(option: str, pair: Pair) -> Pair:
+    name, value = _meta_name(option, pair[0]), pair[1]
+    _refuse_value(option, name, value)
+    if limits.user_meta_bytes({name: value}) > limits.USER_META_BYTES:
+        raise UsageError(
+            f"{option} {name!r}: an object holds at most {limits.USER_META_BYTES} "
+            "bytes of user metadata"
+        )
+    return name, value
+
+
+def _rename_pair(pair: Pair) -> Pair:
+    return _meta_name("--rename", pair[0]), _meta_name("--rename", pair[1])
+
+
+def _header_pair(pair: Pair) -> Pair:
+    name, value = _header_name("--header", pair[0]), pair[1]
+    _refuse_value("--header", name, value)
+    if not value:
+        raise UsageError(
+            f"--header {name!r} has no value; use --unset-header to remove a header"
+        )
+    return name, value
+
+
+def _header_name(option: str, name: str) -> str:
+    plain = name.lower()
+    if plain not in STANDARD_HEADERS:
+        raise UsageError(
+            f"{option} {name!r}: OSS lets you set only "
+            f"{', '.join(sorted(STANDARD_HEADERS))}; use --set for user metadata"
+        )
+    return plain
+
+
+def _unset_header(name: str) -> str:
+    plain = _header_name("--unset-header", name)
+    if plain == "content-type":
+        raise UsageError(
+            "--unset-header content-type: OSS cannot remove it, only set it; "
+            "use --header content-type=application/octet-stream"
+        )
+    return plain
+
+
+def _refuse_value(option: str, name: str, value: str) -> None:
+    fault = limits.value_fault(value)
+    if fault:
+        raise UsageError(f"{option} {name!r}: {fault}")
+
+
+def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise UsageError(
+                f"{option} names {name!r} {count} times (names ignore case); keep one"
+            )
+    return dict(pairs)
+
+
+def _refuse_conflicts(change: Change) -> None:
+    if change.replace and (
+        change.rename_meta or change.unset_meta or change.default_meta
+    ):
+        raise UsageError(
+            "--replace makes user metadata exactly what --set says; "
+            "it cannot go with --rename, --unset or --default"
+        )
+    targets = list(change.rename_meta.values())
+    named = Counter(
+        [*change.set_meta, *change.unset_meta, *change.rename_meta, *targets]
+    )
+    named.update(set(change.default_meta) - set(targets))
+    _refuse_twice(named, "--set, --unset, --rename and --default")
+    _refuse_twice(
+        Counter([*change.set_headers, *change.unset_headers]),
+        "--header and --unset-header",
+    )
+
+
+def _refuse_twice(named: Counter[str], options: str) -> None:
+    for name, count in named.items():
+        if count > 1:
+            raise UsageError(
+                f"{name!r} is named {count} times by {options}; name it once"
+            )

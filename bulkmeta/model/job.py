@@ -1,0 +1,108 @@
+"""A job: which objects, what change, under which rules. What identifies a run.
+
+Pace and connection are not part of a job: the same job may be run faster or slower, or
+resumed over another endpoint of the same bucket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model import limits
+from bulkmeta.model.changes import Change
+
+SCHEME = "oss://"
+AclPolicy = Literal["preserve", "skip"]
+Command = Literal["apply", "plan"]
+SignatureVersion = Literal["v4", "v1"]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where the objects are: a bucket and a key prefix."""
+
+    bucket: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"{SCHEME}{self.bucket}/{self.prefix}"
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """How the service is reached, as far as the user said; the rest is derived."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    internal: bool = False
+    sign_version: SignatureVersion = "v4"
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What a job may do to an object beyond the change itself.
+
+    `acl`: `preserve` reads each object's access control list and sends it back (one
+    more request), since OSS documents that a copy resets it; `skip` does not.
+    """
+
+    acl: AclPolicy = "preserve"
+    allow_appendable: bool = False
+    allow_early_rewrite: bool = False
+    allow_new_versions: bool = False
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How fast a job may go: workers, requests a second (None: no cap), retries of one
+    request. Not part of the job's identity."""
+
+    concurrency: int = 64
+    rate: float | None = 2000.0
+    retries: int = 10
+
+
+class JobSpec(msgspec.Struct, frozen=True):
+    """One job, as it stands in the first line of its run file."""
+
+    target: Target
+    change: Change = Change()
+    rules: Rules = Rules()
+
+    def hash(self) -> str:
+        """A fingerprint of all that decides the result."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return hashlib.sha256(canonical).hexdigest()
+
+
+class RunSpec(msgspec.Struct, frozen=True):
+    """One run of a job: `plan` reads only, `apply` writes."""
+
+    job: JobSpec
+    command: Command
+    connection: Connection = Connection()
+    pace: Pace = Pace()
+
+
+def parse_target(text: str, *, allow_all: bool) -> Target:
+    """The target that `oss://bucket/prefix` names.
+
+    Raises:
+        UsageError: not such a name, or the whole bucket without `allow_all`.
+    """
+    if not text.startswith(SCHEME):
+        raise UsageError(f"target {text!r}: write it as oss://bucket/prefix")
+    bucket, _, prefix = text.removeprefix(SCHEME).partition("/")
+    fault = limits.bucket_fault(bucket)
+    if fault:
+        raise UsageError(f"target {text!r}: {fault}")
+    if not prefix and not allow_all:
+        raise UsageError(
+            f"target {text!r} is the whole bucket; add a prefix, "
+            "or --all if that is meant"
+        )
+    if prefix:
+        fault = limits.key_fault(prefix)
+        if fault:
+            raise UsageError(f"target {text!r}: {fault}")
+    return Target(bucket, prefix)

@@ -1,0 +1,105 @@
+"""What an object's metadata is, as values: read by a head, sent by an update.
+
+Text everywhere; values are UTF-8 and keep their bytes exactly. Names are lower-case, as
+the service returns them. Nothing here knows how metadata travels.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import msgspec
+
+STANDARD_HEADERS: Final = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    }
+)
+"""The six headers that OSS keeps with an object and lets a user set."""
+
+DEFAULT_ACL: Final = "default"
+STANDARD_CLASS: Final = "Standard"
+
+SETTLE_S: Final = 2.0
+"""Last-Modified has a granularity of 1 s, so a writer within that second is invisible
+to `if-unmodified-since`; after 2 s no writer can hide any more."""
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that an update must carry so that nothing is lost.
+
+    `acl` and `tags` are None where they were not read. `sse` holds the encryption
+    headers by their wire names, as the service gave them.
+    """
+
+    meta: dict[str, str]
+    headers: dict[str, str]
+    acl: str | None = None
+    tags: dict[str, str] | None = None
+    storage_class: str | None = None
+    sse: dict[str, str] = {}
+
+    def same_state(self, other: Metadata) -> bool:
+        """Whether both describe one state, by the fields that a head shows."""
+        return (
+            self.meta == other.meta
+            and self.headers == other.headers
+            and self.storage_class == other.storage_class
+            and self.sse == other.sse
+        )
+
+
+class ListedObject(msgspec.Struct, frozen=True):
+    """One entry of a listing; `last_modified` is ISO 8601 as listed, size in bytes."""
+
+    key: str
+    size_bytes: int = 0
+    etag: str = ""
+    last_modified: str = ""
+    object_type: str = "Normal"
+    storage_class: str = STANDARD_CLASS
+    restore_info: str | None = None
+
+
+class ObjectHead(msgspec.Struct, frozen=True):
+    """What one head said: the metadata, and what guards an update merged from it.
+
+    `forced_download` says that the service may have put its own Content-Disposition in
+    the place of the object's.
+    """
+
+    metadata: Metadata
+    etag: str
+    last_modified: str
+    date: str | None
+    size_bytes: int
+    object_type: str
+    version_id: str | None
+    request_id: str | None
+    forced_download: bool = False
+
+    def unsettled_s(self) -> float:
+        """Seconds until Last-Modified is old enough to guard an update; 0 if it is."""
+        if self.date is None:
+            return 0.0
+        age_s = (parse_http_date(self.date) - self.modified_at()).total_seconds()
+        return max(0.0, SETTLE_S - age_s)
+
+    def modified_at(self) -> datetime:
+        return parse_http_date(self.last_modified)
+
+
+def parse_http_date(text: str) -> datetime:
+    """An RFC 1123 date as an aware datetime.
+
+    Raises:
+        ValueError: `text` is no such date.
+    """
+    return parsedate_to_datetime(text)

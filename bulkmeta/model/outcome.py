@@ -1,0 +1,42 @@
+"""How one object ended: the value that becomes its line in the run file."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from bulkmeta.errors import ErrorDetail
+from bulkmeta.model.metadata import Metadata
+
+Status = Literal["updated", "unchanged", "planned", "skipped", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Outcome(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="object"
+):
+    """One object's line: whatever happened to it, it has exactly one.
+
+    `attempts` counts tries of requests beyond the needed ones plus one; `conflicts` how
+    often another writer came in between. `confirmed` says that an update whose answer
+    was lost was found in effect by a head. `last_modified` is the state's own after an
+    update, and the one planned for otherwise.
+    """
+
+    seq: int
+    key: str
+    status: Status
+    reason: str | None = None
+    before: Metadata | None = None
+    after: Metadata | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    version_id: str | None = None
+    confirmed: bool = False
+    error: ErrorDetail | None = None
+    request_id: str | None = None
+    attempts: int = 1
+    conflicts: int = 0
+    elapsed_ms: float = 0.0
+    at: str = ""

@@ -1,0 +1,229 @@
+"""One bucket's operations, each a request with its retries, pace and error handling.
+
+Updates are the exception to plain retrying: an update whose answer is lost may have
+landed, so it is never simply sent again (`AmbiguousWriteError`); a head has to tell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from bulkmeta.errors import (
+    AmbiguousWriteError,
+    ObjectError,
+    RunFatalError,
+    ServiceError,
+    TransportError,
+    Verdict,
+)
+from bulkmeta.model.limits import key_fault
+from bulkmeta.oss import wire
+from bulkmeta.oss.effort import Effort
+from bulkmeta.oss.service_errors import service_error
+from bulkmeta.oss.transport import Request, Response, Transport
+
+if TYPE_CHECKING:
+    from bulkmeta.model.metadata import ObjectHead
+    from bulkmeta.model.plan import UpdatePlan
+    from bulkmeta.oss.clock import ServiceClock
+    from bulkmeta.oss.limiter import RateLimiter
+    from bulkmeta.oss.retry import RetryPolicy
+
+T = TypeVar("T")
+
+PAGE_KEYS: Final = "1000"
+"""Keys per page: the service's maximum; its default of 100 costs ten times as much."""
+
+_HINTS: Final = {
+    "credentials": "check the access key, its secret and its session token",
+    "signature": "check the access key secret and the region",
+    "endpoint": "check --endpoint and --region against the bucket's own",
+    "no_such_bucket": "check the bucket's name and --region",
+    "clock": "set this machine's clock",
+    "access_denied": "grant the permission, or use other credentials",
+    "connection": "check --endpoint and the network",
+    "timeout": "check --endpoint and the network",
+}
+
+
+class Bucket:
+    """A bucket as bulkmeta uses it.
+
+    Its methods raise `ObjectError` for what concerns one object, and `RunFatalError`
+    for what concerns them all (which includes a listing that fails).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        *,
+        clock: ServiceClock,
+        limiter: RateLimiter,
+        retry: RetryPolicy,
+    ) -> None:
+        self.name = name
+        self.requests: Counter[str] = Counter()
+        self._transport = transport
+        self._clock = clock
+        self._limiter = limiter
+        self._retry = retry
+        self._accepted = False
+
+    async def list_page(self, prefix: str, token: str | None) -> wire.Page:
+        """The next page of keys under `prefix`, in key order; `token` from the last."""
+        params = {"list-type": "2", "max-keys": PAGE_KEYS, "encoding-type": "url"}
+        if prefix:
+            params["prefix"] = prefix
+        if token:
+            params["continuation-token"] = token
+        request = Request("ListObjectsV2", "GET", params=params)
+        try:
+            return await self._read(request, _page)
+        except ObjectError as error:
+            raise fatal(error) from error
+
+    async def versioning(self) -> str | None:
+        """`Enabled`, `Suspended` or None (never switched on)."""
+        request = Request("GetBucketVersioning", "GET", params={"versioning": ""})
+        return await self._read(request, _versioning)
+
+    async def head(self, key: str, effort: Effort) -> ObjectHead:
+        """The object's metadata, and what guards an update of it."""
+        head = await self._read(
+            _object_request("HeadObject", "HEAD", key), wire.read_head, effort
+        )
+        effort.request_id = head.request_id
+        return head
+
+    async def acl(self, key: str, effort: Effort) -> str:
+        """The object's own access control list, which no head shows."""
+        request = _object_request("GetObjectAcl", "GET", key, params={"acl": ""})
+        return await self._read(request, _acl, effort)
+
+    async def replace_metadata(
+        self, plan: UpdatePlan, effort: Effort
+    ) -> wire.CopyResult:
+        """Copy the object onto itself with the plan's metadata, if it is as planned.
+
+        Raises:
+            ServiceError: with `Verdict.CONFLICT` if another writer came in between.
+            AmbiguousWriteError: nobody knows whether the update landed.
+        """
+        request = _object_request(
+            "CopyObject", "PUT", plan.key, headers=wire.replace_headers(self.name, plan)
+        )
+        try:
+            answer: Response = await self._retry.retrying(effort)(
+                self._write_once, request
+            )
+        except ServiceError as error:
+            effort.request_id = error.detail.request_id
+            raise self._fatal_or(error) from error
+        try:
+            result = wire.parse_copy_result(answer)
+        except ValueError as error:
+            raise AmbiguousWriteError(
+                ObjectError("unreadable_answer", f"the answer is unreadable: {error}")
+            ) from error
+        effort.request_id = result.request_id
+        return result
+
+    async def _read(
+        self,
+        request: Request,
+        parse: Callable[[Response], T],
+        effort: Effort | None = None,
+    ) -> T:
+        """Send a request that may be repeated freely, and read its answer."""
+        effort = effort or Effort()
+        try:
+            return await self._retry.retrying(effort)(self._read_once, request, parse)
+        except ServiceError as error:
+            effort.request_id = error.detail.request_id
+            raise self._fatal_or(error) from error
+
+    async def _read_once(self, request: Request, parse: Callable[[Response], T]) -> T:
+        answer = await self._send(request)
+        try:
+            return parse(answer)
+        except ValueError as error:
+            raise TransportError(
+                "truncated", f"the answer is unreadable: {error}", sent=True
+            ) from error
+
+    async def _write_once(self, request: Request) -> Response:
+        try:
+            return await self._send(request)
+        except TransportError as error:
+            if error.sent:
+                raise AmbiguousWriteError(error) from error
+            raise
+        except ServiceError as error:
+            if (error.detail.http_status or 0) >= 500:
+                raise AmbiguousWriteError(error) from error
+            raise
+
+    async def _send(self, request: Request) -> Response:
+        await self._limiter.acquire()
+        self.requests[request.operation] += 1
+        answer = await self._transport.send(request)
+        if answer.status == 200:
+            self._accepted = True
+            return answer
+        error = service_error(answer)
+        if error.verdict is Verdict.SKEWED and not self._clock.correct(
+            answer.header("date"), signed_with=answer.signed_with
+        ):
+            raise fatal(error)
+        raise error
+
+    def _fatal_or(self, error: ServiceError) -> Exception:
+        """An error as what it means for the run: some end it, whatever the object.
+
+        A signature may fail on one object's odd values; if no request was ever
+        accepted, it is the credentials that are wrong.
+        """
+        hopeless = error.verdict in {Verdict.FATAL, Verdict.EXPIRED, Verdict.SKEWED}
+        unsigned = error.reason == "signature" and not self._accepted
+        return fatal(error) if hopeless or unsigned else error
+
+
+def _page(answer: Response) -> wire.Page:
+    return wire.parse_page(answer.body)
+
+
+def _acl(answer: Response) -> str:
+    return wire.parse_acl(answer.body)
+
+
+def _versioning(answer: Response) -> str | None:
+    return wire.parse_versioning(answer.body)
+
+
+def fatal(error: ObjectError) -> RunFatalError:
+    """A service error as the one line that ends a run."""
+    hint = _HINTS.get(error.reason)
+    request_id = error.detail.request_id
+    line = f"{error}"
+    if hint:
+        line += f" ({hint})"
+    if request_id:
+        line += f" [request {request_id}]"
+    return RunFatalError(line)
+
+
+def _object_request(
+    operation: str,
+    method: str,
+    key: str,
+    *,
+    params: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Request:
+    fault = key_fault(key)
+    if fault:
+        raise ObjectError("invalid_key", fault)
+    return Request(operation, method, key, params or {}, headers or {})

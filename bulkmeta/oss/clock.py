@@ -1,0 +1,43 @@
+"""The service's time: this machine's clock, corrected once the service objects to it.
+
+OSS refuses requests that are more than 15 minutes off (RequestTimeTooSkewed); its
+reply's `Date` tells how far.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+_WORTH_CORRECTING = timedelta(minutes=1)
+
+
+class ServiceClock:
+    """Now, as the service sees it."""
+
+    def __init__(self, now_s: Callable[[], float] = time.time) -> None:
+        self._now_s = now_s
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._now_s(), UTC) + self.offset
+
+    def correct(self, service_date: str | None, *, signed_with: timedelta) -> bool:
+        """Take the service's time over; False if that would not help a refused request.
+
+        `signed_with` is the offset the refused request was signed with: many requests
+        may be refused at once, and only the first of them has to correct the clock.
+        """
+        if self.offset != signed_with:
+            return True
+        try:
+            wanted = parsedate_to_datetime(service_date or "")
+        except ValueError:
+            return False
+        offset = wanted - datetime.fromtimestamp(self._now_s(), UTC)
+        if abs(offset - signed_with) < _WORTH_CORRECTING:
+            return False
+        self.offset = offset
+        return True

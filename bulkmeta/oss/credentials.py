@@ -1,0 +1,51 @@
+"""Where credentials come from: the environment, read anew for every request.
+
+Order: `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, `OSS_SESSION_TOKEN`, then the
+`ALIBABA_CLOUD_*` names. What is returned is an oss2 credentials provider.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oss2.credentials import Credentials, CredentialsProvider
+
+from bulkmeta.errors import RunFatalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SOURCES = (
+    ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
+    (
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_SECURITY_TOKEN",
+    ),
+)
+
+
+class EnvironmentProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is untyped
+    """An oss2 credentials provider over environment variables."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def get_credentials(self) -> Any:
+        """The first complete pair of key and secret.
+
+        Raises:
+            RunFatalError: there is none, or half of one.
+        """
+        for id_name, secret_name, token_name in _SOURCES:
+            key_id = self._environment.get(id_name, "").strip()
+            secret = self._environment.get(secret_name, "").strip()
+            if key_id and secret:
+                token = self._environment.get(token_name, "").strip()
+                return Credentials(key_id, secret, token)
+            if key_id or secret:
+                missing = secret_name if key_id else id_name
+                raise RunFatalError(f"credentials: {missing} is not set, its pair is")
+        raise RunFatalError(
+            "no credentials found: set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET"
+        )

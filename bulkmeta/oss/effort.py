@@ -1,0 +1,20 @@
+"""What one object took: counted by the requests themselves, read into its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Effort:
+    """`attempts` is one plus the tries beyond the needed ones."""
+
+    attempts: int = 1
+    conflicts: int = 0
+    request_id: str | None = None
+
+    def count_retry(self) -> None:
+        self.attempts += 1
+
+    def count_conflict(self) -> None:
+        self.conflicts += 1

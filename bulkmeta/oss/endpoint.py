@@ -1,0 +1,112 @@
+"""Where a bucket is reached: the URL of each request, and the region it is signed for.
+
+Path style is for loopback and IP addresses only; OSS itself refuses it (help page
+"overview-24", 403 SecondLevelDomainForbidden).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+
+_REGION_IN_HOST = (
+    re.compile(r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
+    re.compile(r"(?P<region>[a-z0-9-]+)\.oss(?:-internal)?\.aliyuncs\.com"),
+)
+_NOT_REGIONS = {"accelerate", "accelerate-overseas"}
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One bucket's address; `base` has no trailing slash."""
+
+    base: str
+    bucket: str
+    region: str
+    path_style: bool
+
+    def url(self, key: str, params: Mapping[str, str]) -> str:
+        """The exact URL of a request, percent-encoded; nothing may re-encode it."""
+        path = f"/{self.bucket}/{quote(key)}" if self.path_style else f"/{quote(key)}"
+        query = "&".join(
+            f"{quote(name, safe='')}={quote(value, safe='')}"
+            if value
+            else quote(name, safe="")
+            for name, value in params.items()
+        )
+        return f"{self.base}{path}?{query}" if query else f"{self.base}{path}"
+
+
+def resolve_endpoint(
+    bucket: str,
+    *,
+    endpoint: str | None,
+    region: str | None,
+    internal: bool = False,
+) -> Endpoint:
+    """The address of `bucket` from what the user gave; each part can imply the other.
+
+    Raises:
+        UsageError: neither names the region, or the endpoint is no address.
+    """
+    region = region.removeprefix("oss-") if region else None
+    if endpoint is None:
+        if region is None:
+            raise UsageError(
+                "no endpoint and no region: give --region (such as cn-hangzhou), "
+                "or set OSS_REGION or OSS_ENDPOINT"
+            )
+        endpoint = f"oss-{region}{'-internal' if internal else ''}.aliyuncs.com"
+    scheme, host = _split(endpoint)
+    name = host.partition(":")[0] if not host.startswith("[") else host
+    region = region or _region_of(name)
+    if region is None:
+        raise UsageError(
+            f"endpoint {endpoint!r} does not tell the region, which signatures need: "
+            "give --region (such as cn-hangzhou) or set OSS_REGION"
+        )
+    path_style = _is_local(name)
+    if not path_style and name.endswith(".aliyuncs.com"):
+        host = host if name.startswith(f"{bucket}.") else f"{bucket}.{host}"
+    return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
+
+
+def _split(endpoint: str) -> tuple[str, str]:
+    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    try:
+        valid_port = url.port != 0
+    except ValueError:
+        valid_port = False
+    if url.scheme not in {"http", "https"} or not url.hostname or not valid_port:
+        raise UsageError(
+            f"endpoint {endpoint!r} is no address: write it as "
+            "https://oss-cn-hangzhou.aliyuncs.com"
+        )
+    if url.path.strip("/") or url.query or url.username:
+        raise UsageError(
+            f"endpoint {endpoint!r}: give the address only, without path, query or user"
+        )
+    return url.scheme, url.netloc
+
+
+def _region_of(host: str) -> str | None:
+    for pattern in _REGION_IN_HOST:
+        found = pattern.search(host)
+        if found and found["region"] not in _NOT_REGIONS:
+            return found["region"]
+    return None
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.startswith("["):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Which failures are tried again, how often, and how long after: tenacity, as policy.
+
+Throttling never counts against the number of retries: the service asked to come back
+later, and later it shall be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from bulkmeta.errors import ServiceError, TransportError, Verdict
+
+if TYPE_CHECKING:
+    from bulkmeta.oss.effort import Effort
+
+DEFAULT_RETRIES: Final = 10
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 20.0
+_CREDENTIAL_RETRIES: Final = 2
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often one request is tried again; `sleep` waits in between."""
+
+    retries: int = DEFAULT_RETRIES
+    patient: bool = True
+    sleep: Sleep = asyncio.sleep
+
+    def retrying(self, effort: Effort) -> AsyncRetrying:
+        """A controller for one operation. Never shared: tenacity's state is not
+        task-local, and concurrent tasks would get each other's results."""
+        return AsyncRetrying(
+            sleep=self.sleep,
+            wait=_wait_s,
+            stop=_StopAfterFailures(self.retries, patient=self.patient),
+            retry=retry_if_exception(is_retriable),
+            before_sleep=lambda _: effort.count_retry(),
+            reraise=True,
+        )
+
+
+def backoff_s(attempt: int) -> float:
+    """Full jitter over a span that doubles with each attempt, counted from 1."""
+    span_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempt, 32))
+    return random.uniform(0.0, span_s)  # noqa: S311 jitter is no secret
+
+
+def is_retriable(error: BaseException) -> bool:
+    """Whether sending the same request again can help, and cannot do harm."""
+    if isinstance(error, TransportError):
+        return error.reason in {"timeout", "connection", "truncated"}
+    return isinstance(error, ServiceError) and error.verdict in {
+        Verdict.RETRY,
+        Verdict.THROTTLED,
+        Verdict.SKEWED,
+        Verdict.EXPIRED,
+    }
+
+
+def is_throttled(error: BaseException | None) -> bool:
+    """Whether the service asked for fewer requests."""
+    return isinstance(error, ServiceError) and error.verdict is Verdict.THROTTLED
+
+
+def _wait_s(retry_state: RetryCallState) -> float:
+    """The back-off, or what the service asks for if that is longer."""
+    error = _error_of(retry_state)
+    asked_s = error.retry_after_s if isinstance(error, ServiceError) else None
+    return max(
+        backoff_s(retry_state.attempt_number), min(asked_s or 0.0, _LONGEST_WAIT_S)
+    )
+
+
+class _StopAfterFailures:
+    """Counts failures, not answers that only ask for patience. One per operation."""
+
+    def __init__(self, retries: int, *, patient: bool) -> None:
+        self._retries = retries
+        self._patient = patient
+        self._failures = 0
+        self._refusals = 0
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = _error_of(retry_state)
+        if isinstance(error, ServiceError) and error.verdict is Verdict.EXPIRED:
+            self._refusals += 1
+        if not (self._patient and is_throttled(error)):
+            self._failures += 1
+        return self._failures > self._retries or self._refusals > _CREDENTIAL_RETRIES
+
+
+def _error_of(retry_state: RetryCallState) -> BaseException | None:
+    outcome = retry_state.outcome
+    return outcome.exception() if outcome is not None else None

@@ -1,0 +1,59 @@
+"""An error answer as an exception: read by oss2, judged by the table of verdicts."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+from oss2.exceptions import make_exception
+
+from bulkmeta.errors import ErrorDetail, ServiceError
+from bulkmeta.oss.verdicts import judge
+
+if TYPE_CHECKING:
+    from bulkmeta.oss.transport import Response
+
+
+class _ReadResponse:
+    """What `make_exception` wants of a response, with the body already read."""
+
+    def __init__(self, response: Response) -> None:
+        self.status = response.status
+        self.headers = dict(response.headers)
+        self._body = response.body or _body_of_head(response)
+
+    def read(self, limit: int) -> bytes:
+        # Whatever a proxy answered: oss2 decodes it as UTF-8 without mercy.
+        return self._body[:limit].decode("utf-8", "replace").encode()
+
+
+def _body_of_head(response: Response) -> bytes:
+    """A HEAD answer has no body: OSS puts the XML, in base64, into `x-oss-err`."""
+    try:
+        return b64decode(response.header("x-oss-err") or "")
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def service_error(response: Response) -> ServiceError:
+    """The error that `response` reports; oss2's own exception is its cause."""
+    cause = make_exception(_ReadResponse(response))
+    details = cause.details
+    code = details.get("Code") or f"HTTP{response.status}"
+    message = " ".join((details.get("Message") or "no message").split())
+    detail = ErrorDetail(
+        code=code,
+        http_status=response.status,
+        message=message,
+        request_id=cause.request_id or None,
+        ec=details.get("EC") or response.header("x-oss-ec"),
+    )
+    error = ServiceError(*judge(response.status, code, message), detail)
+    error.retry_after_s = _seconds(response.header("retry-after"))
+    error.__cause__ = cause
+    return error
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isdecimal() else None

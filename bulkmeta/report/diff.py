@@ -1,0 +1,56 @@
+"""What would change or has changed, printed for people: one block per object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bulkmeta.model.plan import Difference, differences
+
+if TYPE_CHECKING:
+    from bulkmeta.model.outcome import Outcome
+
+
+class DiffPrinter:
+    """Prints each object's exact difference; objects that stay as they are, not."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+
+    def emit(self, result: Outcome) -> None:
+        if result.status in {"planned", "updated"}:
+            self._write("\n".join(diff_lines(result)))
+        elif result.status == "failed" and result.error:
+            self._write(
+                f"{printable(result.key)}\n  ! {result.reason}: {result.error.message}"
+            )
+
+    def flush(self) -> None:
+        """Blocks are written whole."""
+
+
+def diff_lines(outcome: Outcome) -> list[str]:
+    """The object's key, then one line per difference."""
+    if outcome.before is None or outcome.after is None:
+        return [printable(outcome.key)]
+    found = differences(outcome.before, outcome.after)
+    return [printable(outcome.key), *map(_line, found)]
+
+
+def _line(difference: Difference) -> str:
+    name = f"  {difference.sign} {difference.field} {difference.name}"
+    if difference.old is None:
+        return f"{name} = {_quoted(difference.new)}"
+    if difference.new is None:
+        return f"{name} = {_quoted(difference.old)}"
+    return f"{name}: {_quoted(difference.old)} -> {_quoted(difference.new)}"
+
+
+def _quoted(value: str | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def printable(key: str) -> str:
+    """A key as it can be shown on one line, whatever it holds."""
+    return key if key.isprintable() else _quoted(key)

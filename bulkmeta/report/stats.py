@@ -1,0 +1,38 @@
+"""Counters of a run: how many objects ended how, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from bulkmeta.model.outcome import STATUSES
+
+if TYPE_CHECKING:
+    from bulkmeta.model.outcome import Outcome
+
+
+class RunStats:
+    """Counts outcomes as they come."""
+
+    def __init__(self) -> None:
+        self.objects = 0
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+
+    def emit(self, result: Outcome) -> None:
+        self.objects += 1
+        self.counts[result.status] += 1
+        if result.reason:
+            self.reasons[f"{result.status}: {result.reason}"] += 1
+
+    def flush(self) -> None:
+        """Counters hold nothing back."""
+
+    def line(self) -> str:
+        """The counters on one line, those that are not zero."""
+        parts = [
+            f"{self.counts[status]:,} {status}"
+            for status in STATUSES
+            if self.counts[status]
+        ]
+        return ", ".join(parts) or "no objects"
