@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OBJECTS ?= 5000
 
-.PHONY: demo test check clean
+.PHONY: demo test check coverage clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -17,6 +17,10 @@ check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of branches
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -20,11 +20,11 @@ RUN_FATAL: Final = 4
 INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
-    "plan": "bulkmeta.cli.plan",
-    "apply": "bulkmeta.cli.apply",
-    "show": "bulkmeta.cli.show",
-    "emulator": "bulkmeta.emulator.command",
-    "demo": "bulkmeta.cli.demo",
+    "plan": ("bulkmeta.cli.plan", "Show each object's exact difference; reads only."),
+    "apply": ("bulkmeta.cli.apply", "Change every object under a prefix."),
+    "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
+    "emulator": ("bulkmeta.emulator.command", "Serve an embedded OSS on loopback."),
+    "demo": ("bulkmeta.cli.demo", "Run the main job on an embedded OSS."),
 }
 
 
@@ -35,8 +35,18 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        return getattr(import_module(module), cmd_name) if module else None
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,0 +1,23 @@
+"""`bulkmeta demo`: the main job, for real, on an embedded OSS."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option(
+    "--objects",
+    type=click.IntRange(10, 1_000_000),
+    default=5000,
+    show_default=True,
+    help="How many objects to put there.",
+)
+def demo(objects: int) -> int:
+    """Start an embedded OSS, put objects there, change them, show what happened.
+
+    Nothing leaves this machine, and no account is needed.
+    """
+    from bulkmeta.cli.demonstration import demonstrate
+
+    return demonstrate(objects)

@@ -1,0 +1,128 @@
+"""The demonstration: an embedded OSS in a process of its own, and commands on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from urllib.request import Request, urlopen
+
+import click
+import msgspec
+
+from bulkmeta.cli.main import RUN_FATAL, SOME_FAILED, run
+from bulkmeta.emulator.dataset import Spec, varied_objects
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.report.diff import diff_lines
+
+_BATCH: Final = 1000
+_READ_TIMEOUT_S: Final = 60
+JOB: Final = (
+    "oss://demo/",
+    "--all",
+    "--set",
+    "project=atlas",
+    "--rename",
+    "owner=team",
+    "--header",
+    "cache-control=max-age=86400",
+)
+
+
+def demonstrate(objects: int) -> int:
+    """Run the demonstration; 0 if everything came out as it must."""
+    folder = Path(tempfile.mkdtemp(prefix="bulkmeta-demo-"))
+    first, second = folder / "run.jsonl", folder / "again.jsonl"
+    with _embedded_oss(folder) as environment:
+        os.environ.update(environment)
+        _seed(environment["OSS_ENDPOINT"], objects)
+        click.echo(f"An embedded OSS on {environment['OSS_ENDPOINT']}, ", nl=False)
+        click.echo(f"with {objects:,} objects in bucket 'demo'.")
+        _command("apply", *JOB, "--yes", "--run-file", str(first))
+        _show_some(first)
+        click.echo("\nThe same again: nothing is left to do.")
+        _command("apply", *JOB, "--yes", "--run-file", str(second))
+    click.echo(f"\nEach object's line, with its former metadata: {first}")
+    return 0 if _is_as_promised(first, second, objects) else RUN_FATAL
+
+
+@contextmanager
+def _embedded_oss(folder: Path) -> Iterator[dict[str, str]]:
+    """The embedded OSS in its own process; the environment that it tells to set."""
+    command = [sys.executable, "-m", "bulkmeta.emulator", "--port", "0"]
+    with (
+        (folder / "emulator.log").open("wb") as log,
+        subprocess.Popen(  # noqa: S603 our own module
+            command, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
+        try:
+            yield _announced(process)
+        finally:
+            process.terminate()
+
+
+def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
+    environment: dict[str, str] = {}
+    for line in process.stdout or ():
+        name, _, value = shlex.split(line)[1].partition("=")
+        environment[name] = value
+        if name == "OSS_BUCKET":
+            return environment
+    raise click.ClickException("the embedded OSS did not start")
+
+
+def _seed(endpoint: str, objects: int) -> None:
+    specs = varied_objects(objects)
+    while batch := list(islice(specs, _BATCH)):
+        _post(f"{endpoint}/-/objects", {"bucket": "demo", "objects": batch})
+
+
+def _post(url: str, value: dict[str, str | list[Spec]]) -> None:
+    request = Request(url, json.dumps(value).encode(), method="POST")  # noqa: S310 loopback
+    with urlopen(request, timeout=_READ_TIMEOUT_S) as answer:  # noqa: S310 the same
+        answer.read()
+
+
+def _command(*args: str) -> None:
+    click.echo(f"\n$ bulkmeta {shlex.join(args)}")
+    code = run(list(args))
+    note = " (some objects failed, as they must here)" if code == SOME_FAILED else ""
+    click.echo(f"exit code {code}{note}")
+
+
+def _show_some(run_file: Path) -> None:
+    click.echo("\nThe first difference in each folder:")
+    shown: set[str] = set()
+    for outcome in _outcomes(run_file):
+        folder = outcome.key.partition("/")[0]
+        if outcome.status == "updated" and folder not in shown:
+            shown.add(folder)
+            click.echo("\n".join(diff_lines(outcome)))
+
+
+def _outcomes(run_file: Path) -> Iterator[Outcome]:
+    with run_file.open("rb") as lines:
+        for line in lines:
+            if line.startswith(b'{"type":"object"'):
+                yield msgspec.json.decode(line, type=Outcome)
+
+
+def _is_as_promised(first: Path, second: Path, objects: int) -> bool:
+    """Whether each object has its line, and the second run had nothing to write."""
+    one = Counter(line.status for line in _outcomes(first))
+    two = Counter(line.status for line in _outcomes(second))
+    return (
+        one.total() == two.total() == objects
+        and two["updated"] == 0
+        and two["unchanged"] == one["updated"] + one["unchanged"]
+    )
