@@ -94,6 +94,7 @@ ADVICE = {
         "--allow-early-rewrite"
     ),
     "appendable": "--allow-appendable",
+    "access_denied": "grant the permission; for reading ACLs, or --acl-policy skip",
     "archived": "restore them first",
     "symlink": "a copy would replace the link's target",
     "forced_download": "use the bucket's custom domain as --endpoint",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -63,32 +65,47 @@ def bulkmeta() -> None:
     """Change the metadata of millions of objects in Alibaba Cloud OSS, safely."""
 
 
-def main(args: list[str] | None = None) -> None:
+def main() -> None:
     """Run the command line; exits with one of the documented codes."""
-    sys.exit(run(args))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run())
 
 
 def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
-    except click.NoSuchOption as error:
-        return _complain(_with_suggestion(error), USAGE)
-    except click.ClickException as error:
-        return _complain(error.format_message(), USAGE)
-    except UsageError as error:
-        return _complain(str(error), USAGE)
-    except BulkmetaError as error:
-        return _complain(str(error), RUN_FATAL)
+    except BrokenPipeError:
+        return _closed_pipe()
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return _complain("interrupted", INTERRUPTED)
+    except (click.ClickException, UsageError) as error:
+        return _complain(_usage_line(error), USAGE)
+    except BulkmetaError as error:
+        return _complain(str(error), RUN_FATAL)
     return code if isinstance(code, int) else OK
+
+
+def _closed_pipe() -> int:
+    """Nobody reads our output any more: end quietly, also when Python flushes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return INTERRUPTED
 
 
 def _complain(message: str, code: int) -> int:
     line = " ".join(message.split())
     click.echo(f"bulkmeta: {line}", err=True)
     return code
+
+
+def _usage_line(error: click.ClickException | UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        return _with_suggestion(error)
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    return str(error)
 
 
 def _with_suggestion(error: click.NoSuchOption) -> str:

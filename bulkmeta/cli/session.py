@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,4 +103,5 @@ def _tell(lines: Iterable[str]) -> None:
 
 
 def _tell_line(line: str) -> None:
-    click.echo(line, err=True)
+    with suppress(OSError):  # a run does not depend on who watches it
+        click.echo(line, err=True)

@@ -17,6 +17,7 @@ from bulkmeta.report.views import (
     csv_header,
 )
 from bulkmeta.runners.local import view_objects
+from bulkmeta.runners.preflight import inspect_bucket
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
@@ -28,6 +29,7 @@ def print_objects(spec: RunSpec, form: Literal["table", "jsonl", "csv"]) -> int:
     """Print every object under the spec's target; the exit code."""
     printer = ViewPrinter(FORMATS[form], click.echo)
     ordered = InOrder(printer)
+    asyncio.run(inspect_bucket(spec, sample=False))
     if form == "csv":
         click.echo(csv_header())
     interrupted = asyncio.run(view_objects(spec, ordered))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
+from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.errors import BulkmetaError
 from bulkmeta.model.metadata import ListedObject
-
-if TYPE_CHECKING:
-    from bulkmeta.engine.shutdown import StopRequest
 
 T = TypeVar("T")
 
@@ -47,7 +46,7 @@ async def run_pipeline(
 
     Raises:
         ExceptionGroup: of whatever made going on senseless (source, process or drain);
-            results had until then are reported first.
+            all results had until then are reported first.
     """
     outcomes: asyncio.Queue[T | End] = asyncio.Queue(2 * workers)
     async with asyncio.TaskGroup() as group:
@@ -81,16 +80,36 @@ async def _run_workers(
     workers: int,
     stop: StopRequest,
 ) -> None:
+    """Feed and work to the end. An error that ends the run lets objects under way come
+    to theirs first, so that whatever was done to them is reported."""
     keys: asyncio.Queue[Numbered | End] = asyncio.Queue(KEYS_AHEAD)
+    halt = _Halt()
+    stop.on_request(halt.request)
     async with asyncio.TaskGroup() as group:
-        feeder = group.create_task(feed(source, keys))
-        stop.on_request(feeder.cancel)
+        feeder = group.create_task(feed(source, keys, halt))
+        halt.on_request(feeder.cancel)
         for _ in range(workers):
-            group.create_task(work(keys, process, outcomes, stop))
+            group.create_task(work(keys, process, outcomes, halt))
+    if halt.error:
+        raise halt.error
+
+
+class _Halt(StopRequest):
+    """No further object is to be taken up; `error` says why, unless it was a wish."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: BulkmetaError | None = None
+
+    def fail(self, error: BulkmetaError) -> None:
+        self.error = self.error or error
+        self.request()
 
 
 async def feed(
-    source: AsyncIterator[ListedObject], keys: asyncio.Queue[Numbered | End]
+    source: AsyncIterator[ListedObject],
+    keys: asyncio.Queue[Numbered | End],
+    halt: _Halt,
 ) -> None:
     """Number the objects from 1 and hand them on; closes the queue at the end."""
     seq = 0
@@ -98,6 +117,8 @@ async def feed(
         async for listed in source:
             seq += 1
             await keys.put((seq, listed))
+    except BulkmetaError as error:
+        halt.fail(error)
     finally:
         await keys.put(END)
 
@@ -106,12 +127,18 @@ async def work(
     keys: asyncio.Queue[Numbered | End],
     process: Process[T],
     outcomes: asyncio.Queue[T | End],
-    stop: StopRequest,
+    halt: _Halt,
 ) -> None:
-    """Process keys until the queue is closed; after a stop, drop them unprocessed."""
+    """Process keys until the queue is closed; after a halt, drop them unprocessed."""
     while (item := await keys.get()) is not END:
-        if not stop.requested:
-            await outcomes.put(await process(*item))
+        if halt.requested:
+            continue
+        try:
+            outcome = await process(*item)
+        except BulkmetaError as error:
+            halt.fail(error)
+        else:
+            await outcomes.put(outcome)
     keys.put_nowait(END)
 
 

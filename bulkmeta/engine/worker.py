@@ -18,11 +18,13 @@ import msgspec
 
 from bulkmeta.errors import (
     AmbiguousWriteError,
+    ErrorDetail,
     ObjectError,
     ServiceError,
     UsageError,
     Verdict,
 )
+from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S
 from bulkmeta.model.outcome import Outcome, Status
 from bulkmeta.model.plan import UpdatePlan, plan_update, with_acl
@@ -101,6 +103,8 @@ class Worker:
     async def _outcome(
         self, seq: int, listed: ListedObject, attempt: _Attempt
     ) -> Outcome:
+        if not is_utf8(listed.key):
+            return _unnameable(seq, listed.key)
         reason = refusal(listed, self._job.rules)
         if reason:
             return Outcome(seq=seq, key=listed.key, status="skipped", reason=reason)
@@ -246,6 +250,17 @@ def _failed(seq: int, attempt: _Attempt, error: ObjectError) -> Outcome:
         etag=doubt.etag if doubt else None,
         last_modified=doubt.last_modified if doubt else None,
         error=error.detail,
+    )
+
+
+def _unnameable(seq: int, key: str) -> Outcome:
+    detail = ErrorDetail("invalid_key", None, "the key is not valid UTF-8")
+    return Outcome(
+        seq=seq,
+        key=key.encode("utf-8", "backslashreplace").decode(),
+        status="failed",
+        reason=detail.code,
+        error=detail,
     )
 
 

@@ -6,7 +6,7 @@ the service returns them. Nothing here knows how metadata travels.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -102,4 +102,5 @@ def parse_http_date(text: str) -> datetime:
     Raises:
         ValueError: `text` is no such date.
     """
-    return parsedate_to_datetime(text)
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -18,7 +18,6 @@ from bulkmeta.errors import (
     TransportError,
     Verdict,
 )
-from bulkmeta.model.limits import key_fault
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
 from bulkmeta.oss.service_errors import service_error
@@ -223,7 +222,4 @@ def _object_request(
     params: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Request:
-    fault = key_fault(key)
-    if fault:
-        raise ObjectError("invalid_key", fault)
     return Request(operation, method, key, params or {}, headers or {})

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+
+from bulkmeta.model.metadata import parse_http_date
 
 _WORTH_CORRECTING = timedelta(minutes=1)
 
@@ -33,7 +34,7 @@ class ServiceClock:
         if self.offset != signed_with:
             return True
         try:
-            wanted = parsedate_to_datetime(service_date or "")
+            wanted = parse_http_date(service_date or "")
         except ValueError:
             return False
         offset = wanted - datetime.fromtimestamp(self._now_s(), UTC)

@@ -104,7 +104,7 @@ class Transport:
                 body = await answer.read()
                 received = _decode_headers(answer.raw_headers)
                 return Response(answer.status, received, body, offset)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _translate(error) from error
 
     def _sign(self, request: Request) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from bulkmeta.engine.worker import new_versions_refusal
 from bulkmeta.errors import ServiceError, UsageError
@@ -13,6 +15,9 @@ from bulkmeta.oss.connect import open_bucket
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.oss.bucket import Bucket
+
+_RETRIES: Final = 2
+"""Somebody is waiting, and what fails now will mostly fail for good."""
 
 KEEPS_VERSIONS = "the bucket keeps versions: each update adds one"
 UNKNOWN_VERSIONING = (
@@ -38,8 +43,9 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
         RunFatalError: no such bucket, wrong credentials, no connection.
     """
     target = spec.job.target
+    pace = msgspec.structs.replace(spec.pace, retries=min(spec.pace.retries, _RETRIES))
     async with open_bucket(
-        target.bucket, spec.connection, spec.pace, patient=False
+        target.bucket, spec.connection, pace, patient=False
     ) as bucket:
         warnings = await _versioning_warnings(bucket)
         if not sample:
