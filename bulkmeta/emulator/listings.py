@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -143,7 +142,7 @@ def _to_token(key: str) -> str:
 def _from_token(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(token).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise invalid_argument(
             "The continuation token provided is incorrect.", "continuation-token", token
         ) from None
