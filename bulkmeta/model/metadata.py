@@ -102,5 +102,8 @@ def parse_http_date(text: str) -> datetime:
     Raises:
         ValueError: `text` is no such date.
     """
-    moment = parsedate_to_datetime(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except OverflowError as error:
+        raise ValueError(f"no date: {text!r}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
