@@ -307,7 +307,7 @@ def objects() -> st.SearchStrategy[State]:
         {
             "key": tails.map(lambda tail: _cut(f"p/{tail}")),
             "body": st.binary(max_size=20),
-            "meta": st.one_of(metas, metas, metas, st.sampled_from(FULL_METAS)),
+            "meta": metas,
             "headers": headers,
             "content_type": st.one_of(st.just("text/plain"), values),
             "acl": st.sampled_from(
@@ -329,11 +329,12 @@ def _fits(meta: Text) -> bool:
 
 
 def generated(count: int) -> list[State]:
-    """That many objects with different keys, each odd key among them, with a prefix
-    and, where it may stand alone, without."""
+    """That many objects with different keys; each odd key among them, with a prefix
+    and, where it may stand alone, without; and each full metadata."""
     found: dict[str, State] = {}
     alone = [_cut(key) for key in ODD_KEYS if key[0] not in "/\\"]
     keys = [*alone, *(_cut(f"p/{key}") for key in ODD_KEYS)]
+    metas = list(FULL_METAS)
 
     @settings(
         max_examples=count + count // 10,
@@ -346,7 +347,8 @@ def generated(count: int) -> list[State]:
         key = keys.pop() if keys else seed["key"]
         if key in found:
             key = _cut(f"p/{len(found)}{key[2:]}")
-        found[key] = {**seed, "key": key}
+        meta = metas.pop() if metas else seed["meta"]
+        found[key] = {**seed, "key": key, "meta": meta}
 
     collect()
     assert not keys
