@@ -77,11 +77,11 @@ def resolve_endpoint(
 
 
 def _split(endpoint: str) -> tuple[str, str]:
-    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     try:
+        url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         valid_port = url.port != 0
-    except ValueError:
-        valid_port = False
+    except ValueError:  # a port out of range, or brackets without an IPv6 address
+        url, valid_port = urlsplit(""), False
     if url.scheme not in {"http", "https"} or not url.hostname or not valid_port:
         raise UsageError(
             f"endpoint {endpoint!r} is no address: write it as "
