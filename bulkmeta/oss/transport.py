@@ -96,10 +96,8 @@ class Transport:
         headers = self._sign(request)
         url = URL(self._endpoint.url(request.key, request.params), encoded=True)
         try:
-            # In lower case: aiohttp re-sends the methods that it knows as idempotent
-            # by itself, which would hide that an update was sent twice.
             async with self._session.request(
-                request.method.lower(), url, headers=headers, allow_redirects=False
+                request.method, url, headers=headers, allow_redirects=False
             ) as answer:
                 body = await answer.read()
                 received = _decode_headers(answer.raw_headers)
@@ -157,6 +155,9 @@ async def open_session(
         max_field_size=_MAX_HEADER_BYTES,
         max_headers=_MAX_HEADERS,
     ) as session:
+        # aiohttp sends GET, HEAD and PUT once more by itself when a used connection
+        # breaks. That an update was sent twice must not be hidden; no public switch.
+        session._retry_connection = False  # noqa: SLF001 pinned by test_faults
         yield session
 
 
