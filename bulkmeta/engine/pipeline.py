@@ -118,9 +118,19 @@ async def feed(
             seq += 1
             await keys.put((seq, listed))
     except BulkmetaError as error:
+        _drop_waiting(keys)
         halt.fail(error)
+    except asyncio.CancelledError:
+        _drop_waiting(keys)
+        raise
     finally:
         await keys.put(END)
+
+
+def _drop_waiting(keys: asyncio.Queue[Numbered | End]) -> None:
+    """Make room for the end without waiting: nobody may be left to take a key."""
+    while not keys.empty():
+        keys.get_nowait()
 
 
 async def work(

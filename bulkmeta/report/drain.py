@@ -20,10 +20,11 @@ class Sink(Protocol[T_contra]):
 
 
 async def drain(batches: AsyncIterator[list[T]], sinks: Sequence[Sink[T]]) -> None:
-    """Give every result to every sink, in the sinks' order."""
+    """Give every result to every sink. Each sink has a batch whole, and has written it
+    out, before the next one sees it: one that raises holds nothing back from those
+    before it."""
     async for batch in batches:
-        for result in batch:
-            for sink in sinks:
-                sink.emit(result)
         for sink in sinks:
+            for result in batch:
+                sink.emit(result)
             sink.flush()
