@@ -1,0 +1,29 @@
+"""Fixtures of the unit tests: time that only moves when somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+
+class VirtualTime:
+    """A clock and a sleep; sleeping advances the clock at once."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.slept: list[float] = []
+
+    def now_s(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def virtual_time() -> VirtualTime:
+    """A clock that tests read and sleepers move."""
+    return VirtualTime()

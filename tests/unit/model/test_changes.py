@@ -1,0 +1,378 @@
+"""What a user wants changed: reading it, refusing it, applying it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.model.changes import Change, apply_change, make_change
+from bulkmeta.model.metadata import STANDARD_HEADERS, Metadata
+
+NAMES = ("a", "b", "c", "d")
+HEADERS = tuple(sorted(STANDARD_HEADERS))
+REMOVABLE = tuple(name for name in HEADERS if name != "content-type")
+VALUES = st.text("ab测é %=", max_size=4).map(str.strip)
+FULL = VALUES.filter(bool)
+
+
+def current(**meta: str) -> Metadata:
+    return Metadata(meta, {"content-type": "text/plain", "expires": "never"})
+
+
+# Reading what was written
+
+
+def test_nothing_is_empty() -> None:
+    """No order makes the empty change; `--replace` alone is an order."""
+    empty = (make_change().is_empty(), make_change(replace=True).is_empty())
+    assert empty == (True, False)
+
+
+def test_all_kinds_normalised() -> None:
+    """Names become lower-case and lose the wire prefix; values stay as they are."""
+    change = make_change(
+        set_meta=[("X-Oss-Meta-Project", "Atlas")],
+        default_meta=[("Owner", "测试")],
+        unset_meta=["x-oss-meta-B", "a", "A"],
+        rename_meta=[("OLD", "X-OSS-META-New")],
+        set_headers=[("Cache-Control", "No-Cache")],
+        unset_headers=["Expires", "EXPIRES", "Content-Language"],
+    )
+    assert change == Change(
+        set_meta={"project": "Atlas"},
+        default_meta={"owner": "测试"},
+        unset_meta=("a", "b"),
+        rename_meta={"old": "new"},
+        set_headers={"cache-control": "No-Cache"},
+        unset_headers=("content-language", "expires"),
+    )
+
+
+def test_a_default_may_fill_a_renames_target() -> None:
+    """The one case of two orders for one name; the rename comes first."""
+    change = make_change(rename_meta=[("old", "new")], default_meta=[("new", "d")])
+    assert (
+        apply_change(current(old="o"), change).meta,
+        apply_change(current(), change).meta,
+    ) == ({"new": "o"}, {"new": "d"})
+
+
+NAME_RULE = "a metadata name takes only letters, digits and hyphens"
+ALLOWED = (
+    "OSS lets you set only cache-control, content-disposition, content-encoding, "
+    "content-language, content-type, expires; use --set for user metadata"
+)
+CONFLICT = "is named 2 times by --set, --unset, --rename and --default; name it once"
+EXACTLY = (
+    "--replace makes user metadata exactly what --set says; "
+    "it cannot go with --rename, --unset or --default"
+)
+
+
+@pytest.mark.parametrize(
+    ("orders", "line"),
+    [
+        ({"set_meta": [("a_b", "1")]}, f"--set 'a_b': {NAME_RULE}"),
+        ({"set_meta": [("", "1")]}, f"--set '': {NAME_RULE}"),
+        ({"set_meta": [("x-oss-meta-", "1")]}, f"--set 'x-oss-meta-': {NAME_RULE}"),
+        ({"default_meta": [("é", "1")]}, f"--default 'é': {NAME_RULE}"),
+        ({"unset_meta": ["a b"]}, f"--unset 'a b': {NAME_RULE}"),
+        ({"rename_meta": [("a.b", "c")]}, f"--rename 'a.b': {NAME_RULE}"),
+        ({"rename_meta": [("a", "c:d")]}, f"--rename 'c:d': {NAME_RULE}"),
+        (
+            {"set_meta": [("Content-Type", "1")]},
+            "--set 'Content-Type' names a standard header; use --header for it",
+        ),
+        (
+            {"unset_meta": ["Expires"]},
+            "--unset 'Expires' names a standard header; use --unset-header for it",
+        ),
+        (
+            {"rename_meta": [("a", "expires")]},
+            "--rename 'expires' names a standard header; use --header for it",
+        ),
+        (
+            {"set_meta": [("a", "1\r\n2")]},
+            "--set 'a': a value may not hold line breaks or other control characters",
+        ),
+        (
+            {"default_meta": [("a", " 1")]},
+            "--default 'a': a value may not begin or end with white space "
+            "(HTTP strips it)",
+        ),
+        ({"set_meta": [("a", "\ud800")]}, "--set 'a': the value is not valid UTF-8"),
+        (
+            {"set_meta": [("a", "测" * 2731)]},
+            "--set 'a': an object holds at most 8192 bytes of user metadata",
+        ),
+        (
+            {"set_meta": [("a", "1"), ("X-Oss-Meta-A", "2")]},
+            "--set names 'a' 2 times (names ignore case); keep one",
+        ),
+        (
+            {"default_meta": [("a", "1"), ("A", "2"), ("a", "1")]},
+            "--default names 'a' 3 times (names ignore case); keep one",
+        ),
+        (
+            {"rename_meta": [("a", "b"), ("A", "c")]},
+            "--rename names 'a' 2 times (names ignore case); keep one",
+        ),
+        ({"rename_meta": [("a", "A")]}, f"'a' {CONFLICT}"),
+        ({"rename_meta": [("a", "c"), ("b", "c")]}, f"'c' {CONFLICT}"),
+        ({"rename_meta": [("a", "b"), ("b", "c")]}, f"'b' {CONFLICT}"),
+        ({"set_meta": [("a", "1")], "unset_meta": ["a"]}, f"'a' {CONFLICT}"),
+        ({"set_meta": [("a", "1")], "default_meta": [("a", "")]}, f"'a' {CONFLICT}"),
+        ({"set_meta": [("a", "1")], "rename_meta": [("a", "b")]}, f"'a' {CONFLICT}"),
+        ({"set_meta": [("a", "1")], "rename_meta": [("b", "a")]}, f"'a' {CONFLICT}"),
+        ({"unset_meta": ["a"], "rename_meta": [("b", "a")]}, f"'a' {CONFLICT}"),
+        ({"unset_meta": ["a"], "default_meta": [("a", "1")]}, f"'a' {CONFLICT}"),
+        (
+            {"rename_meta": [("a", "b")], "default_meta": [("a", "1")]},
+            f"'a' {CONFLICT}",
+        ),
+        (
+            {"set_headers": [("x-oss-object-acl", "private")]},
+            f"--header 'x-oss-object-acl': {ALLOWED}",
+        ),
+        (
+            {"set_headers": [("Content-MD5", "a")]},
+            f"--header 'Content-MD5': {ALLOWED}",
+        ),
+        ({"unset_headers": ["etag"]}, f"--unset-header 'etag': {ALLOWED}"),
+        (
+            {"set_headers": [("expires", "")]},
+            "--header 'expires' has no value; use --unset-header to remove a header",
+        ),
+        (
+            {"set_headers": [("expires", "a\0")]},
+            "--header 'expires': a value may not hold line breaks or other control "
+            "characters",
+        ),
+        (
+            {"set_headers": [("expires", "a"), ("Expires", "b")]},
+            "--header names 'expires' 2 times (names ignore case); keep one",
+        ),
+        (
+            {"unset_headers": ["Content-Type"]},
+            "--unset-header content-type: OSS cannot remove it, only set it; "
+            "use --header content-type=application/octet-stream",
+        ),
+        (
+            {"set_headers": [("expires", "a")], "unset_headers": ["Expires"]},
+            "'expires' is named 2 times by --header and --unset-header; name it once",
+        ),
+        ({"replace": True, "rename_meta": [("a", "b")]}, EXACTLY),
+        ({"replace": True, "unset_meta": ["a"]}, EXACTLY),
+        ({"replace": True, "default_meta": [("a", "b")]}, EXACTLY),
+    ],
+)
+def test_refusals(orders: dict[str, Any], line: str) -> None:
+    """Every impossible order has its exact line."""
+    with pytest.raises(UsageError) as caught:
+        make_change(**orders)
+    assert str(caught.value) == line
+
+
+ANY = st.characters(exclude_categories=())
+NAME = st.text(ANY, max_size=6) | st.sampled_from((*NAMES, *HEADERS))
+PAIRS = st.lists(st.tuples(NAME, st.text(ANY, max_size=6)), max_size=3)
+TEXTS = st.lists(NAME, max_size=3)
+ORDERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "set_meta": PAIRS,
+        "default_meta": PAIRS,
+        "unset_meta": TEXTS,
+        "rename_meta": st.lists(st.tuples(NAME, NAME), max_size=2),
+        "set_headers": PAIRS,
+        "unset_headers": TEXTS,
+    },
+)
+
+
+@given(ORDERS)
+def test_arbitrary_text_raises_only_usage_errors(orders: dict[str, Any]) -> None:
+    """Whatever is written becomes a change, or one line that can be printed."""
+    line = ""
+    try:
+        make_change(**orders)
+    except UsageError as error:
+        line = str(error)
+    assert line.isprintable() is True
+
+
+# Applying it
+
+
+@pytest.mark.parametrize(
+    ("orders", "meta"),
+    [
+        ({}, {"a": "1", "b": "2"}),
+        ({"set_meta": [("a", "9")]}, {"a": "9", "b": "2"}),
+        ({"set_meta": [("A", "")]}, {"a": "", "b": "2"}),
+        ({"set_meta": [("c", "3")]}, {"a": "1", "b": "2", "c": "3"}),
+        ({"default_meta": [("a", "9")]}, {"a": "1", "b": "2"}),
+        ({"default_meta": [("c", "9")]}, {"a": "1", "b": "2", "c": "9"}),
+        ({"unset_meta": ["A", "z"]}, {"b": "2"}),
+        ({"rename_meta": [("a", "c")]}, {"b": "2", "c": "1"}),
+        ({"rename_meta": [("z", "c")]}, {"a": "1", "b": "2"}),
+        ({"rename_meta": [("z", "a")]}, {"a": "1", "b": "2"}),
+        ({"replace": True}, {}),
+        ({"replace": True, "set_meta": [("a", "9")]}, {"a": "9"}),
+    ],
+)
+def test_user_metadata_after(orders: dict[str, Any], meta: dict[str, str]) -> None:
+    """Each kind of order on an object with a=1 and b=2; headers stay."""
+    before = current(a="1", b="2")
+    after = apply_change(before, make_change(**orders))
+    assert after == msgspec.structs.replace(before, meta=meta)
+
+
+def test_headers_after() -> None:
+    """Headers are set and removed; user metadata stays."""
+    change = make_change(
+        set_headers=[("Content-Type", "a/b"), ("cache-control", "x")],
+        unset_headers=["expires", "content-language"],
+    )
+    assert apply_change(current(a="1"), change) == Metadata(
+        {"a": "1"}, {"content-type": "a/b", "cache-control": "x"}
+    )
+
+
+def test_rename_onto_the_same_value() -> None:
+    """A rename whose target already holds the value only drops the old name."""
+    change = make_change(rename_meta=[("a", "b")])
+    assert apply_change(current(a="1", b="1"), change).meta == {"b": "1"}
+
+
+def test_rename_onto_another_value() -> None:
+    """A rename never overwrites: one of the values would be lost."""
+    with pytest.raises(ObjectError) as caught:
+        apply_change(current(a="1", b="2"), make_change(rename_meta=[("a", "b")]))
+    assert (caught.value.reason, str(caught.value)) == (
+        "rename_target_exists",
+        "cannot rename 'a' to 'b': the object has both, with different values; "
+        "unset one of them first",
+    )
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """Any possible change: each name has at most one kind of order."""
+    kinds = draw(st.tuples(*[st.sampled_from(("", "set", "default", "unset"))] * 4))
+    by_kind = {
+        kind: [n for n, k in zip(NAMES, kinds, strict=True) if k == kind]
+        for kind in kinds
+    }
+    header_kinds = {
+        name: draw(st.sampled_from(("", "set", "unset"))) for name in REMOVABLE
+    }
+    renames = draw(
+        st.sampled_from(([], [("old", "new")], [("old", "new"), ("x", "y")]))
+    )
+    replace = draw(st.booleans()) and not (
+        renames or "unset" in by_kind or "default" in by_kind
+    )
+    return make_change(
+        set_meta=[(n, draw(VALUES)) for n in by_kind.get("set", ())],
+        default_meta=[(n, draw(VALUES)) for n in by_kind.get("default", ())],
+        unset_meta=by_kind.get("unset", ()),
+        rename_meta=renames,
+        set_headers=[(n, draw(FULL)) for n, k in header_kinds.items() if k == "set"],
+        unset_headers=[n for n, k in header_kinds.items() if k == "unset"],
+        replace=replace,
+    )
+
+
+METADATA = st.builds(
+    Metadata,
+    meta=st.dictionaries(st.sampled_from((*NAMES, "old", "x", "new", "other")), VALUES),
+    headers=st.dictionaries(st.sampled_from(HEADERS), FULL),
+    acl=st.sampled_from((None, "private")),
+    tags=st.none() | st.dictionaries(VALUES, VALUES, max_size=1),
+    storage_class=st.sampled_from((None, "IA")),
+    sse=st.dictionaries(st.just("x-oss-server-side-encryption"), FULL),
+)
+
+
+def applied(metadata: Metadata, change: Change) -> Metadata | None:
+    """The state after the change, or None if the change is refused."""
+    try:
+        return apply_change(metadata, change)
+    except ObjectError:
+        return None
+
+
+@given(METADATA, changes())
+def test_applying_twice_is_applying_once(metadata: Metadata, change: Change) -> None:
+    """A second identical run has nothing to do (promise 2)."""
+    once = applied(metadata, change)
+    if once is not None:
+        assert apply_change(once, change) == once
+
+
+@given(METADATA, changes())
+def test_what_is_not_named_never_changes(metadata: Metadata, change: Change) -> None:
+    """Everything that no order names is the same afterwards (promise 1)."""
+    after = applied(metadata, change)
+    if after is None:
+        return
+    named = {*change.set_meta, *change.default_meta, *change.unset_meta}
+    named |= {*change.rename_meta, *change.rename_meta.values()}
+    named_headers = {*change.set_headers, *change.unset_headers}
+
+    def rest(state: Metadata) -> Metadata:
+        meta = {n: v for n, v in state.meta.items() if n not in named}
+        headers = {n: v for n, v in state.headers.items() if n not in named_headers}
+        return msgspec.structs.replace(
+            state, meta={} if change.replace else meta, headers=headers
+        )
+
+    assert rest(after) == rest(metadata)
+
+
+@given(METADATA, changes())
+def test_a_rename_keeps_the_value(metadata: Metadata, change: Change) -> None:
+    """A renamed value is under its new name, and nowhere else."""
+    after = applied(metadata, change)
+    if after is None:
+        return
+    for old, new in change.rename_meta.items():
+        assert (old in after.meta, after.meta.get(new, "")) == (
+            False,
+            metadata.meta.get(old, metadata.meta.get(new, "")),
+        )
+
+
+@given(METADATA, changes())
+def test_the_state_given_is_left_alone(metadata: Metadata, change: Change) -> None:
+    """The former state is recorded afterwards, so applying must not touch it."""
+    copy = msgspec.json.decode(msgspec.json.encode(metadata), type=Metadata)
+    applied(metadata, change)
+    assert metadata == copy
+
+
+CASED = st.sampled_from((str.lower, str.upper, str.title))
+
+
+@given(CASED, CASED, CASED)
+def test_names_ignore_case(one: Any, two: Any, three: Any) -> None:
+    """However a name is written, it is the same order."""
+    changes_made = {
+        msgspec.json.encode(
+            make_change(
+                set_meta=[(case("project"), "A")],
+                unset_meta=[case("x-oss-meta-owner")],
+                rename_meta=[(case("old"), case("new"))],
+                set_headers=[(case("cache-control"), "A")],
+                unset_headers=[case("expires")],
+            )
+        )
+        for case in (one, two, three)
+    }
+    assert len(changes_made) == 1

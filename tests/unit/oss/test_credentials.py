@@ -1,0 +1,90 @@
+"""Credentials out of the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmeta.errors import RunFatalError
+from bulkmeta.oss.credentials import EnvironmentProvider
+
+OSS = {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "secret"}
+CLOUD = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "cloud-id",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "cloud-secret",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        (OSS, ("id", "secret", "")),
+        (OSS | {"OSS_SESSION_TOKEN": "t"}, ("id", "secret", "t")),
+        (CLOUD, ("cloud-id", "cloud-secret", "")),
+        (
+            CLOUD | {"ALIBABA_CLOUD_SECURITY_TOKEN": "t"},
+            ("cloud-id", "cloud-secret", "t"),
+        ),
+        (CLOUD | OSS, ("id", "secret", "")),
+        (OSS | {"ALIBABA_CLOUD_SECURITY_TOKEN": "t"}, ("id", "secret", "")),
+        (
+            CLOUD | {"OSS_ACCESS_KEY_ID": " ", "OSS_ACCESS_KEY_SECRET": ""},
+            ("cloud-id", "cloud-secret", ""),
+        ),
+        (
+            {"OSS_ACCESS_KEY_ID": " id\n", "OSS_ACCESS_KEY_SECRET": "secret\r\n"},
+            ("id", "secret", ""),
+        ),
+    ],
+)
+def test_found(environment: dict[str, str], found: tuple[str, str, str]) -> None:
+    """First complete pair wins, with its own token; stray line ends are dropped."""
+    credentials = EnvironmentProvider(environment).get_credentials()
+    assert found == (
+        credentials.get_access_key_id(),
+        credentials.get_access_key_secret(),
+        credentials.get_security_token(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        (
+            {},
+            "no credentials found: set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET",
+        ),
+        (
+            {"OSS_ACCESS_KEY_ID": "id"} | CLOUD,
+            "credentials: OSS_ACCESS_KEY_SECRET is not set, its pair is",
+        ),
+        (
+            {"OSS_ACCESS_KEY_SECRET": "s"},
+            "credentials: OSS_ACCESS_KEY_ID is not set, its pair is",
+        ),
+        (
+            {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"},
+            "credentials: ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set, its pair is",
+        ),
+    ],
+)
+def test_not_found(environment: dict[str, str], line: str) -> None:
+    """Half a pair is an error, never a reason to look for other credentials."""
+    with pytest.raises(RunFatalError) as caught:
+        EnvironmentProvider(environment).get_credentials()
+    assert str(caught.value) == line
+
+
+def test_read_anew_each_time() -> None:
+    """A token renewed during a run is used by the next request."""
+    environment = dict(OSS)
+    provider = EnvironmentProvider(environment)
+    provider.get_credentials()
+    environment["OSS_SESSION_TOKEN"] = "new"
+    assert provider.get_credentials().get_security_token() == "new"
+
+
+def test_no_secret_in_a_representation() -> None:
+    """A provider that ends up in a traceback tells nothing."""
+    provider = EnvironmentProvider(OSS | {"OSS_SESSION_TOKEN": "token"})
+    shown = f"{provider!r} {provider.get_credentials()!r}"
+    assert [word for word in ("secret", "token'") if word in shown] == []

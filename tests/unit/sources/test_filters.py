@@ -1,0 +1,56 @@
+"""What is left alone, decided from the listing."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmeta.model.job import Rules
+from bulkmeta.model.metadata import ListedObject
+from bulkmeta.sources.filters import MINIMUM_DAYS, NEEDS_RESTORE, refusal
+
+RESTORED = 'ongoing-request="false", expiry-date="Sun, 22 Nov 2026 10:00:00 GMT"'
+LENIENT = Rules(allow_appendable=True, allow_early_rewrite=True)
+
+
+@pytest.mark.parametrize(
+    ("listed", "rules", "reason"),
+    [
+        (ListedObject("a"), Rules(), None),
+        (ListedObject("a", object_type="Multipart"), Rules(), None),
+        (ListedObject("a", object_type="Symlink"), LENIENT, "symlink"),
+        (ListedObject("a", object_type="Appendable"), Rules(), "appendable"),
+        (ListedObject("a", object_type="Appendable"), LENIENT, None),
+        (ListedObject("d/", etag="null"), LENIENT, "directory"),
+        (ListedObject("d/", etag="E"), Rules(), None),
+        (ListedObject("d", etag="null"), Rules(), None),
+        (ListedObject("a", storage_class="IA"), Rules(), "early_rewrite"),
+        (ListedObject("a", storage_class="IA"), LENIENT, None),
+        (ListedObject("a", storage_class="SomethingNew"), Rules(), None),
+    ],
+)
+def test_refusal(listed: ListedObject, rules: Rules, reason: str | None) -> None:
+    """Each kind of object and each permission."""
+    assert refusal(listed, rules) == reason
+
+
+@pytest.mark.parametrize("storage_class", sorted(NEEDS_RESTORE))
+@pytest.mark.parametrize(
+    ("info", "rules", "reason"),
+    [
+        (None, LENIENT, "archived"),
+        ('ongoing-request="true"', LENIENT, "archived"),
+        (RESTORED, LENIENT, None),
+        (RESTORED, Rules(), "early_rewrite"),
+    ],
+)
+def test_cold_objects(
+    storage_class: str, info: str | None, rules: Rules, reason: str | None
+) -> None:
+    """Cold objects need a finished restore, and the permission to rewrite early."""
+    listed = ListedObject("a", storage_class=storage_class, restore_info=info)
+    assert refusal(listed, rules) == reason
+
+
+def test_every_cold_class_has_a_minimum() -> None:
+    """No class that needs a restore is free of a minimum storage duration."""
+    assert NEEDS_RESTORE - MINIMUM_DAYS.keys() == set()
