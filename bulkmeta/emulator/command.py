@@ -19,7 +19,13 @@ _LOCAL_NAMES = ("localhost",)
 
 @click.command("emulator")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=9000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9000,
+    show_default=True,
+    help="0 takes a free one.",
+)
 @click.option("--database", default=":memory:", help="An SQLite file to keep all in.")
 @click.option("--bucket", default="demo", show_default=True, help="Made at the start.")
 @click.option(
@@ -47,16 +53,14 @@ def emulator(
         click.echo(f"warning: {options.host} can be reached from elsewhere", err=True)
     try:
         asyncio.run(_serve(options, bucket, versioning))
-    except (OSError, sqlite3.Error, OverflowError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise click.exceptions.Exit(_complain(options, error)) from None
 
 
 def _complain(options: EmulatorOptions, error: Exception) -> int:
     what = f"database {options.database}"
-    if isinstance(error, (OSError, OverflowError)):
-        what = f"{options.host}:{options.port}"
-    if isinstance(error, OSError) and error.filename:
-        what = "log file"
+    if isinstance(error, OSError):
+        what = "log file" if error.filename else f"{options.host}:{options.port}"
     click.echo(f"emulator: {what}: {error}", err=True)
     return 2
 

@@ -119,8 +119,6 @@ def _specs(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         made = dict(spec)
         if "body_base64" in made:
             made["body"] = base64.b64decode(made.pop("body_base64"))
-        elif "body" in made:
-            made["body"] = made["body"].encode()
         yield made
 
 

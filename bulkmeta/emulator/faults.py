@@ -27,6 +27,8 @@ KINDS = frozenset(
     }
 )
 
+REFUSALS = frozenset({"error", "html", "reset_before"})
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -115,15 +117,20 @@ class Faults:
             return [(rule.fault, rule.fired) for rule in self._rules]
 
     def fire(self, operation: str, key: str, *, reused: bool) -> tuple[Fault, ...]:
-        """The faults that happen to this request, in the order of the rules."""
-        if not self._rules:
-            return ()
+        """The faults that happen to this request, in the order of the rules.
+
+        One that ends the request keeps the rules behind it for the next ones.
+        """
+        fired: list[Fault] = []
         with self._lock:
-            return tuple(
-                rule.fault
-                for rule in self._rules
-                if rule.fault.meets(operation, key, reused=reused) and self._due(rule)
-            )
+            for rule in self._rules:
+                if not rule.fault.meets(operation, key, reused=reused):
+                    continue
+                if self._due(rule):
+                    fired.append(rule.fault)
+                    if rule.fault.kind in REFUSALS:
+                        break
+        return tuple(fired)
 
     def _due(self, rule: _Rule) -> bool:
         fault = rule.fault

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 _BURST_S = 0.1
+_ROUNDING_S = 1e-6
 _MESSAGES = {
     "TotalQpsLimitExceeded": "Total requests exceed the account's limit.",
     "PartitionQpsLimitted": "Requests on this range of keys exceed its limit.",
@@ -30,7 +31,7 @@ class _Quota:
 
     def admits(self, now: float) -> bool:
         due = max(self._due, now)
-        if due - now > _BURST_S:
+        if due - now > _BURST_S + _ROUNDING_S:
             return False
         self._due = due + self._interval
         return True

@@ -213,8 +213,3 @@ def persistent_headers(request: Request) -> dict[str, str]:
             ) from None
         made[name.strip().lower()] = decoded.decode("utf-8", "surrogateescape")
     return made
-
-
-def flag(request: Request, name: str) -> bool:
-    """Whether a header says `true`."""
-    return request.headers.get(name, "").lower() == "true"

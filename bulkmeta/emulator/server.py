@@ -127,8 +127,7 @@ class Emulator:
             yield _endpoint(runner)
         finally:
             await runner.cleanup()
-            # Closed transports let go of their sockets in the next turn.
-            await asyncio.sleep(0)
+            await _close_late(server)
 
     async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
         body = await incoming.content.read() if incoming.can_read_body else b""
@@ -148,6 +147,15 @@ class Emulator:
             reused=reused,
             is_local=ipaddress.ip_address(incoming.remote or "::").is_loopback,
         )
+
+
+async def _close_late(server: web.Server) -> None:
+    # A connection accepted in the very moment of closing comes up some turns later;
+    # a closed one lets go of its socket in the next turn.
+    for _ in range(4):
+        await asyncio.sleep(0)
+    await server.shutdown(_SHUTDOWN_S)
+    await asyncio.sleep(0)
 
 
 def _endpoint(runner: web.ServerRunner) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .clock import http_date
 from .control import Control
 from .errors import ServiceError, not_implemented
+from .faults import REFUSALS
 from .log import LoggedRequest
 from .operations import HANDLERS, SERVICE_HANDLERS, UNKNOWN, operation_of
 from .signatures import Verifier
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .log import RequestLog
 
 _PAUSES_BEFORE = frozenset({"latency", "hang"})
-_REFUSALS = frozenset({"error", "html", "reset_before"})
 _PAGE = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     b"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -139,7 +139,7 @@ class Service:
                 await asyncio.sleep(fault.seconds)
             elif fault.kind in {"foreign_write", "delete"}:
                 self._interfere(exchange.request, fault)
-            elif fault.kind in _REFUSALS:
+            elif fault.kind in REFUSALS:
                 self._fail(exchange, fault)
                 return
         exchange.reply = self._decide(exchange)
@@ -216,8 +216,8 @@ class Service:
             reply.headers = self._common_headers(exchange) + reply.headers
         payload = render(reply, head=exchange.is_head, keep_alive=keep_alive)
         if truncated:
-            sent_body = 0 if exchange.is_head else len(reply.body)
-            payload = payload[: -((sent_body or len(payload)) + 1) // 2]
+            body_size = 0 if exchange.is_head else len(reply.body)
+            payload = payload[: len(payload) - ((body_size or len(payload)) + 1) // 2]
         return Answer(payload, keep_alive)
 
     def _common_headers(self, exchange: _Exchange) -> list[tuple[str, str]]:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from .content import describe_content
 from .rows import COLUMNS, INSERT, SCHEMA, SELECT, from_row, to_row
-from .stored import NULL_VERSION, StoredBucket, StoredObject
+from .stored import (
+    NULL_VERSION,
+    SSE_HEADERS,
+    STANDARD_HEADERS,
+    StoredBucket,
+    StoredObject,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -134,7 +140,7 @@ class Store:
         bucket: str,
         key: str,
         *,
-        body: bytes | None = b"",
+        body: bytes | str | None = b"",
         size: int | None = None,
         last_modified: float | None = None,
         **fields: Any,
@@ -142,14 +148,21 @@ class Store:
         """Seed an object as if it had been put before, by default an hour ago.
 
         With `size` and no body it declares a size without holding the bytes. `fields`
-        are those of `StoredObject`.
+        are those of `StoredObject`; names of headers may be in any case.
+
+        Raises:
+            KeyError: there is no such bucket.
+            ValueError: a header is none of those that its field holds.
         """
+        if isinstance(body, str):
+            body = body.encode()
         if size is not None and not body:
             body = None
         if last_modified is None:
             last_modified = self._clock.time() - _BACKDATED_S
         described = describe_content(bucket, key, body, size or 0)
         fields = {**described, "last_modified": int(last_modified), **fields}
+        fields.update(_lower_case(fields))
         return self.save(StoredObject(bucket=bucket, key=key, **fields), body)
 
     def put_objects(self, bucket: str, specs: Iterable[Mapping[str, Any]]) -> int:
@@ -335,6 +348,25 @@ class Store:
                 self._db.execute(query, (bucket, offset)).fetchone()[0]
                 for offset in offsets
             ]
+
+
+_HEADER_FIELDS = {
+    "headers": frozenset(STANDARD_HEADERS),
+    "sse": frozenset(SSE_HEADERS),
+    "meta": None,
+    "extra": None,
+}
+
+
+def _lower_case(fields: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    made = {}
+    for field, allowed in _HEADER_FIELDS.items():
+        if field not in fields:
+            continue
+        made[field] = {name.lower(): v for name, v in fields[field].items()}
+        if allowed is not None and not allowed.issuperset(made[field]):
+            raise ValueError(f"{field} may only hold {sorted(allowed)}")
+    return made
 
 
 def new_version_id() -> str:

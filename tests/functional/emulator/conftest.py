@@ -97,10 +97,10 @@ class RawClient:
     ) -> RawReply:
         """Send just this, and read until the connection is closed."""
         every = {
-            "Host": "127.0.0.1",
-            "Connection": "close",
-            "Content-Length": str(len(body)),
-            **headers,
+            "host": "127.0.0.1",
+            "connection": "close",
+            "content-length": str(len(body)),
+            **{name.lower(): value for name, value in headers.items()},
         }
         lines = [f"{method} {target} HTTP/1.1".encode()]
         lines += [k.encode() + b": " + _bytes(v) for k, v in every.items()]
