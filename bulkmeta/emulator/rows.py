@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import Any
 
 from .stored import StoredObject
@@ -12,7 +13,7 @@ CREATE TABLE IF NOT EXISTS buckets (
     name TEXT PRIMARY KEY, config TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS objects (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER PRIMARY KEY,
     bucket TEXT NOT NULL, key TEXT NOT NULL, version_id TEXT NOT NULL,
     is_latest INTEGER NOT NULL, is_marker INTEGER NOT NULL,
     last_modified INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
@@ -24,6 +25,7 @@ CREATE INDEX IF NOT EXISTS current_objects ON objects (bucket, key)
     WHERE is_latest = 1 AND is_marker = 0;
 """
 COLUMNS = (
+    "number",
     "bucket",
     "key",
     "version_id",
@@ -48,17 +50,20 @@ _REST = (
     "symlink_target",
     "extra",
 )
-SELECT = f"SELECT number, {', '.join(COLUMNS)}, rest FROM objects"  # noqa: S608
+SELECT = f"SELECT {', '.join(COLUMNS)}, rest FROM objects"  # noqa: S608
 INSERT = (
     f"INSERT INTO objects ({', '.join(COLUMNS)}, rest, body)"  # noqa: S608
     f" VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
 )
 
 
-def to_row(made: StoredObject) -> tuple[object, ...]:
+_columns_of = attrgetter(*COLUMNS)
+_rest_of = attrgetter(*_REST)
+
+
+def to_row(made: StoredObject) -> tuple[Any, ...]:
     """The values of `COLUMNS` and the rest."""
-    rest = json.dumps([getattr(made, name) for name in _REST])
-    return (*(getattr(made, name) for name in COLUMNS), rest)
+    return (*_columns_of(made), json.dumps(_rest_of(made)))
 
 
 def from_row(row: tuple[Any, ...]) -> StoredObject:

@@ -53,6 +53,7 @@ class Store:
             database, isolation_level=None, check_same_thread=False, timeout=0.5
         )
         self._buckets: dict[str, StoredBucket] = {}
+        self._last_number = 0
         self.keys_added = 0
         try:
             self._open()
@@ -70,6 +71,8 @@ class Store:
         for (config,) in self._db.execute("SELECT config FROM buckets"):
             bucket = StoredBucket(**json.loads(config))
             self._buckets[bucket.name] = bucket
+        found = self._db.execute("SELECT MAX(number) FROM objects").fetchone()[0]
+        self._last_number = found or 0
 
     def close(self) -> None:
         """Close the database; what is in memory is gone."""
@@ -180,11 +183,17 @@ class Store:
         version_id = NULL_VERSION
         if versioning == "Enabled":
             version_id = new_version_id()
-        made = replace(made, version_id=version_id, is_latest=True)
         with self._transaction() as db:
+            self._last_number += 1
+            made = replace(
+                made,
+                version_id=version_id,
+                is_latest=True,
+                number=self._last_number,
+            )
             self._make_room(db, made, versioning)
-            cursor = db.execute(INSERT, (*to_row(made), body))
-            return replace(made, number=cursor.lastrowid or 0)
+            db.execute(INSERT, (*to_row(made), body))
+        return made
 
     def _make_room(
         self, db: sqlite3.Connection, made: StoredObject, versioning: str | None
