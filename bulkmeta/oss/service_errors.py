@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from oss2.exceptions import make_exception
+from oss2.exceptions import ServerError, make_exception
 
 from bulkmeta.errors import ErrorDetail, ServiceError
 from bulkmeta.oss.verdicts import judge
@@ -36,9 +36,16 @@ def _body_of_head(response: Response) -> bytes:
         return b""
 
 
+def _read_by_oss2(response: _ReadResponse) -> ServerError:
+    try:
+        return make_exception(response)
+    except (LookupError, ValueError):  # XML in an encoding that nobody knows
+        return ServerError(response.status, response.headers, b"", {})
+
+
 def service_error(response: Response) -> ServiceError:
     """The error that `response` reports; oss2's own exception is its cause."""
-    cause = make_exception(_ReadResponse(response))
+    cause = _read_by_oss2(_ReadResponse(response))
     details = cause.details
     code = details.get("Code") or f"HTTP{response.status}"
     message = " ".join((details.get("Message") or "no message").split())
@@ -46,13 +53,18 @@ def service_error(response: Response) -> ServiceError:
         code=code,
         http_status=response.status,
         message=message,
-        request_id=cause.request_id or None,
-        ec=details.get("EC") or response.header("x-oss-ec"),
+        request_id=_text(cause.request_id),
+        ec=_text(details.get("EC") or response.header("x-oss-ec")),
     )
     error = ServiceError(*judge(response.status, code, message), detail)
     error.retry_after_s = _seconds(response.header("retry-after"))
     error.__cause__ = cause
     return error
+
+
+def _text(raw: str | None) -> str | None:
+    """A header as it can be written down: its bytes need not be UTF-8."""
+    return raw.encode("utf-8", "backslashreplace").decode() if raw else None
 
 
 def _seconds(text: str | None) -> float | None:
