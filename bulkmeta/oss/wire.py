@@ -239,6 +239,8 @@ def parse_page(body: bytes) -> Page:
 
 def _listed(entry: ElementTree.Element) -> ListedObject:
     text = {child.tag: child.text or "" for child in entry}
+    if "Key" not in text:
+        raise ValueError("an entry without Key")
     return ListedObject(
         key=unquote(text["Key"], errors="surrogateescape"),
         size_bytes=int(text.get("Size", "0")),
@@ -274,7 +276,7 @@ def parse_versioning(body: bytes) -> str | None:
 def _parse(body: bytes, tag: str) -> ElementTree.Element:
     try:
         root = ElementTree.fromstring(body)  # noqa: S314 expat >= 2.4.1 bounds entities
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:  # or an unknown encoding
         raise ValueError(f"not XML: {error}") from error
     if root.tag != tag:
         raise ValueError(f"<{root.tag}> where <{tag}> was expected")
@@ -282,5 +284,8 @@ def _parse(body: bytes, tag: str) -> ElementTree.Element:
 
 
 def _http_date(iso: str) -> str:
-    moment = datetime.fromisoformat(iso).astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(iso).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"no date: {iso!r}") from error
     return format_datetime(moment.replace(microsecond=0), usegmt=True)
