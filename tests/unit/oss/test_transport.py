@@ -1,0 +1,179 @@
+"""The border to the HTTP library: what may not leave, and what its errors mean."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import aiohttp.client_exceptions
+import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from bulkmeta.errors import TransportError
+from bulkmeta.oss.transport import (
+    Response,
+    _decode_headers,
+    _translate,
+    open_session,
+    refuse_unsendable,
+)
+
+
+@pytest.mark.parametrize("char", ["\r", "\n", "\0", "\udcff"])
+def test_unsendable_values(char: str) -> None:
+    """What would break the framing never reaches the wire (promise 11)."""
+    with pytest.raises(TransportError) as caught:
+        refuse_unsendable({"a": "fine", "x-oss-meta-b": f"1{char}2"})
+    assert (caught.value.reason, caught.value.sent, str(caught.value)) == (
+        "unsendable_value",
+        False,
+        f"x-oss-meta-b: {f'1{char}2'!r} cannot be sent",
+    )
+
+
+@pytest.mark.parametrize("value", ["", "测试 é😀", "a\tb", "a\x7fb", "\u2028"])
+def test_sendable_values(value: str) -> None:
+    """Everything else may travel."""
+    refuse_unsendable({"x-oss-meta-a": value})
+
+
+def test_header_looked_up() -> None:
+    """The first header of a name, or None."""
+    answer = Response(200, [("a", "1"), ("a", "2")], b"", timedelta())
+    assert (answer.header("a"), answer.header("b")) == ("1", None)
+
+
+def test_headers_decoded() -> None:
+    """Names in lower case and in order; values are UTF-8, and lose no byte."""
+    raw = ((b"X-B", "测".encode()), (b"x-a", b"\xff"), (b"x-b", b""))
+    assert _decode_headers(raw) == [("x-b", "测"), ("x-a", "\udcff"), ("x-b", "")]
+
+
+def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from subclasses(inner)
+
+
+UNSENT = {
+    "ClientConnectorError": "connection",
+    "ClientConnectorDNSError": "connection",
+    "ClientProxyConnectionError": "connection",
+    "UnixClientConnectorError": "connection",
+    "ClientSSLError": "connection",
+    "ClientConnectorSSLError": "connection",
+    "ClientConnectorCertificateError": "connection",
+    "ConnectionTimeoutError": "timeout",
+    "InvalidURL": "unsendable_key",
+    "InvalidUrlClientError": "unsendable_key",
+    "InvalidUrlRedirectClientError": "unsendable_key",
+}
+SENT = {
+    "ClientError": "connection",
+    "ClientResponseError": "connection",
+    "ContentTypeError": "connection",
+    "WSServerHandshakeError": "connection",
+    "ClientHttpProxyError": "connection",
+    "TooManyRedirects": "connection",
+    "ClientConnectionError": "connection",
+    "ClientConnectionResetError": "connection",
+    "ClientOSError": "connection",
+    "ServerConnectionError": "connection",
+    "ServerDisconnectedError": "connection",
+    "ServerTimeoutError": "timeout",
+    "SocketTimeoutError": "timeout",
+    "ServerFingerprintMismatch": "connection",
+    "ClientPayloadError": "connection",
+    "UploadAbortedError": "connection",
+    "RedirectClientError": "connection",
+    "NonHttpUrlRedirectClientError": "connection",
+    "NonHttpUrlClientError": "connection",
+}
+FOREIGN = {kind.__name__: kind for kind in subclasses(aiohttp.ClientError)}
+
+
+def test_every_foreign_error_is_known() -> None:
+    """A class that aiohttp adds has to be judged: was the request sent?"""
+    assert FOREIGN.keys() == UNSENT.keys() | SENT.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "sent"),
+    [
+        *((name, reason, False) for name, reason in UNSENT.items()),
+        *((name, reason, True) for name, reason in SENT.items()),
+    ],
+)
+def test_foreign_errors(name: str, reason: str, sent: bool) -> None:
+    """Each class of aiohttp becomes ours; in doubt the request counts as sent."""
+    error = _translate(instance(FOREIGN[name]))
+    assert (error.reason, error.sent, len(str(error)) > 15) == (reason, sent, True)
+
+
+REQUEST_INFO = aiohttp.RequestInfo(
+    URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()), URL("http://h")
+)
+
+
+class Key:
+    """Stands for aiohttp's ConnectionKey in messages."""
+
+    host = "host"
+    port = 443
+    ssl = True
+    is_ssl = True
+
+
+def instance(kind: type[BaseException]) -> Any:
+    """An error of the class, made with plausible arguments."""
+    made: dict[str, Any] = {
+        "request_info": REQUEST_INFO,
+        "history": (),
+        "connection_key": Key(),
+        "os_error": ssl.SSLError(1, "os words"),
+        "certificate_error": ValueError("words"),
+        "path": "/socket",
+        "expected": b"1",
+        "got": b"2",
+        "host": "host",
+        "port": 443,
+        "url": "http://h",
+    }
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(kind.__init__).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and parameter.name != "self"
+    ]
+    return kind(*(made[name] for name in needed))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "sent"),
+    [
+        (TimeoutError(), "timeout", True),
+        (ConnectionResetError(104, "reset"), "connection", True),
+        (OSError(), "connection", True),
+        (ssl.SSLError(), "connection", True),
+    ],
+)
+def test_errors_of_the_system(error: Exception, reason: str, sent: bool) -> None:
+    """Errors that come through without a class of aiohttp."""
+    assert (_translate(error).reason, _translate(error).sent) == (reason, sent)
+
+
+async def test_session_adds_nothing_of_its_own() -> None:
+    """No Content-Type, no cookies, no limit, TLS as it is by default."""
+    async with open_session() as session:
+        assert session.connector is not None
+        assert set(session.headers) == {"Accept-Encoding", "User-Agent"}
+        assert [*session.skip_auto_headers] == ["Content-Type"]
+        assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar) is True
+        assert session.connector.limit == 0
+        assert session.timeout == aiohttp.ClientTimeout(total=60.0, sock_connect=10.0)
