@@ -119,15 +119,18 @@ class Emulator:
             max_field_size=_LINE_BYTES,
             max_headers=_HEADER_COUNT,
         )
-        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
-        await runner.setup()
+        loop = asyncio.get_running_loop()
+        listening = await loop.create_server(
+            server, self.options.host, self.options.port
+        )
         try:
-            site = web.TCPSite(runner, self.options.host, self.options.port)
-            await site.start()
-            yield _endpoint(runner)
+            yield _endpoint(listening)
         finally:
-            await runner.cleanup()
-            await _close_late(server)
+            await _stop_accepting(listening)
+            server.pre_shutdown()
+            await server.shutdown(_SHUTDOWN_S)
+            # Closed transports let go of their sockets in the next turn.
+            await _turns(2)
 
     async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
         body = await incoming.content.read() if incoming.can_read_body else b""
@@ -149,17 +152,22 @@ class Emulator:
         )
 
 
-async def _close_late(server: web.Server) -> None:
-    # A connection accepted in the very moment of closing comes up some turns later;
-    # a closed one lets go of its socket in the next turn.
-    for _ in range(4):
+async def _stop_accepting(listening: asyncio.Server) -> None:
+    # A connection accepted in the very moment of closing would never be closed: first
+    # accept no more, then let those accepted come up, then close.
+    for sock in listening.sockets:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+    await _turns(5)
+    listening.close()
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
         await asyncio.sleep(0)
-    await server.shutdown(_SHUTDOWN_S)
-    await asyncio.sleep(0)
 
 
-def _endpoint(runner: web.ServerRunner) -> str:
-    host, port = runner.addresses[0][:2]
+def _endpoint(listening: asyncio.Server) -> str:
+    host, port = listening.sockets[0].getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
