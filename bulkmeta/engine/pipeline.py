@@ -82,6 +82,8 @@ async def _run_workers(
 ) -> None:
     """Feed and work to the end. An error that ends the run lets objects under way come
     to theirs first, so that whatever was done to them is reported."""
+    if stop.requested:
+        return
     keys: asyncio.Queue[Numbered | End] = asyncio.Queue(KEYS_AHEAD)
     halt = _Halt()
     stop.on_request(halt.request)
