@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oss2.credentials import Credentials, CredentialsProvider
 
 from bulkmeta.errors import RunFatalError
+from bulkmeta.model.limits import value_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,17 +36,22 @@ class EnvironmentProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is
         """The first complete pair of key and secret.
 
         Raises:
-            RunFatalError: there is none, or half of one.
+            RunFatalError: there is none, half of one, or one that no header can hold.
         """
         for id_name, secret_name, token_name in _SOURCES:
-            key_id = self._environment.get(id_name, "").strip()
-            secret = self._environment.get(secret_name, "").strip()
+            key_id, secret = self._value(id_name), self._value(secret_name)
             if key_id and secret:
-                token = self._environment.get(token_name, "").strip()
-                return Credentials(key_id, secret, token)
+                return Credentials(key_id, secret, self._value(token_name))
             if key_id or secret:
                 missing = secret_name if key_id else id_name
                 raise RunFatalError(f"credentials: {missing} is not set, its pair is")
         raise RunFatalError(
             "no credentials found: set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET"
         )
+
+    def _value(self, name: str) -> str:
+        value = self._environment.get(name, "").strip()
+        fault = value_fault(value)
+        if fault:
+            raise RunFatalError(f"credentials: {name}: {fault}")
+        return value

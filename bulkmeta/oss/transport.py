@@ -32,6 +32,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 # 8 KB of user metadata may come as one header or as thousands.
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
+_SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
 
@@ -124,8 +125,9 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
     """
     for name, value in headers.items():
         if not is_utf8(value) or any(char in value for char in "\r\n\0"):
+            shown = "its value" if name in _SECRET_HEADERS else repr(value)
             raise TransportError(
-                "unsendable_value", f"{name}: {value!r} cannot be sent", sent=False
+                "unsendable_value", f"{name}: {shown} cannot be sent", sent=False
             )
 
 
