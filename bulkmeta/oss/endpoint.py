@@ -19,6 +19,8 @@ _REGION_IN_HOST = (
     re.compile(r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
     re.compile(r"(?P<region>[a-z0-9-]+)\.oss(?:-internal)?\.aliyuncs\.com"),
 )
+_REGION = re.compile(r"[a-z0-9-]+")
+_HOST = re.compile(r"[\w.:%-]+")  # letters of any script; colons of an IPv6 address
 _NOT_REGIONS = {"accelerate", "accelerate-overseas"}
 
 
@@ -55,6 +57,8 @@ def resolve_endpoint(
         UsageError: neither names the region, or the endpoint is no address.
     """
     region = region.removeprefix("oss-") if region else None
+    if region is not None and not _REGION.fullmatch(region):
+        raise UsageError(f"region {region!r} is no region: write it as cn-hangzhou")
     if endpoint is None:
         if region is None:
             raise UsageError(
@@ -82,7 +86,8 @@ def _split(endpoint: str) -> tuple[str, str]:
         valid_port = url.port != 0
     except ValueError:  # a port out of range, or brackets without an IPv6 address
         url, valid_port = urlsplit(""), False
-    if url.scheme not in {"http", "https"} or not url.hostname or not valid_port:
+    valid = valid_port and _HOST.fullmatch(url.hostname or "")
+    if url.scheme not in {"http", "https"} or not valid:
         raise UsageError(
             f"endpoint {endpoint!r} is no address: write it as "
             "https://oss-cn-hangzhou.aliyuncs.com"
