@@ -31,9 +31,16 @@ def refuse_existing(run_file: Path) -> None:
     """Stop before anything is sent if the run file cannot be a new one.
 
     Raises:
-        UsageError: it exists, or its folder does not.
+        UsageError: it exists, its folder does not, or no file can have that name.
     """
-    if run_file.exists():
+    try:
+        exists = run_file.is_symlink() or run_file.exists()
+    except OSError as error:
+        raise UsageError(
+            f"run file {str(run_file)!r}: {error.strerror}; name another with "
+            "--run-file"
+        ) from error
+    if exists:
         raise UsageError(
             f"run file {str(run_file)!r} exists; name another with --run-file"
         )
@@ -50,7 +57,7 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
         UsageError: there is nobody to ask, or the bucket forbids it.
         click.Abort: the answer is no.
     """
-    if not yes and not sys.stdin.isatty():
+    if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
     findings = asyncio.run(inspect_bucket(spec, sample=not yes))
     refuse_unwanted(spec.job, findings)

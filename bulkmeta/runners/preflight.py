@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bulkmeta.engine.worker import new_versions_refusal
-from bulkmeta.errors import ServiceError, UsageError
+from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket
 
@@ -67,7 +67,7 @@ def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
 async def _versioning_warnings(bucket: Bucket) -> tuple[str, ...]:
     try:
         status = await bucket.versioning()
-    except ServiceError as error:
+    except ObjectError as error:
         if error.reason == "access_denied":
             return (UNKNOWN_VERSIONING,)
         raise fatal(error) from error
