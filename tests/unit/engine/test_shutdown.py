@@ -1,0 +1,54 @@
+"""Stopping on request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
+
+
+def test_callbacks_in_order() -> None:
+    """Whoever asked to be told is told, once, when the stop is requested."""
+    stop, told = StopRequest(), list[str]()
+    stop.on_request(lambda: told.append("first"))
+    stop.on_request(lambda: told.append("second"))
+    before = (stop.requested, list(told))
+    stop.request()
+    assert (before, stop.requested, told) == ((False, []), True, ["first", "second"])
+
+
+def test_callback_after_the_request() -> None:
+    """Whoever comes late is told at once."""
+    stop, told = StopRequest(), list[str]()
+    stop.request()
+    stop.on_request(lambda: told.append("late"))
+    assert told == ["late"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_first_signal_asks_second_insists(number: signal.Signals) -> None:
+    """The first signal is a stop request; every further one insists."""
+    stop, insisted = StopRequest(), list[bool]()
+    states: list[tuple[bool, int]] = []
+    with stop_on_signals(stop, lambda: insisted.append(True)):
+        for _ in range(3):
+            received = asyncio.Event()
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+            while not received.is_set():
+                await asyncio.sleep(0)
+                if stop.requested and len(insisted) >= len(states):
+                    received.set()
+            states.append((stop.requested, len(insisted)))
+    assert states == [(True, 0), (True, 1), (True, 2)]
+
+
+async def test_handlers_are_taken_back() -> None:
+    """After the run a signal ends the process as it would any other."""
+    with stop_on_signals(StopRequest(), lambda: None):
+        pass
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    assert handlers == [signal.default_int_handler, signal.SIG_DFL]
