@@ -46,5 +46,5 @@ class InOrder(Generic[N]):
 
     def _hand_on(self) -> None:
         seq, result = heapq.heappop(self._held)
-        self._next = seq + 1
+        self._next = max(self._next, seq + 1)  # it may be one that came too late
         self._sink.emit(result)
