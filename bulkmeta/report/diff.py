@@ -41,16 +41,18 @@ def diff_lines(outcome: Outcome) -> list[str]:
 def _line(difference: Difference) -> str:
     name = f"  {difference.sign} {difference.field} {difference.name}"
     if difference.old is None:
-        return f"{name} = {_quoted(difference.new)}"
+        return f"{name} = {quoted(difference.new)}"
     if difference.new is None:
-        return f"{name} = {_quoted(difference.old)}"
-    return f"{name}: {_quoted(difference.old)} -> {_quoted(difference.new)}"
+        return f"{name} = {quoted(difference.old)}"
+    return f"{name}: {quoted(difference.old)} -> {quoted(difference.new)}"
 
 
-def _quoted(value: str | None) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def quoted(value: str | None) -> str:
+    """A value between quotes, with nothing in it that a terminal would act on."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def printable(key: str) -> str:
     """A key as it can be shown on one line, whatever it holds."""
-    return key if key.isprintable() else _quoted(key)
+    return key if key.isprintable() else quoted(key)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.report.diff import printable
+from bulkmeta.report.diff import printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.view import ObjectView
@@ -80,7 +80,7 @@ def as_table(view: ObjectView) -> str:
 
 def _indented(label: str, values: Mapping[str, str]) -> list[str]:
     return [
-        f"  {label + name:<24} {json.dumps(value, ensure_ascii=False)}"
+        f"  {label + name:<24} {quoted(value)}"
         for name, value in sorted(values.items())
     ]
 
