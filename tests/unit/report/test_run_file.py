@@ -1,0 +1,168 @@
+"""The run file: exclusive, private, whole lines, and loud when it cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bulkmeta.errors import OutputError, UsageError
+from bulkmeta.model.job import JobSpec, Target
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.run_file import RunHeader, Summary
+from bulkmeta.report.run_file import RunFile
+
+JOB = JobSpec(Target("bucket", "p"))
+HEADER = RunHeader(
+    version="1",
+    command="apply",
+    job=JOB,
+    job_hash="hash",
+    bucket="bucket",
+    endpoint="https://h",
+    started="now",
+)
+OUTCOME = Outcome(seq=1, key="照片/a\nb", status="unchanged")
+SUMMARY = Summary(
+    objects=1,
+    counts={"unchanged": 1},
+    reasons={},
+    requests={"HeadObject": 1},
+    elapsed_s=1.5,
+    finished="later",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a run file may be made."""
+    return tmp_path / "run.jsonl"
+
+
+def test_header_lines_summary(path: Path) -> None:
+    """First the header, then a line per object, last the summary; all read back."""
+    with RunFile(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.finish(SUMMARY)
+    first, second, last = path.read_bytes().splitlines()
+    assert (
+        msgspec.json.decode(first, type=RunHeader),
+        msgspec.json.decode(second, type=Outcome),
+        msgspec.json.decode(last, type=Summary),
+        path.read_bytes()[-1:],
+    ) == (HEADER, OUTCOME, SUMMARY, b"\n")
+
+
+def test_types_of_the_lines(path: Path) -> None:
+    """Each line says what it is; the header carries the schema's number."""
+    with RunFile(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.finish(SUMMARY)
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    types = [line["type"] for line in lines]
+    assert (types, lines[0]["schema"]) == (["run", "object", "summary"], 1)
+
+
+def test_header_is_there_at_once(path: Path) -> None:
+    """A run that dies at its first object can still be told by its file."""
+    with RunFile(path, HEADER):
+        assert path.read_bytes().count(b"\n") == 1
+
+
+def test_lines_wait_for_a_flush(path: Path) -> None:
+    """Results are written in batches, and whole."""
+    with RunFile(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.emit(OUTCOME)
+        before = path.read_bytes().count(b"\n")
+        file.flush()
+        file.flush()
+        after = path.read_bytes().count(b"\n")
+    assert (before, after) == (1, 3)
+
+
+def test_only_the_owner_may_read(path: Path) -> None:
+    """Metadata may be private, so the file is, whatever the umask (promise 11)."""
+    former = os.umask(0)
+    try:
+        with RunFile(path, HEADER):
+            mode = stat.S_IMODE(path.stat().st_mode)
+    finally:
+        os.umask(former)
+    assert mode == 0o600
+
+
+def test_existing_file_is_not_touched(path: Path) -> None:
+    """A run file is never written over."""
+    path.write_text("precious")
+    with pytest.raises(UsageError) as caught:
+        RunFile(path, HEADER)
+    assert (str(caught.value), path.read_text()) == (
+        f"run file {str(path)!r} exists; name another with --run-file",
+        "precious",
+    )
+
+
+def test_dangling_link_is_not_followed(path: Path) -> None:
+    """Exclusive means that a link planted there is refused too."""
+    path.symlink_to(path.with_name("elsewhere"))
+    with pytest.raises(UsageError):
+        RunFile(path, HEADER)
+    assert path.with_name("elsewhere").exists() is False
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    """A file that cannot be made is an error in the command, not in the run."""
+    path = tmp_path / "missing" / "run.jsonl"
+    with pytest.raises(UsageError) as caught:
+        RunFile(path, HEADER)
+    assert str(caught.value) == (
+        f"cannot create the run file {str(path)!r}: No such file or directory; "
+        "name another with --run-file"
+    )
+
+
+Write = Callable[[int, bytes], int]
+REAL_WRITE: Write = os.write
+
+
+def test_partial_writes_are_completed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that takes a few bytes at a time still gets all of them."""
+    monkeypatch.setattr(os, "write", lambda fd, data: REAL_WRITE(fd, data[:7]))
+    with RunFile(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.finish(SUMMARY)
+    lines = path.read_bytes().splitlines()
+    assert (len(lines), msgspec.json.decode(lines[1], type=Outcome)) == (3, OUTCOME)
+
+
+def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that cannot be written ends the run, with a line that says why."""
+
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with RunFile(path, HEADER) as file:
+        file.emit(OUTCOME)
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(OutputError) as caught:
+            file.flush()
+    assert str(caught.value) == (
+        f"cannot write the run file {str(path)!r}: No space left on device"
+    )
+
+
+def test_file_is_closed(path: Path) -> None:
+    """Leaving the block closes the file, also after an error."""
+    with pytest.raises(KeyError), RunFile(path, HEADER) as file:
+        raise KeyError
+    with pytest.raises(OutputError, match="Bad file descriptor"):
+        file.finish(SUMMARY)
