@@ -1,0 +1,125 @@
+"""Runs in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmeta.cli.describe import (
+    ADVICE,
+    change_words,
+    end_lines,
+    estimate_lines,
+    order_lines,
+    pace_words,
+)
+from bulkmeta.model.changes import make_change
+from bulkmeta.model.job import JobSpec, Pace, Rules, RunSpec, Target
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.report.stats import RunStats
+from bulkmeta.runners.local import RunEnd
+from bulkmeta.runners.preflight import Findings
+
+CHANGE = make_change(
+    set_meta=[("project", "atlas")],
+    default_meta=[("owner", "")],
+    unset_meta=["old"],
+    rename_meta=[("a", "b")],
+    set_headers=[("expires", "never")],
+    unset_headers=["cache-control"],
+)
+
+
+def spec(rules: Rules | None = None, pace: Pace | None = None) -> RunSpec:
+    job = JobSpec(Target("bucket", "p/"), CHANGE, rules or Rules())
+    return RunSpec(job, "apply", pace=pace or Pace())
+
+
+def test_order() -> None:
+    """What, where, how fast, and what to mind, a line each."""
+    lines = order_lines(spec(), Findings(("mind this", "and that")))
+    assert list(lines) == [
+        "target    oss://bucket/p/",
+        'change    rename a to b; unset old; set project = "atlas"; '
+        'set owner = "" where absent; header expires = "never"; '
+        "unset header cache-control",
+        "pace      64 workers, at most 2,000 requests/s "
+        "(change with --concurrency and --rate)",
+        "warning   mind this",
+        "warning   and that",
+    ]
+
+
+def test_words_of_a_replacement() -> None:
+    """A replacement says so first, for it is what takes things away."""
+    change = make_change(replace=True, set_meta=[("a", "1")])
+    assert list(change_words(change)) == ["replace all user metadata", 'set a = "1"']
+
+
+def test_pace_without_cap() -> None:
+    """No cap is said as what it is."""
+    assert pace_words(Pace(8, None)) == "8 workers, no cap on the request rate"
+
+
+EFFECTS = (
+    "effects   each update renews Last-Modified, which lifecycle rules count from, "
+    "and is replicated and announced like an upload"
+)
+
+
+@pytest.mark.parametrize(
+    ("run", "findings", "lines"),
+    [
+        (spec(), Findings(()), []),
+        (
+            spec(),
+            Findings((), 1000, more=True),
+            [
+                "objects   more than 1,000",
+                "requests  at most 3 per object (head, acl, update), 1 for one that "
+                "needs no change; 1 per 1,000 objects to list them",
+                "time      at least 25 minutes per million changed objects",
+                EFFECTS,
+            ],
+        ),
+        (
+            spec(Rules(acl="skip"), Pace(rate=None)),
+            Findings((), 7),
+            [
+                "objects   7",
+                "requests  at most 2 per object (head, update), 1 for one that needs "
+                "no change; 1 per 1,000 objects to list them",
+                EFFECTS,
+            ],
+        ),
+    ],
+)
+def test_estimate(run: RunSpec, findings: Findings, lines: list[str]) -> None:
+    """Requests, time and side effects, as far as the first page tells."""
+    assert list(estimate_lines(run, findings)) == lines
+
+
+def ended(elapsed_s: float) -> RunEnd:
+    stats = RunStats()
+    stats.emit(Outcome(seq=1, key="a", status="updated"))
+    stats.emit(Outcome(seq=2, key="b", status="skipped", reason="archived"))
+    stats.emit(Outcome(seq=3, key="c", status="failed", reason="conflict"))
+    return RunEnd(stats, elapsed_s, interrupted=False)
+
+
+def test_end() -> None:
+    """The counters, and each reason with what can be done about it."""
+    assert list(end_lines(ended(2.0))) == [
+        "3 objects in 2.0 s (2/s): 1 updated, 1 skipped, 1 failed",
+        "  failed: conflict             1",
+        "  skipped: archived            1  (restore them first)",
+    ]
+
+
+def test_end_in_no_time() -> None:
+    """A run without a measurable length has no rate, and no error."""
+    assert next(iter(end_lines(ended(0.0)))).startswith("3 objects in 0.0 s (0/s)")
+
+
+def test_advice_is_for_words_of_one_kind() -> None:
+    """Advice is looked up by reason: lower-case words joined by underscores."""
+    assert [r for r in ADVICE if not r.replace("_", "").islower()] == []

@@ -1,0 +1,161 @@
+"""From a command line's words to what is to be run."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bulkmeta.cli import options
+from bulkmeta.errors import UsageError
+from bulkmeta.model.changes import Change
+from bulkmeta.model.job import Connection, JobSpec, Pace, Rules, RunSpec, Target
+
+
+def parse(*args: str) -> RunSpec:
+    """What a command with all shared options makes of `args`.
+
+    Raises:
+        click.ClickException, UsageError: as the command line would report.
+    """
+    made: list[RunSpec] = []
+
+    @click.command()
+    @options.TARGET
+    @options.add_options(
+        options.CHANGES,
+        options.SELECTION,
+        options.RULES,
+        options.PACE,
+        options.CONNECTION,
+    )
+    def command(target: str, **values: object) -> None:
+        made.append(options.run_spec(target, "apply", values))
+
+    command.main(list(args), "bulkmeta", standalone_mode=False)
+    return made[0]
+
+
+def test_defaults() -> None:
+    """One change on one prefix; everything else as documented."""
+    assert parse("oss://bucket/p", "--set", "a=1") == RunSpec(
+        JobSpec(Target("bucket", "p"), Change(set_meta={"a": "1"}), Rules()),
+        "apply",
+        Connection(),
+        Pace(64, 2000.0, 10),
+    )
+
+
+def test_everything() -> None:
+    """Every shared option finds its place."""
+    assert parse(
+        "oss://bucket",
+        "--all",
+        *("--set", "a=1=2", "--set", "b=", "--default", "c=3", "--unset", "d"),
+        *(
+            "--rename",
+            "e=f",
+            "--header",
+            "expires=x",
+            "--unset-header",
+            "cache-control",
+        ),
+        *("--acl-policy", "skip", "--allow-appendable", "--allow-early-rewrite"),
+        *("--allow-new-versions", "--concurrency", "8", "--rate", "max"),
+        *("--retries", "0", "--endpoint", "http://h", "--region", "r", "--internal"),
+        *("--sign-version", "v1"),
+    ) == RunSpec(
+        JobSpec(
+            Target("bucket", ""),
+            Change(
+                set_meta={"a": "1=2", "b": ""},
+                default_meta={"c": "3"},
+                unset_meta=("d",),
+                rename_meta={"e": "f"},
+                set_headers={"expires": "x"},
+                unset_headers=("cache-control",),
+            ),
+            Rules("skip", True, True, True),
+        ),
+        "apply",
+        Connection("http://h", "r", True, "v1"),
+        Pace(8, None, 0),
+    )
+
+
+def test_replace_alone_is_a_change() -> None:
+    """`--replace` without `--set` removes all user metadata."""
+    spec = parse("oss://bucket/p", "--replace")
+    assert spec.job.change == Change(replace=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("0.5", 0.5), ("1e3", 1000.0), ("max", None)]
+)
+def test_rates(text: str, rate: float | None) -> None:
+    """Requests a second, or no cap."""
+    spec = parse("oss://bucket/p", "--replace", "--rate", text)
+    assert spec.pace.rate == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "fast", "", "MAX"])
+def test_rates_refused(text: str) -> None:
+    """What is no rate is said to be none."""
+    with pytest.raises(click.BadParameter) as caught:
+        parse("oss://bucket/p", "--replace", "--rate", text)
+    assert caught.value.message == (
+        f"{text!r} is no rate; give requests per second, or max"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "form"),
+    [
+        ("--set", "a", "NAME=VALUE"),
+        ("--set", "=1", "NAME=VALUE"),
+        ("--default", " =1", "NAME=VALUE"),
+        ("--header", "", "NAME=VALUE"),
+        ("--rename", "a", "OLD=NEW"),
+    ],
+)
+def test_assignments_refused(option: str, text: str, form: str) -> None:
+    """An assignment needs a name and an equal sign."""
+    with pytest.raises(click.BadParameter) as caught:
+        parse("oss://bucket/p", option, text)
+    assert caught.value.message == f"{text!r}: write it as {form}"
+
+
+def test_no_change() -> None:
+    """A job that changes nothing is a mistake."""
+    with pytest.raises(UsageError) as caught:
+        parse("oss://bucket/p")
+    assert str(caught.value) == (
+        "no change given; use --set, --default, --unset, --rename, --header, "
+        "--unset-header or --replace"
+    )
+
+
+def test_options_in_the_order_given() -> None:
+    """Help shows options as they are listed in the groups."""
+
+    @click.command()
+    @options.add_options(options.CHANGES, options.SELECTION)
+    def command(**_values: object) -> None: ...
+
+    names = [parameter.opts[0] for parameter in command.params]
+    assert names == [
+        *("--set", "--default", "--unset", "--rename", "--header", "--unset-header"),
+        *("--replace", "--all"),
+    ]
+
+
+def test_help_names_every_option() -> None:
+    """An option without a line of help would be one nobody finds."""
+
+    @click.command()
+    @options.add_options(options.CHANGES, options.RULES, options.PACE)
+    def command(**_values: object) -> None: ...
+
+    shown = CliRunner().invoke(command, ["--help"]).output
+    missing = [p.opts[0] for p in command.params if p.opts[0] not in shown]
+    assert missing == []
