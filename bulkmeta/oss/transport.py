@@ -7,6 +7,7 @@ would even be stored: OSS takes it as the object's new type.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ ANSWER_TIMEOUT_S: Final = 60.0
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
+# Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f]")
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
 
@@ -121,10 +124,10 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
     """Stop what would break a request's framing, or lose bytes, on its way out.
 
     Raises:
-        TransportError: CR, LF or NUL in a header, or text that is not UTF-8.
+        TransportError: a control character in a header, or text that is not UTF-8.
     """
     for name, value in headers.items():
-        if not is_utf8(value) or any(char in value for char in "\r\n\0"):
+        if not is_utf8(value) or _CONTROL.search(value):
             shown = "its value" if name in _SECRET_HEADERS else repr(value)
             raise TransportError(
                 "unsendable_value", f"{name}: {shown} cannot be sent", sent=False
