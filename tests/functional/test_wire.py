@@ -478,6 +478,22 @@ def test_unfit_head_fails_its_object(
     assert wire.methods() == ["HEAD"]
 
 
+@pytest.mark.parametrize("char", ["\x01", "\x0b", "\x1b"])
+def test_unsendable_value_fails_its_object(
+    wire: WireServer, apply: Command, read_run: Command, char: str
+) -> None:
+    """A stored value with a character that HTTP forbids fails that object alone; the
+    run goes on to the next."""
+    wire.keys = ("p/a", "p/b")
+    wire.heads = [head(("x-oss-meta-a", f"1{char}2")), head()]
+
+    assert apply("--set", "x=1", "--concurrency", "1").code == 1
+
+    ends = [(v["status"], v["reason"]) for v in read_run("run").objects]
+    assert ends == [("failed", "unsendable_value"), ("updated", None)]
+    assert [put.path for put in wire.of("PUT")] == [b"/bucket/p/b"]
+
+
 def test_forced_download_set(wire: WireServer, apply: Command) -> None:
     """`--header content-disposition=…` settles what the object's own shall be."""
     wire.heads = [head(FORCED, ATTACHMENT)]
