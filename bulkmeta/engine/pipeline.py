@@ -119,20 +119,20 @@ async def feed(
         async for listed in source:
             seq += 1
             await keys.put((seq, listed))
+        await keys.put(END)
     except BulkmetaError as error:
-        _drop_waiting(keys)
+        _close_now(keys)
         halt.fail(error)
     except asyncio.CancelledError:
-        _drop_waiting(keys)
+        _close_now(keys)
         raise
-    finally:
-        await keys.put(END)
 
 
-def _drop_waiting(keys: asyncio.Queue[Numbered | End]) -> None:
-    """Make room for the end without waiting: nobody may be left to take a key."""
+def _close_now(keys: asyncio.Queue[Numbered | End]) -> None:
+    """Drop what waits and end the queue, at once: nobody may be left to make room."""
     while not keys.empty():
         keys.get_nowait()
+    keys.put_nowait(END)
 
 
 async def work(
