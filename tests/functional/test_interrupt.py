@@ -1,0 +1,486 @@
+"""Runs that are stopped, by people or by errors: what was done is on record."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+from bulkmeta.engine.pipeline import KEYS_AHEAD, run_pipeline
+from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.errors import OutputError, RunFatalError
+from bulkmeta.model.metadata import ListedObject
+from bulkmeta.report.drain import drain
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+LIST, HEAD, COPY = "ListObjectsV2", "HeadObject", "CopyObject"
+COMMAND = "from bulkmeta.cli.main import main; main()"
+FATAL = "InvalidAccessKeyId"
+WORKERS = 8
+AFTER_FIRST_S = 0.5
+"""Signals of one kind that come at once are one; people do not press that fast."""
+
+
+def seed(oss: EmbeddedOSS, count: int) -> None:
+    objects = ({"key": f"p/{n:05}", "meta": {"is": "old"}} for n in range(count))
+    oss.store.put_objects("bucket", objects)
+
+
+def changed_keys(oss: EmbeddedOSS) -> set[str]:
+    return {
+        stored.key for stored in oss.store.objects("bucket") if "project" in stored.meta
+    }
+
+
+def seen(oss: EmbeddedOSS, operation: str) -> int:
+    return sum(logged.operation == operation for logged in oss.log.requests())
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until something is so, or it never will be."""
+    deadline_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.01)
+
+
+@contextmanager
+def running(
+    oss: EmbeddedOSS, folder: Path, *extra: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The main job in a process of its own."""
+    process = subprocess.Popen(  # noqa: S603 our own command line
+        [
+            sys.executable, "-c", COMMAND, "apply", "oss://bucket/p/",
+            "--set", "project=atlas", "--yes", "--run-file", "run.jsonl",
+            "--concurrency", str(WORKERS), "--progress", "none", *extra,
+        ],
+        env={**os.environ, **oss.environment},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, err = process.communicate(timeout=30)
+    return process.returncode, err
+
+
+def assert_interrupted(end: tuple[int, str]) -> None:
+    code, err = end
+    assert code == 130, err
+    assert err.splitlines()[-1] == "bulkmeta: interrupted"
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_objects_under_way_finish(
+    oss: EmbeddedOSS, read_run: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    """No new object is begun and no page asked for, but every changed object has its
+    line, and every line is true."""
+    seed(oss, 2500)
+    oss.faults.add(Fault("latency", COPY, seconds=0.3))
+    with running(oss, tmp_path) as process:
+        wait_for(lambda: seen(oss, COPY) >= 2 * WORKERS)
+        heads = seen(oss, HEAD)
+        process.send_signal(number)
+        end = ended(process)
+
+    assert_interrupted(end)
+    lines = read_run(tmp_path / "run.jsonl")
+    assert lines.summary is None
+    changed = changed_keys(oss)
+    assert changed == lines.by_key().keys()
+    assert {line["status"] for line in lines.objects} == {"updated"}
+    # What was begun is done: no head without its update.
+    assert seen(oss, HEAD) == seen(oss, COPY) == len(changed)
+    assert seen(oss, HEAD) - heads <= 2 * WORKERS
+    assert seen(oss, LIST) < 3
+
+
+def test_an_object_in_doubt_is_settled_before_the_end(
+    oss: EmbeddedOSS, read_run: Any, tmp_path: Path
+) -> None:
+    """Answers lost while the run is told to stop: the heads that settle them are still
+    sent."""
+    seed(oss, 200)
+    oss.faults.add(Fault("latency", COPY, seconds=0.3))
+    oss.faults.add(Fault("reset_after", COPY))
+    with running(oss, tmp_path) as process:
+        wait_for(lambda: seen(oss, HEAD) >= WORKERS)
+        process.send_signal(signal.SIGINT)
+        end = ended(process)
+
+    assert_interrupted(end)
+    lines = read_run(tmp_path / "run.jsonl").by_key()
+    assert lines.keys() == changed_keys(oss)
+    assert lines
+    assert {(ln["status"], ln["confirmed"]) for ln in lines.values()} == {
+        ("updated", True)
+    }
+
+
+def test_a_listing_under_way_does_not_hold_up_the_end(
+    oss: EmbeddedOSS, read_run: Any, tmp_path: Path
+) -> None:
+    """Stopped while a page is awaited that never comes: ends at once."""
+    seed(oss, 10)
+    oss.faults.add(Fault("hang", LIST, seconds=60))
+    with running(oss, tmp_path) as process:
+        wait_for((tmp_path / "run.jsonl").exists)
+        time.sleep(AFTER_FIRST_S)
+        process.send_signal(signal.SIGINT)
+        end = ended(process)
+
+    assert_interrupted(end)
+    lines = read_run(tmp_path / "run.jsonl")
+    assert (lines.objects, lines.summary) == ([], None)
+    assert seen(oss, HEAD) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)],
+)
+def test_the_second_signal_ends_it_at_once(
+    oss: EmbeddedOSS,
+    read_run: Any,
+    tmp_path: Path,
+    first: signal.Signals,
+    second: signal.Signals,
+) -> None:
+    """Objects that hang are given up; the outcomes that were there are on record."""
+    seed(oss, 100)
+    oss.faults.add(Fault("hang_after", COPY, seconds=60, skip=20))
+    with running(oss, tmp_path) as process:
+        wait_for(lambda: seen(oss, COPY) == 20 and len(changed_keys(oss)) >= 28)
+        process.send_signal(first)
+        time.sleep(AFTER_FIRST_S)
+        assert process.poll() is None
+        process.send_signal(second)
+        end = ended(process)
+
+    assert_interrupted(end)
+    lines = read_run(tmp_path / "run.jsonl")
+    assert lines.summary is None
+    assert len(lines.by_key()) == 20
+    assert lines.by_key().keys() <= changed_keys(oss)
+
+
+def test_an_interrupted_run_can_simply_be_run_again(
+    oss: EmbeddedOSS, read_run: Any, tmp_path: Path
+) -> None:
+    """After the end of an interrupted run the same command does the rest, no more."""
+    seed(oss, 100)
+    oss.faults.add(Fault("latency", COPY, seconds=0.2))
+    with running(oss, tmp_path) as process:
+        wait_for(lambda: seen(oss, COPY) >= WORKERS)
+        process.send_signal(signal.SIGINT)
+        assert_interrupted(ended(process))
+    done = changed_keys(oss)
+    oss.faults.clear()
+    oss.log.clear()
+    oss.clock.offset_s += 5
+
+    with running(oss, tmp_path, "--run-file", "again.jsonl") as process:
+        code, err = ended(process)
+
+    assert code == 0, err
+    assert len(changed_keys(oss)) == 100
+    counted = read_run(tmp_path / "again.jsonl").summary["counts"]
+    assert (counted["unchanged"], counted["updated"]) == (len(done), 100 - len(done))
+    assert seen(oss, COPY) == 100 - len(done)
+
+
+@pytest.fixture
+def apply(bulkmeta: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The main job in this process, without waiting between tries."""
+    monkeypatch.setattr("bulkmeta.oss.retry.backoff_s", lambda _: 0.0)
+    return partial(
+        bulkmeta, "apply", "oss://bucket/p/", "--set", "project=atlas", "--yes",
+        "--run-file", "run.jsonl", "--progress", "none", "--rate", "max",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("concurrency", ["1", "16"])
+def test_a_listing_that_fails_in_mid_run(
+    oss: EmbeddedOSS, apply: Any, read_run: Any, concurrency: str
+) -> None:
+    """The second page never comes: exit 4 with the cause, and the file has a line for
+    every object that was changed."""
+    seed(oss, 1100)
+    oss.faults.add(Fault("error", LIST, status=500, code="InternalError", skip=1))
+    oss.faults.add(Fault("latency", LIST, seconds=0.3))
+
+    result = apply("--retries", "1", "--concurrency", concurrency)
+
+    assert result.code == 4
+    assert result.err.splitlines()[-1].startswith("bulkmeta: InternalError")
+    assert "Traceback" not in result.err
+    lines = read_run("run.jsonl")
+    assert lines.summary is None
+    assert {line["status"] for line in lines.objects} == {"updated"}
+    assert changed_keys(oss) == lines.by_key().keys()
+    assert seen(oss, LIST) == 3
+
+
+@pytest.mark.parametrize("operation", [HEAD, COPY])
+def test_an_error_that_ends_the_run_lets_the_others_finish(
+    oss: EmbeddedOSS, apply: Any, read_run: Any, operation: str
+) -> None:
+    """One answer says that the key is invalid now; updates under way are recorded."""
+    seed(oss, 1500)
+    oss.faults.add(Fault("latency", COPY, seconds=0.05))
+    oss.faults.add(Fault("error", operation, skip=100, times=1, status=403, code=FATAL))
+
+    result = apply("--concurrency", "32")
+
+    assert result.code == 4
+    assert result.err.splitlines()[-1].startswith(f"bulkmeta: {FATAL}")
+    lines = read_run("run.jsonl")
+    assert lines.summary is None
+    assert changed_keys(oss) == lines.by_key().keys()
+    assert 90 <= len(lines.objects) < 300
+
+
+# The pipeline alone
+
+
+@dataclass
+class Workshop:
+    """Work that can be held up, and what became of it."""
+
+    held: bool = False
+    begun: int = 0
+    done: list[int] = field(default_factory=list)
+    cancelled: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def process(self, seq: int, _: ListedObject) -> int:
+        self.begun += 1
+        try:
+            if self.held:
+                await self.gate.wait()
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.done.append(seq)
+        return seq
+
+
+class Recorder:
+    """A sink that keeps results, and fails at one of them if told so."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.kept: list[int] = []
+        self._fail_at = fail_at
+
+    def emit(self, result: int) -> None:
+        self.kept.append(result)
+        if len(self.kept) == self._fail_at:
+            raise OutputError("the disk is full")
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+async def listing(count: int, error: Exception | None = None) -> AsyncIterator[Any]:
+    for number in range(count):
+        yield ListedObject(f"k{number}")
+    if error:
+        raise error
+
+
+async def run(
+    source: AsyncIterator[Any], process: Any, *sinks: Recorder, **options: Any
+) -> None:
+    """The pipeline, which must come to an end."""
+    async with asyncio.timeout(10):
+        await run_pipeline(
+            source,
+            process,
+            lambda batches: drain(batches, sinks),
+            workers=options.get("workers", 4),
+            stop=options.get("stop") or StopRequest(),
+        )
+
+
+async def turns(count: int) -> None:
+    """Let everything go on that can without time."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def leaf(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        (group,) = group.exceptions
+    return group
+
+
+@pytest.mark.parametrize("count", [10, KEYS_AHEAD * 3])
+async def test_a_sink_that_raises_ends_the_run(count: int) -> None:
+    """No hang, whatever waits in the queues; sinks before it have all it has seen."""
+    work, first, second = Workshop(), Recorder(), Recorder(fail_at=5)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(listing(count), work.process, first, second)
+
+    assert isinstance(leaf(caught.value), OutputError)
+    assert second.kept == first.kept[:5]
+    assert first.kept == work.done[: len(first.kept)]
+    assert work.begun < 50
+
+
+async def test_a_sink_that_raises_cancels_objects_under_way() -> None:
+    """Nothing can be recorded any more, so nothing more is done: workers are stopped
+    where they are."""
+    work, sink = Workshop(), Recorder(fail_at=1)
+
+    async def process(seq: int, listed: ListedObject) -> int:
+        work.held = seq > 1
+        return await work.process(seq, listed)
+
+    with pytest.raises(ExceptionGroup):
+        await run(listing(KEYS_AHEAD * 3), process, sink)
+
+    assert work.cancelled >= 3
+    assert work.begun == work.cancelled + len(work.done)
+
+
+async def test_a_source_that_raises_ahead_of_busy_workers() -> None:
+    """The listing fails with the queue full to the brim: the object under way is
+    finished and reported, the waiting ones are dropped."""
+    work, sink = Workshop(held=True), Recorder()
+    source = listing(KEYS_AHEAD + 1, RunFatalError("no more pages"))
+    pipeline = asyncio.ensure_future(run(source, work.process, sink, workers=1))
+    await turns(2 * KEYS_AHEAD)
+    assert work.begun == 1
+    work.gate.set()
+
+    with pytest.raises(ExceptionGroup, match="unhandled") as caught:
+        await pipeline
+
+    assert str(leaf(caught.value)) == "no more pages"
+    assert sink.kept == work.done == [1]
+
+
+async def test_a_worker_that_raises_lets_the_others_finish() -> None:
+    """The run ends for an error of one object; results of the others are reported."""
+    work, sink = Workshop(), Recorder()
+
+    async def process(seq: int, listed: ListedObject) -> int:
+        if seq == 100:
+            raise RunFatalError("no such bucket")
+        return await work.process(seq, listed)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(listing(KEYS_AHEAD * 3), process, sink)
+
+    assert str(leaf(caught.value)) == "no such bucket"
+    assert sink.kept == work.done
+    assert work.cancelled == 0
+    assert len(work.done) < 110
+
+
+async def test_a_bug_in_a_worker_ends_the_run() -> None:
+    """An error that nobody foresaw is not swallowed, and does not hang."""
+    sink = Recorder()
+
+    async def process(seq: int, _: ListedObject) -> int:
+        if seq == 50:
+            raise ZeroDivisionError
+        await asyncio.sleep(0)
+        return seq
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(listing(KEYS_AHEAD * 3), process, sink)
+
+    assert isinstance(leaf(caught.value), ZeroDivisionError)
+    assert len(sink.kept) >= 40
+
+
+async def test_a_stop_in_mid_run_reports_all_that_was_done() -> None:
+    """Everything begun is finished and reported, nothing else is begun."""
+    stop, work, sink = StopRequest(), Workshop(), Recorder()
+
+    async def process(seq: int, listed: ListedObject) -> int:
+        if seq == 100:
+            stop.request()
+        return await work.process(seq, listed)
+
+    await run(listing(KEYS_AHEAD * 3), process, sink, stop=stop)
+
+    assert sorted(sink.kept) == sorted(work.done)
+    assert work.begun == len(work.done) <= 104
+
+
+async def test_a_stop_before_the_start() -> None:
+    """Told to stop before it began: ends, with nothing done."""
+    stop, work, sink = StopRequest(), Workshop(), Recorder()
+    stop.request()
+
+    await run(listing(10), work.process, sink, stop=stop)
+
+    assert (work.begun, sink.kept) == (0, [])
+
+
+async def test_a_stop_while_the_end_of_the_listing_waits_for_room() -> None:
+    """All is listed, the queue is full, and the run is told to stop: it ends."""
+    stop, work, sink = StopRequest(), Workshop(held=True), Recorder()
+    source = listing(KEYS_AHEAD + 1)
+    pipeline = asyncio.ensure_future(
+        run(source, work.process, sink, workers=1, stop=stop)
+    )
+    await turns(2 * KEYS_AHEAD)
+    assert work.begun == 1
+    stop.request()
+    work.gate.set()
+
+    await pipeline
+
+    assert sink.kept == [1]
+
+
+async def test_a_cancelled_run_reports_what_it_had() -> None:
+    """Cancelled from outside with objects under way: those are stopped, and results
+    that were there are reported."""
+    work, sink = Workshop(), Recorder()
+
+    async def process(seq: int, listed: ListedObject) -> int:
+        work.held = seq > 100
+        return await work.process(seq, listed)
+
+    pipeline = asyncio.ensure_future(run(listing(KEYS_AHEAD * 3), process, sink))
+    await turns(2 * KEYS_AHEAD)
+    assert (len(work.done), work.begun) == (100, 104)
+    pipeline.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await pipeline
+
+    assert sink.kept == work.done
+    assert work.cancelled == 4
