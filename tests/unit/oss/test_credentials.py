@@ -65,6 +65,15 @@ def test_found(environment: dict[str, str], found: tuple[str, str, str]) -> None
             {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"},
             "credentials: ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set, its pair is",
         ),
+        (
+            OSS | {"OSS_ACCESS_KEY_SECRET": "one\ntwo"},
+            "credentials: OSS_ACCESS_KEY_SECRET: a value may not hold line breaks or "
+            "other control characters",
+        ),
+        (
+            OSS | {"OSS_SESSION_TOKEN": "\udcff"},
+            "credentials: OSS_SESSION_TOKEN: the value is not valid UTF-8",
+        ),
     ],
 )
 def test_not_found(environment: dict[str, str], line: str) -> None:

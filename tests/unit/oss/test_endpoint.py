@@ -130,6 +130,16 @@ def test_given_region_wins() -> None:
     assert found.region == "cn-beijing"
 
 
+@pytest.mark.parametrize("region", ["cn hangzhou", "CN", "cn/a", "a.b", "é", "oss-"])
+def test_no_region(region: str) -> None:
+    """What cannot be part of a host name is no region."""
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint("b1b", endpoint="http://localhost", region=region)
+    assert str(caught.value) == (
+        f"region {region.removeprefix('oss-')!r} is no region: write it as cn-hangzhou"
+    )
+
+
 def test_neither_endpoint_nor_region() -> None:
     """With nothing to go by the line says what to give."""
     with pytest.raises(UsageError) as caught:
