@@ -92,11 +92,11 @@ def _split(endpoint: str) -> tuple[str, str]:
             f"endpoint {endpoint!r} is no address: write it as "
             "https://oss-cn-hangzhou.aliyuncs.com"
         )
-    if url.path.strip("/") or url.query or url.username:
+    if url.path.strip("/") or url.query or "@" in url.netloc:
         raise UsageError(
             f"endpoint {endpoint!r}: give the address only, without path, query or user"
         )
-    return url.scheme, url.netloc
+    return url.scheme, url.netloc.lower()
 
 
 def _region_of(host: str) -> str | None:
