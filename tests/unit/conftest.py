@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # No deadline: a busy machine is no defect.
-settings.register_profile("unit", max_examples=60, deadline=None)
+settings.register_profile("unit", max_examples=50, deadline=None)
 settings.load_profile("unit")
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from bulkmeta.engine.pipeline import KEYS_AHEAD, run_pipeline
+from bulkmeta.engine.pipeline import END, KEYS_AHEAD, End, batches, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.errors import OutputError, RunFatalError
 from bulkmeta.model.metadata import ListedObject
@@ -283,3 +283,41 @@ async def test_cancel(count: int) -> None:
     task.cancel()
     await asyncio.wait([task])
     assert (task.cancelled(), report.seen) == (True, [1, 2, 3, 4, 5])
+
+
+async def test_cancel_with_a_full_queue() -> None:
+    """Results that wait for a slow report are reported before a cancelled run ends."""
+    release, seen, workers = asyncio.Event(), list[int](), 2
+
+    async def drain(found: AsyncIterator[list[int]]) -> None:
+        async for batch in found:
+            seen.extend(batch)
+            await release.wait()
+
+    task = asyncio.create_task(
+        run_pipeline(
+            aiter(Listing(MANY)), echo, drain, workers=workers, stop=StopRequest()
+        )
+    )
+    await settled()
+    reported = len(seen)
+    task.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    release.set()
+    await asyncio.wait([task])
+    assert (task.cancelled(), len(seen) - reported) == (True, 2 * workers)
+
+
+async def test_batches() -> None:
+    """What waits comes together; the end may wait behind it."""
+    queue: asyncio.Queue[int | End] = asyncio.Queue()
+    for item in (1, 2, 3):
+        queue.put_nowait(item)
+    found = []
+    async for batch in batches(queue):
+        found.append(batch)
+        if len(found) == 1:
+            queue.put_nowait(4)
+            queue.put_nowait(END)
+    assert found == [[1, 2, 3], [4]]

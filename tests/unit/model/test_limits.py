@@ -23,7 +23,8 @@ def test_meta_name_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "a", "测试", "é", "a b", "%20", "a\u2028b", "😀"]
+    "value",
+    ["", "a", "测试", "é", "a b", "%20", "a\u2028b", "😀", "\u00a0a", "a\u3000"],
 )
 def test_value_accepted(value: str) -> None:
     """Values are UTF-8 text; an empty one is a value too."""
@@ -39,7 +40,7 @@ def test_control_character_refused(char: str) -> None:
     )
 
 
-@pytest.mark.parametrize("value", [" a", "a ", "\u00a0a", "a\u3000", " "])
+@pytest.mark.parametrize("value", [" a", "a ", "  a", " "])
 def test_outer_white_space_refused(value: str) -> None:
     """White space that HTTP would strip is refused, not lost."""
     assert (

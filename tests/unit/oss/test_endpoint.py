@@ -123,6 +123,14 @@ def test_region_names_its_endpoint(region: str, internal: bool, base: str) -> No
     assert found == Endpoint(base, "b1b", "cn-hangzhou", path_style=False)
 
 
+def test_host_names_ignore_case() -> None:
+    """However it is written, it is the service's own name."""
+    endpoint = "HTTPS://OSS-cn-hangzhou.Aliyuncs.COM"
+    assert resolve_endpoint("b1b", endpoint=endpoint, region=None) == Endpoint(
+        f"https://b1b.oss-cn-hangzhou.{ALIYUN}", "b1b", "cn-hangzhou", path_style=False
+    )
+
+
 def test_given_region_wins() -> None:
     """A region that the user names is signed for, whatever the endpoint is called."""
     endpoint = f"oss-cn-hangzhou.{ALIYUN}"
@@ -175,7 +183,13 @@ def test_no_address(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://host/path", "https://host/?a=b", "https://user:pass@host"]
+    "endpoint",
+    [
+        "https://host/path",
+        "https://host/?a=b",
+        "https://user:pass@host",
+        "https://:pass@host",
+    ],
 )
 def test_more_than_an_address(endpoint: str) -> None:
     """A path, query or user would be dropped in silence, so it is refused."""

@@ -17,7 +17,7 @@ from oss2.credentials import StaticCredentialsProvider
 
 from bulkmeta.oss.signing import SignerV1, SignerV4, make_signer
 
-REQUESTS: Final = 1000
+REQUESTS: Final = 500
 NOW: Final = datetime(2026, 11, 22, 10, 11, 12, tzinfo=UTC)
 ALPHABET: Final = "ab/Z09-_.~ %&=+?#:é测试😀\u2028\x7f"
 NAMES: Final = (

@@ -25,7 +25,7 @@ from bulkmeta.oss.transport import (
 
 
 @pytest.mark.parametrize(
-    "char", [*(chr(n) for n in range(32) if n != ord("\t")), "\udcff"]
+    "char", [*(chr(n) for n in range(32) if n != ord("\t")), "\x7f", "\udcff"]
 )
 def test_unsendable_values(char: str) -> None:
     """What would break the framing never reaches the wire (promise 11)."""
@@ -46,9 +46,7 @@ def test_unsendable_secrets_are_not_shown(name: str) -> None:
     assert str(caught.value) == f"{name}: its value cannot be sent"
 
 
-@pytest.mark.parametrize(
-    "value", ["", "测试 é😀", "a\tb", "a\x7fb", "a\x80b", "\u2028"]
-)
+@pytest.mark.parametrize("value", ["", "测试 é😀", "a\tb", "a\x80b", "\u2028"])
 def test_sendable_values(value: str) -> None:
     """Everything else may travel."""
     refuse_unsendable({"x-oss-meta-a": value})
