@@ -414,6 +414,20 @@ def test_a_run_file_is_never_overwritten(
     assert oss.log.requests() == []
 
 
+def test_a_run_file_that_appears_meanwhile_is_not_overwritten(
+    bulkmeta: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by somebody else after the first look: creating it is what decides."""
+    monkeypatch.setattr("bulkmeta.cli.session.refuse_existing", lambda _: None)
+    (tmp_path / "run.jsonl").write_text("precious")
+
+    result = bulkmeta("apply", *GOOD)
+
+    assert result.code == 2
+    assert "exists; name another" in result.err.splitlines()[-1]
+    assert (tmp_path / "run.jsonl").read_text() == "precious"
+
+
 def test_a_dangling_link_is_no_run_file(
     oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
 ) -> None:

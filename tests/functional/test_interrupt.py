@@ -423,8 +423,10 @@ async def test_a_bug_in_a_worker_ends_the_run() -> None:
     assert len(sink.kept) >= 40
 
 
-async def test_a_stop_in_mid_run_reports_all_that_was_done() -> None:
-    """Everything begun is finished and reported, nothing else is begun."""
+@pytest.mark.parametrize("count", [500, KEYS_AHEAD * 3])
+async def test_a_stop_in_mid_run_reports_all_that_was_done(count: int) -> None:
+    """Everything begun is finished and reported, nothing else is begun, whether all
+    is listed by then or not."""
     stop, work, sink = StopRequest(), Workshop(), Recorder()
 
     async def process(seq: int, listed: ListedObject) -> int:
@@ -432,7 +434,7 @@ async def test_a_stop_in_mid_run_reports_all_that_was_done() -> None:
             stop.request()
         return await work.process(seq, listed)
 
-    await run(listing(KEYS_AHEAD * 3), process, sink, stop=stop)
+    await run(listing(count), process, sink, stop=stop)
 
     assert sorted(sink.kept) == sorted(work.done)
     assert work.begun == len(work.done) <= 104
@@ -484,3 +486,31 @@ async def test_a_cancelled_run_reports_what_it_had() -> None:
 
     assert sink.kept == work.done
     assert work.cancelled == 4
+
+
+async def test_a_cancelled_run_waits_for_its_reporter() -> None:
+    """Results that wait for a slow disk when the run is cancelled are still written."""
+    work, kept, disk = Workshop(), list[int](), asyncio.Event()
+
+    async def slow(batches: AsyncIterator[list[int]]) -> None:
+        async for batch in batches:
+            await disk.wait()
+            kept.extend(batch)
+
+    pipeline = asyncio.ensure_future(
+        run_pipeline(
+            listing(KEYS_AHEAD), work.process, slow, workers=4, stop=StopRequest()
+        )
+    )
+    await turns(2 * KEYS_AHEAD)
+    handed_on = len(work.done) - 4  # each worker holds one that finds no room
+    pipeline.cancel()
+    await turns(10)
+    assert kept == []
+    disk.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await pipeline
+
+    assert handed_on > 0
+    assert kept == work.done[:handed_on]
