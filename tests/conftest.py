@@ -80,7 +80,9 @@ def read_run() -> Callable[[Path | str], RunLines]:
     """Reads a run file whose lines are all whole."""
 
     def read(path: Path | str) -> RunLines:
-        lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
+        text = Path(path).read_text()
+        assert text.endswith("\n")
+        lines = [json.loads(line) for line in text[:-1].split("\n")]
         assert lines[0]["type"] == "run"
         last = lines[-1] if lines[-1]["type"] == "summary" else None
         objects = [line for line in lines if line["type"] == "object"]

@@ -12,7 +12,6 @@ import sqlite3
 import click
 
 from .options import EmulatorOptions
-from .server import environment, run_forever
 
 _LOCAL_NAMES = ("localhost",)
 
@@ -73,6 +72,8 @@ def _is_local(host: str) -> bool:
 
 
 async def _serve(options: EmulatorOptions, bucket: str, versioning: str | None) -> None:
+    from .server import run_forever
+
     serving = asyncio.ensure_future(
         run_forever(
             options,
@@ -87,6 +88,8 @@ async def _serve(options: EmulatorOptions, bucket: str, versioning: str | None) 
 
 
 def _announce(options: EmulatorOptions, endpoint: str, bucket: str) -> None:
+    from .server import environment
+
     for name, value in environment(options, endpoint).items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f"export OSS_BUCKET={shlex.quote(bucket)}")

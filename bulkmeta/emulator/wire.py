@@ -82,7 +82,9 @@ def parse_request(
         ServiceError: the address is none, or not in a form the service takes.
     """
     headers = {
-        name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape").strip()
+        name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape").strip(
+            " \t"
+        )
         for name, value in raw_headers
     }
     path, _, query = target.partition(b"?")

@@ -104,13 +104,15 @@ def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
 
 
 def _meta_name(option: str, name: str) -> str:
-    plain = name.lower().removeprefix(USER_META_PREFIX)
-    if plain in STANDARD_HEADERS:
+    lower = name.lower()
+    plain = lower.removeprefix(USER_META_PREFIX)
+    if lower in STANDARD_HEADERS:
         raise UsageError(
             f"{option} {name!r} names a standard header; "
-            f"use {_header_option(option)} for it"
+            f"use {_header_option(option)} for it, "
+            f"or {USER_META_PREFIX}{plain} if user metadata is meant"
         )
-    fault = limits.meta_name_fault(plain)
+    fault = limits.meta_name_fault(plain if name.isascii() else name)
     if fault:
         raise UsageError(f"{option} {name!r}: {fault}")
     return plain

@@ -30,7 +30,7 @@ def value_fault(value: str) -> str | None:
     """Why `value` cannot travel in a header, or None."""
     if _CONTROL.search(value):
         return "a value may not hold line breaks or other control characters"
-    if value != value.strip():
+    if value != value.strip(" "):
         return "a value may not begin or end with white space (HTTP strips it)"
     if not is_utf8(value):
         return "the value is not valid UTF-8"

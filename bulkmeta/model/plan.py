@@ -54,8 +54,9 @@ def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
 
 
 def _own_metadata(head: ObjectHead, change: Change) -> Metadata:
-    """What the head shows of the object itself, where the change settles a doubt."""
-    if not (head.forced_download and _names_disposition(change)):
+    """What the head shows, less a header that is the service's: one that the change
+    sets has to be sent even if it is shown so already."""
+    if not (head.forced_download and _DISPOSITION in change.set_headers):
         return head.metadata
     headers = dict(head.metadata.headers)
     headers.pop(_DISPOSITION, None)
@@ -63,7 +64,9 @@ def _own_metadata(head: ObjectHead, change: Change) -> Metadata:
 
 
 def _refuse_forced(head: ObjectHead, change: Change) -> None:
-    if head.forced_download and not _names_disposition(change):
+    """What the service hides is not overwritten unless the change says with what."""
+    named = _DISPOSITION in change.set_headers or _DISPOSITION in change.unset_headers
+    if head.forced_download and not named:
         raise ObjectError(
             "forced_download",
             "on this endpoint OSS answers images with a Content-Disposition of its "
@@ -71,10 +74,6 @@ def _refuse_forced(head: ObjectHead, change: Change) -> None:
             "--endpoint, or decide with --header content-disposition=… or "
             "--unset-header content-disposition",
         )
-
-
-def _names_disposition(change: Change) -> bool:
-    return _DISPOSITION in change.set_headers or _DISPOSITION in change.unset_headers
 
 
 def with_acl(plan: UpdatePlan, acl: str) -> UpdatePlan:

@@ -59,6 +59,8 @@ def resolve_endpoint(
     region = region.removeprefix("oss-") if region else None
     if region is not None and not _REGION.fullmatch(region):
         raise UsageError(f"region {region!r} is no region: write it as cn-hangzhou")
+    if endpoint and internal:
+        raise UsageError("--internal goes with a region alone, not with an endpoint")
     if endpoint is None:
         if region is None:
             raise UsageError(
@@ -76,7 +78,7 @@ def resolve_endpoint(
         )
     path_style = _is_local(name)
     if not path_style and name.endswith(".aliyuncs.com"):
-        host = host if name.startswith(f"{bucket}.") else f"{bucket}.{host}"
+        host = host if _names_bucket(name, bucket) else f"{bucket}.{host}"
     return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
 
 
@@ -105,6 +107,13 @@ def _region_of(host: str) -> str | None:
         if found and found["region"] not in _NOT_REGIONS:
             return found["region"]
     return None
+
+
+def _names_bucket(host: str, bucket: str) -> bool:
+    """Whether `host` is the bucket's own name below a service's name."""
+    service = host.removeprefix(f"{bucket}.")
+    known = any(pattern.fullmatch(service) for pattern in _REGION_IN_HOST)
+    return service != host and known
 
 
 def _is_local(host: str) -> bool:

@@ -50,7 +50,7 @@ class RetryPolicy:
 
 def backoff_s(attempt: int) -> float:
     """Full jitter over a span that doubles with each attempt, counted from 1."""
-    span_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempt, 32))
+    span_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempt - 1, 32))
     return random.uniform(0.0, span_s)  # noqa: S311 jitter is no secret
 
 

@@ -35,7 +35,7 @@ _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
 

@@ -118,7 +118,7 @@ def read_head(response: Response) -> ObjectHead:
         elif name == CLASS_HEADER:
             storage_class = value
         elif _is_volatile(name):
-            facts[name] = value
+            facts[name] = value.encode("utf-8", "replace").decode()
         else:
             raise _unknown_header(name)
     return _head(Metadata(meta, headers, None, None, storage_class, sse), facts)

@@ -23,7 +23,8 @@ class DiffPrinter:
             self._write("\n".join(diff_lines(result)))
         elif result.status == "failed" and result.error:
             self._write(
-                f"{printable(result.key)}\n  ! {result.reason}: {result.error.message}"
+                f"{printable(result.key)}\n"
+                f"  ! {result.reason}: {printable(result.error.message)}"
             )
 
     def flush(self) -> None:

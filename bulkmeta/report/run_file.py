@@ -30,7 +30,11 @@ class RunFile:
         self._buffer = bytearray()
         self._fd = _create(path)
         self._write(header)
-        self.flush()
+        try:
+            self.flush()
+        except OutputError:
+            os.close(self._fd)
+            raise
 
     def emit(self, result: Outcome) -> None:
         self._write(result)

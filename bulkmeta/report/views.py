@@ -69,7 +69,7 @@ def as_table(view: ObjectView) -> str:
         f"{listed.storage_class}, {listed.last_modified})"
     ]
     if view.error:
-        lines.append(f"  ! {view.error.code}: {view.error.message}")
+        lines.append(f"  ! {view.error.code}: {printable(view.error.message)}")
     if view.head:
         metadata = view.head.metadata
         lines += _indented("", metadata.headers)

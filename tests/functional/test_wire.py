@@ -478,7 +478,7 @@ def test_unfit_head_fails_its_object(
     assert wire.methods() == ["HEAD"]
 
 
-@pytest.mark.parametrize("char", ["\x01", "\x0b", "\x1b"])
+@pytest.mark.parametrize("char", ["\x01", "\x0b", "\x1b", "\x7f"])
 def test_unsendable_value_fails_its_object(
     wire: WireServer, apply: Command, read_run: Command, char: str
 ) -> None:

@@ -86,15 +86,18 @@ EXACTLY = (
         ({"rename_meta": [("a", "c:d")]}, f"--rename 'c:d': {NAME_RULE}"),
         (
             {"set_meta": [("Content-Type", "1")]},
-            "--set 'Content-Type' names a standard header; use --header for it",
+            "--set 'Content-Type' names a standard header; use --header for it, "
+            "or x-oss-meta-content-type if user metadata is meant",
         ),
         (
             {"unset_meta": ["Expires"]},
-            "--unset 'Expires' names a standard header; use --unset-header for it",
+            "--unset 'Expires' names a standard header; use --unset-header for it, "
+            "or x-oss-meta-expires if user metadata is meant",
         ),
         (
             {"rename_meta": [("a", "expires")]},
-            "--rename 'expires' names a standard header; use --header for it",
+            "--rename 'expires' names a standard header; use --header for it, "
+            "or x-oss-meta-expires if user metadata is meant",
         ),
         (
             {"set_meta": [("a", "1\r\n2")]},
@@ -376,3 +379,15 @@ def test_names_ignore_case(one: Any, two: Any, three: Any) -> None:
         for case in (one, two, three)
     }
     assert len(changes_made) == 1
+
+
+def test_user_metadata_named_like_a_header() -> None:
+    """With its prefix spelled out, user metadata may be called like a header."""
+    change = make_change(set_meta=[("x-oss-meta-Content-Type", "1")])
+    assert change.set_meta == {"content-type": "1"}
+
+
+def test_names_that_only_look_like_ascii_are_refused() -> None:
+    """The Kelvin sign becomes `k` in lower case, but is none."""
+    with pytest.raises(UsageError):
+        make_change(set_meta=[("\u212aey", "1")])

@@ -262,3 +262,19 @@ def test_flags_before_environment(
 ) -> None:
     """First found wins: flags, then OSS_ENDPOINT and OSS_REGION; empty is not set."""
     assert locate("b1b", connection, environment).region == region
+
+
+def test_internal_does_not_go_with_an_endpoint() -> None:
+    """An option that would be ignored is refused."""
+    with pytest.raises(UsageError, match="--internal goes with a region alone"):
+        resolve_endpoint(
+            "b", endpoint="oss-cn-hangzhou.aliyuncs.com", region=None, internal=True
+        )
+
+
+def test_bucket_named_like_its_region() -> None:
+    """A dual-stack host that happens to begin with the bucket's name is not its own."""
+    found = resolve_endpoint(
+        "cn-hangzhou", endpoint="cn-hangzhou.oss.aliyuncs.com", region=None
+    )
+    assert found.base == "https://cn-hangzhou.cn-hangzhou.oss.aliyuncs.com"
