@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -550,12 +550,10 @@ def _asked(oss: EmbeddedOSS, folder: Path, *extra: str) -> Iterator[Any]:
 def _answer(
     process: subprocess.Popen[str], terminal: int, keys: bytes
 ) -> tuple[int, str]:
+    if keys == CTRL_C:
+        # Python misses a signal that comes just before it begins to read.
+        time.sleep(0.3)
     os.write(terminal, keys)
-    while keys == CTRL_C and process.poll() is None:
-        # Python misses a signal just before it begins to read; people press again.
-        time.sleep(0.2)
-        with suppress(OSError):
-            os.write(terminal, keys)
     _, err = process.communicate(timeout=30)
     return process.returncode, err
 
