@@ -55,7 +55,7 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
 
     Raises:
         UsageError: there is nobody to ask, or the bucket forbids it.
-        click.Abort: the answer is no.
+        click.exceptions.Exit: the answer is no.
     """
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
@@ -64,7 +64,13 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
     _tell(order_lines(spec, findings))
     _tell(estimate_lines(spec, findings))
     if not yes:
-        click.confirm("Change these objects?", abort=True, err=True)
+        _ask()
+
+
+def _ask() -> None:
+    if not click.confirm("Change these objects?", err=True):
+        _tell_line("bulkmeta: nothing was changed")
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 def carry_out(spec: RunSpec, run_file: Path, *, progress: bool) -> int:

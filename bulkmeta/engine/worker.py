@@ -45,13 +45,17 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(slots=True)
 class _Attempt:
-    """What is known so far of one object under way. `doubt` is an update that was sent
-    and not answered with success; `lost` says that its fate is unknown."""
+    """What is known so far of one object under way.
+
+    `doubt` is an update that was sent and not answered with success; `lost` says that
+    its fate is unknown. `earlier` is one of unknown fate before it, which may yet land.
+    """
 
     key: str
     effort: Effort
     doubt: UpdatePlan | None = None
     lost: bool = False
+    earlier: UpdatePlan | None = None
     last_error: ObjectError | None = None
     failures: int = 0
     waits: int = 0
@@ -135,6 +139,8 @@ class Worker:
         if self._job.rules.acl == "preserve":
             acl = await self._bucket.acl(attempt.key, attempt.effort)
             plan = with_acl(plan, acl)
+        if attempt.lost:
+            attempt.earlier = attempt.doubt
         attempt.doubt, attempt.lost = plan, False
         try:
             result = await self._bucket.replace_metadata(plan, attempt.effort)
@@ -149,7 +155,7 @@ class Worker:
     def _note_refused(self, attempt: _Attempt, error: ServiceError) -> None:
         """An update was refused: only another writer's doing is worth another look."""
         if error.verdict is not Verdict.CONFLICT:
-            attempt.doubt = None
+            attempt.doubt = attempt.earlier
             raise error
         attempt.effort.count_conflict()
         if attempt.effort.conflicts > MAX_CONFLICTS:

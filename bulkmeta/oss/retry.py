@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 DEFAULT_RETRIES: Final = 10
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 20.0
-_CREDENTIAL_RETRIES: Final = 2
+_MENDABLE: Final = {Verdict.EXPIRED, Verdict.SKEWED}
+"""Refusals whose cause is mended before the next try: token, clock."""
+
+_MENDED_RETRIES: Final = 2
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -91,11 +94,11 @@ class _StopAfterFailures:
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         error = _error_of(retry_state)
-        if isinstance(error, ServiceError) and error.verdict is Verdict.EXPIRED:
+        if isinstance(error, ServiceError) and error.verdict in _MENDABLE:
             self._refusals += 1
-        if not (self._patient and is_throttled(error)):
+        elif not (self._patient and is_throttled(error)):
             self._failures += 1
-        return self._failures > self._retries or self._refusals > _CREDENTIAL_RETRIES
+        return self._failures > self._retries or self._refusals > _MENDED_RETRIES
 
 
 def _error_of(retry_state: RetryCallState) -> BaseException | None:

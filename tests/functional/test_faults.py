@@ -692,12 +692,28 @@ def test_a_wrong_clock_is_corrected_by_the_services_own(
     time."""
     oss.clock.offset_s = offset_s
 
-    result = apply("--concurrency", "1")
+    result = apply("--concurrency", "1", "--retries", "0")
 
     assert result.code == 0, result.err
     assert {line["status"] for line in read_run("run.jsonl").objects} == {"updated"}
     skewed = [r for r in requests(oss) if r.code == "RequestTimeTooSkewed"]
     assert [logged.operation for logged in skewed] == [VERSIONING, LIST]
+
+
+@pytest.mark.usefixtures("objects")
+def test_a_refusal_after_a_lost_answer_keeps_both_states(
+    oss: EmbeddedOSS, apply: Apply, read_run: Any
+) -> None:
+    """The first update's answer is lost, the second one is refused for good: the first
+    may yet land, so the line says what to go back to."""
+    meet(oss, FAULTS["reset"], COPY, key=VICTIM, times=1)
+    meet(oss, refusal(403, "AccessDenied"), COPY, key=VICTIM)
+
+    assert apply().code == 1
+
+    line = read_run("run.jsonl").by_key()[VICTIM]
+    assert (line["status"], line["reason"]) == ("failed", "access_denied")
+    assert (line["before"]["meta"], line["after"]["meta"]) == (BEFORE, AFTER)
 
 
 @pytest.mark.usefixtures("objects")
