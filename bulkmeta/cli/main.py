@@ -77,7 +77,7 @@ def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
-    except BrokenPipeError:
+    except SystemExit:  # click's own answer to a closed pipe, its only one here
         return _closed_pipe()
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return _complain("interrupted", INTERRUPTED)

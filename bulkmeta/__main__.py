@@ -1,0 +1,5 @@
+"""`python -m bulkmeta`."""
+
+from bulkmeta.cli.main import main
+
+main()

@@ -1,0 +1,102 @@
+"""`show`: objects' metadata in each format, in listing order, reading only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+KEYS = [f"p/{number:03}" for number in range(200)]
+
+
+@pytest.fixture
+def objects(oss: EmbeddedOSS) -> None:
+    """200 objects, one of them with odd characters in key and value."""
+    oss.store.put_objects(
+        "bucket", ({"key": key, "meta": {"owner": '测试, "q"'}} for key in KEYS)
+    )
+    oss.store.put_object("bucket", 'p/odd\n,"key', storage_class="IA")
+
+
+@pytest.mark.usefixtures("objects")
+def test_jsonl_in_listing_order(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+    """One JSON object per object, sorted as listed though heads end in any order."""
+    result = bulkmeta("show", "oss://bucket/p/", "--format", "jsonl")
+
+    rows = [json.loads(line) for line in result.out.split("\n")[:-1]]
+    assert [row["key"] for row in rows] == [*KEYS, 'p/odd\n,"key']
+    assert rows[0]["meta"] == {"owner": '测试, "q"'}
+    assert rows[-1]["storage_class"] == "IA"
+    assert {logged.method for logged in oss.log.requests()} == {"GET", "HEAD"}
+
+
+@pytest.mark.usefixtures("objects")
+def test_csv_is_read_back_whole(bulkmeta: Callable[..., Any]) -> None:
+    """The csv module reads every key and value as it is."""
+    result = bulkmeta("show", "oss://bucket/p/", "--format", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.out, newline="")))
+    assert [row["key"] for row in rows] == [*KEYS, 'p/odd\n,"key']
+    assert json.loads(rows[0]["meta"]) == {"owner": '测试, "q"'}
+
+
+def test_table_shows_headers_and_metadata(
+    oss: EmbeddedOSS, bulkmeta: Callable[..., Any]
+) -> None:
+    """The table is for people: a line per header and value, below the key."""
+    oss.store.put_object(
+        "bucket", "p/a", body=b"12345", content_type="text/plain", meta={"owner": "x"}
+    )
+    result = bulkmeta("show", "oss://bucket/p/")
+
+    assert result.code == 0
+    assert result.out.splitlines()[0].startswith("p/a  (5 bytes, Standard, ")
+    assert [line.split() for line in result.out.splitlines()[1:]] == [
+        ["content-type", '"text/plain"'],
+        ["meta", "owner", '"x"'],
+    ]
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
+def test_an_object_that_cannot_be_read_shows(
+    oss: EmbeddedOSS, bulkmeta: Callable[..., Any], form: str
+) -> None:
+    """Its error stands where its metadata would; the exit code tells."""
+    oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
+    oss.faults.add(
+        Fault("error", operation="HeadObject", key=KEYS[1], status=403,
+              code="AccessDenied")
+    )  # fmt: skip
+    result = bulkmeta("show", "oss://bucket/p/", "--format", form)
+
+    assert result.code == 1
+    assert result.out.count("AccessDenied") == 1
+
+
+@pytest.mark.usefixtures("objects")
+def test_a_reader_that_leaves_is_no_crash(oss: EmbeddedOSS) -> None:
+    """`show | head -1`: nothing on stderr, and not the exit code of success."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "bulkmeta", "show", "oss://bucket/p/"],
+        env={**os.environ, **oss.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 130
