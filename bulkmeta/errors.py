@@ -76,7 +76,7 @@ class ServiceError(ObjectError):
     def __init__(self, verdict: Verdict, reason: str, detail: ErrorDetail) -> None:
         super().__init__(reason, f"{detail.code}: {detail.message}", detail=detail)
         self.verdict = verdict
-        self.retry_after_s: float | None = None
+        self.retry_after_s = 0.0
 
 
 class TransportError(ObjectError):
@@ -92,3 +92,6 @@ class AmbiguousWriteError(ObjectError):
 
     def __init__(self, cause: ObjectError) -> None:
         super().__init__(cause.reason, str(cause), detail=cause.detail)
+        self.retry_after_s = (
+            cause.retry_after_s if isinstance(cause, ServiceError) else 0.0
+        )

@@ -41,8 +41,9 @@ def apply(target: str, **values: Any) -> int:
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
 
     spec = options.run_spec(target, "apply", values)
-    run_file = Path(values["run_file"] or default_run_file(spec.job.target.bucket))
-    refuse_existing(run_file)
+    name = values["run_file"]
+    run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
+    refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
     return carry_out(spec, run_file, progress=values["progress"] != "none")
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 import msgspec
 
-from bulkmeta.cli.main import RUN_FATAL, SOME_FAILED, run
+from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED, run
 from bulkmeta.emulator.dataset import Spec, varied_objects
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.report.diff import diff_lines
@@ -43,14 +43,18 @@ def demonstrate(objects: int) -> int:
     folder = Path(tempfile.mkdtemp(prefix="bulkmeta-demo-"))
     first, second = folder / "run.jsonl", folder / "again.jsonl"
     with _embedded_oss(folder) as environment:
-        os.environ.update(environment)
+        _point_at(environment)
         _seed(environment["OSS_ENDPOINT"], objects)
         click.echo(f"An embedded OSS on {environment['OSS_ENDPOINT']}, ", nl=False)
         click.echo(f"with {objects:,} objects in bucket 'demo'.")
-        _command("apply", *JOB, "--yes", "--run-file", str(first))
+        code = _command("apply", *JOB, "--yes", "--run-file", str(first))
+        if code not in {OK, SOME_FAILED}:
+            return code
         _show_some(first)
         click.echo("\nThe same again: nothing is left to do.")
-        _command("apply", *JOB, "--yes", "--run-file", str(second))
+        code = _command("apply", *JOB, "--yes", "--run-file", str(second))
+        if code not in {OK, SOME_FAILED}:
+            return code
     click.echo(f"\nEach object's line, with its former metadata: {first}")
     return 0 if _is_as_promised(first, second, objects) else RUN_FATAL
 
@@ -58,11 +62,16 @@ def demonstrate(objects: int) -> int:
 @contextmanager
 def _embedded_oss(folder: Path) -> Iterator[dict[str, str]]:
     """The embedded OSS in its own process; the environment that it tells to set."""
-    command = [sys.executable, "-m", "bulkmeta.emulator", "--port", "0"]
+    command = [sys.executable, "-m", "bulkmeta.emulator", "--port", "0", "--until-eof"]
     with (
         (folder / "emulator.log").open("wb") as log,
         subprocess.Popen(  # noqa: S603 our own module
-            command, stdout=subprocess.PIPE, stderr=log, text=True
+            command,
+            stdin=subprocess.PIPE,  # the emulator ends with it, however we end
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -81,6 +90,14 @@ def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
     raise click.ClickException("the embedded OSS did not start")
 
 
+def _point_at(environment: dict[str, str]) -> None:
+    """Let the commands see the embedded OSS only, and it none of the user's secrets."""
+    for name in list(os.environ):
+        if name.startswith(("OSS_", "ALIBABA_CLOUD_")):
+            del os.environ[name]
+    os.environ.update(environment)
+
+
 def _seed(endpoint: str, objects: int) -> None:
     specs = varied_objects(objects)
     while batch := list(islice(specs, _BATCH)):
@@ -89,15 +106,17 @@ def _seed(endpoint: str, objects: int) -> None:
 
 def _post(url: str, value: dict[str, str | list[Spec]]) -> None:
     request = Request(url, json.dumps(value).encode(), method="POST")  # noqa: S310 loopback
-    with urlopen(request, timeout=_READ_TIMEOUT_S) as answer:  # noqa: S310 the same
+    direct = build_opener(ProxyHandler({}))  # a proxy could not reach loopback
+    with direct.open(request, timeout=_READ_TIMEOUT_S) as answer:
         answer.read()
 
 
-def _command(*args: str) -> None:
+def _command(*args: str) -> int:
     click.echo(f"\n$ bulkmeta {shlex.join(args)}")
     code = run(list(args))
     note = " (some objects failed, as they must here)" if code == SOME_FAILED else ""
     click.echo(f"exit code {code}{note}")
+    return code
 
 
 def _show_some(run_file: Path) -> None:

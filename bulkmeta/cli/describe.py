@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bulkmeta.report.text import quoted
+
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import Pace, RunSpec
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
-PAGE = 1000
+_SHOWN = 80
+EFFECTS = (
+    "effects   each update renews Last-Modified, which lifecycle rules count from, "
+    "and is replicated and announced like an upload"
+)
 
 
-def order_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:
-    """Target, change, pace and warnings, a line each."""
+def order_lines(spec: RunSpec) -> Iterator[str]:
+    """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
     yield f"change    {'; '.join(change_words(spec.job.change))}"
     yield f"pace      {pace_words(spec.pace)}"
-    for warning in findings.warnings:
-        yield f"warning   {warning}"
+
+
+def warning_lines(findings: Findings) -> Iterator[str]:
+    """What the bucket's state means for the run."""
+    if findings.keeps_versions is None:
+        yield (
+            "warning   the bucket does not tell whether it keeps versions "
+            "(oss:GetBucketVersioning); a run stops at the first object that shows one"
+        )
+    elif findings.keeps_versions:
+        yield "warning   the bucket keeps versions: each update adds one"
 
 
 def change_words(change: Change) -> Iterator[str]:
@@ -32,13 +47,18 @@ def change_words(change: Change) -> Iterator[str]:
     for name in change.unset_meta:
         yield f"unset {name}"
     for name, value in change.set_meta.items():
-        yield f'set {name} = "{value}"'
+        yield f"set {name} = {_short(value)}"
     for name, value in change.default_meta.items():
-        yield f'set {name} = "{value}" where absent'
+        yield f"set {name} = {_short(value)} where absent"
     for name, value in change.set_headers.items():
-        yield f'header {name} = "{value}"'
+        yield f"header {name} = {_short(value)}"
     for name in change.unset_headers:
         yield f"unset header {name}"
+
+
+def _short(value: str) -> str:
+    shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    return quoted(shown)
 
 
 def pace_words(pace: Pace) -> str:
@@ -46,30 +66,46 @@ def pace_words(pace: Pace) -> str:
     if pace.rate is None:
         return f"{pace.concurrency} workers, no cap on the request rate"
     return (
-        f"{pace.concurrency} workers, at most {pace.rate:,.0f} requests/s "
+        f"{pace.concurrency} workers, at most {pace.rate:,g} requests/s "
         "(change with --concurrency and --rate)"
     )
 
 
 def estimate_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:
-    """How many requests the first page's objects will need, and the time for more."""
+    """How many objects at least, what each will take, and what comes with it."""
     if findings.listed is None:
         return
-    per_object = 3 if spec.job.rules.acl == "preserve" else 2
-    known = f"more than {PAGE:,}" if findings.more else f"{findings.listed:,}"
-    calls = "head, acl, update" if per_object == 3 else "head, update"
-    yield f"objects   {known}"
+    listed = f"{findings.listed:,}"
+    yield f"objects   {f'more than {listed}' if findings.more else listed}"
     yield (
-        f"requests  at most {per_object} per object ({calls}), "
-        "1 for one that needs no change; 1 per 1,000 objects to list them"
+        f"requests  {_per_update(spec)} per object ({_calls(spec)}), 1 for one that "
+        "needs no change; 1 per 1,000 objects to list them"
     )
     if spec.pace.rate:
-        minutes = 1_000_000 * per_object / spec.pace.rate / 60
+        minutes = 1_000_000 * _per_update(spec) / spec.pace.rate / 60
         yield f"time      at least {minutes:,.0f} minutes per million changed objects"
+    yield EFFECTS
+
+
+def cost_lines(end: RunEnd) -> Iterator[str]:
+    """What applying a plan would take, by what the plan counted."""
+    counts, spec = end.stats.counts, end.spec
+    requests = counts["planned"] * _per_update(spec) + counts["unchanged"]
     yield (
-        "effects   each update renews Last-Modified, which lifecycle rules count from, "
-        "and is replicated and announced like an upload"
+        f"applying it: about {requests:,} requests ({counts['planned']:,} updates; "
+        f"{_calls(spec)} each), besides listing"
     )
+    if spec.pace.rate:
+        yield f"at this rate: {requests / spec.pace.rate / 60:,.1f} minutes at least"
+    yield EFFECTS
+
+
+def _per_update(spec: RunSpec) -> int:
+    return 3 if spec.job.rules.acl == "preserve" else 2
+
+
+def _calls(spec: RunSpec) -> str:
+    return "head, acl, update" if _per_update(spec) == 3 else "head, update"
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -12,8 +12,11 @@ from typing import Any, Final
 import click
 
 from bulkmeta import __version__
+from bulkmeta.cli.output import ReaderGoneError, tell
 from bulkmeta.cli.suggest import nearest
+from bulkmeta.engine.shutdown import SIGNALS
 from bulkmeta.errors import BulkmetaError, UsageError
+from bulkmeta.report.text import plain
 
 OK: Final = 0
 SOME_FAILED: Final = 1
@@ -67,6 +70,8 @@ def bulkmeta() -> None:
 
 def main() -> None:
     """Run the command line; exits with one of the documented codes."""
+    for number in SIGNALS:  # until a run handles them in its own way
+        signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -77,26 +82,22 @@ def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
-    except SystemExit:  # click's own answer to a closed pipe, its only one here
-        return _closed_pipe()
+    except (ReaderGoneError, SystemExit):  # click exits if help meets a closed pipe
+        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return _complain("interrupted", INTERRUPTED)
     except (click.ClickException, UsageError) as error:
         return _complain(_usage_line(error), USAGE)
-    except BulkmetaError as error:
+    except (BulkmetaError, OSError) as error:
         return _complain(str(error), RUN_FATAL)
     return code if isinstance(code, int) else OK
 
 
-def _closed_pipe() -> int:
-    """Nobody reads our output any more: end quietly, also when Python flushes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return INTERRUPTED
-
-
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    click.echo(f"bulkmeta: {line}", err=True)
+    tell(f"bulkmeta: {plain(' '.join(message.split()))}")
     return code
 
 

@@ -154,6 +154,7 @@ PACE = (
     click.option(
         "--rate",
         type=Rate(),
+        metavar="REQUESTS_PER_S|max",
         default="2000",
         show_default=True,
         help="Requests per second at most: OSS's documented quota of one key range.",

@@ -40,7 +40,7 @@ def plan(target: str, **values: Any) -> int:
     from bulkmeta.cli.session import preview, refuse_existing
 
     spec = options.run_spec(target, "plan", values)
-    out = Path(values["out"]) if values["out"] else None
+    out = None if values["out"] is None else Path(values["out"])
     if out:
-        refuse_existing(out)
+        refuse_existing(out, "--out")
     return preview(spec, out, progress=values["progress"] != "none")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
-from bulkmeta.model.job import JobSpec, RunSpec, parse_target
+from bulkmeta.model.job import parse_target
 
 
 @click.command()
@@ -35,10 +35,9 @@ def show(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.viewing import print_objects
 
-    spec = RunSpec(
-        JobSpec(parse_target(target, allow_all=values["allow_all"])),
-        "plan",
+    return print_objects(
+        parse_target(target, allow_all=values["allow_all"]),
         options.connection_of(values),
         options.pace_of(values),
+        values["form"],
     )
-    return print_objects(spec, values["form"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
-import click
-
 from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
+from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.report.order import InOrder
 from bulkmeta.report.views import (
     ViewPrinter,
@@ -17,23 +16,26 @@ from bulkmeta.report.views import (
     csv_header,
 )
 from bulkmeta.runners.local import view_objects
-from bulkmeta.runners.preflight import inspect_bucket
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.job import Connection, Pace, Target
 
+Form = Literal["table", "jsonl", "csv"]
 FORMATS: Final = {"table": as_table, "jsonl": as_jsonl, "csv": as_csv}
 
 
-def print_objects(spec: RunSpec, form: Literal["table", "jsonl", "csv"]) -> int:
-    """Print every object under the spec's target; the exit code."""
-    printer = ViewPrinter(FORMATS[form], click.echo)
+def print_objects(
+    target: Target, connection: Connection, pace: Pace, form: Form
+) -> int:
+    """Print every object under `target`; the exit code."""
+    write = print_result if form == "table" else print_data
+    printer = ViewPrinter(FORMATS[form], write)
     ordered = InOrder(printer)
-    asyncio.run(inspect_bucket(spec, sample=False))
     if form == "csv":
-        click.echo(csv_header())
-    interrupted = asyncio.run(view_objects(spec, ordered))
+        write(csv_header())
+    interrupted = asyncio.run(view_objects(target, connection, pace, ordered))
     ordered.finish()
     if interrupted:
+        tell("bulkmeta: interrupted")
         return INTERRUPTED
     return SOME_FAILED if printer.failed else OK

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import shlex
 import signal
 import sqlite3
+import threading
+from collections.abc import Callable
 
 import click
 
 from .options import EmulatorOptions
 
 _LOCAL_NAMES = ("localhost",)
+_POSITIVE = click.FloatRange(0, min_open=True)
 
 
 @click.command("emulator")
@@ -33,14 +37,33 @@ _LOCAL_NAMES = ("localhost",)
     help="Of the bucket, when it is made.",
 )
 @click.option("--region", default="cn-hangzhou", show_default=True)
-@click.option("--account-qps", type=float, help="Requests per second of the account.")
-@click.option("--range-qps", type=float, help="Requests per second of a key range.")
-@click.option("--ranges", default=16, show_default=True, help="Key ranges of a bucket.")
-@click.option("--latency", default=0.0, help="Seconds added to each request.")
+@click.option(
+    "--account-qps", type=_POSITIVE, help="Requests per second of the account."
+)
+@click.option("--range-qps", type=_POSITIVE, help="Requests per second of a key range.")
+@click.option(
+    "--ranges",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Key ranges of a bucket.",
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(0, 60),
+    default=0.0,
+    help="Seconds added to each request.",
+)
 @click.option("--short-pages", is_flag=True, help="List fewer keys than asked for.")
 @click.option("--log-file", help="Append each request as a JSON line.")
+@click.option("--until-eof", is_flag=True, help="End with standard input, for scripts.")
 def emulator(
-    bucket: str, versioning: str | None, latency: float, **chosen: object
+    bucket: str,
+    versioning: str | None,
+    latency: float,
+    *,
+    until_eof: bool,
+    **chosen: object,
 ) -> None:
     """Serve an embedded OSS on this machine.
 
@@ -51,7 +74,7 @@ def emulator(
     if not _is_local(options.host):
         click.echo(f"warning: {options.host} can be reached from elsewhere", err=True)
     try:
-        asyncio.run(_serve(options, bucket, versioning))
+        asyncio.run(_serve(options, bucket, versioning, until_eof=until_eof))
     except (OSError, sqlite3.Error) as error:
         raise click.exceptions.Exit(_complain(options, error)) from None
 
@@ -71,7 +94,9 @@ def _is_local(host: str) -> bool:
         return host in _LOCAL_NAMES
 
 
-async def _serve(options: EmulatorOptions, bucket: str, versioning: str | None) -> None:
+async def _serve(
+    options: EmulatorOptions, bucket: str, versioning: str | None, *, until_eof: bool
+) -> None:
     from .server import run_forever
 
     serving = asyncio.ensure_future(
@@ -83,8 +108,21 @@ async def _serve(options: EmulatorOptions, bucket: str, versioning: str | None) 
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    if until_eof:
+        threading.Thread(
+            target=_wait_for_eof,
+            args=(asyncio.get_running_loop(), serving.cancel),
+            daemon=True,
+        ).start()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+def _wait_for_eof(loop: asyncio.AbstractEventLoop, then: Callable[[], object]) -> None:
+    while os.read(0, 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # it has ended in another way meanwhile
+        loop.call_soon_threadsafe(then)
 
 
 def _announce(options: EmulatorOptions, endpoint: str, bucket: str) -> None:

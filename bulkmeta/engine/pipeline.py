@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from bulkmeta.engine.shutdown import StopRequest
-from bulkmeta.errors import BulkmetaError
 from bulkmeta.model.metadata import ListedObject
+
+if TYPE_CHECKING:
+    from bulkmeta.engine.shutdown import StopRequest
 
 T = TypeVar("T")
 
@@ -28,8 +30,19 @@ END: Final = End.END
 KEYS_AHEAD: Final = 1000
 """How far the listing may run ahead of the workers: one page."""
 
+
+@dataclass(frozen=True, slots=True)
+class Processed(Generic[T]):
+    """What came of one object: a result, or none if it was left as it was; and an error
+    that ends the run, if that is what came to light."""
+
+    result: T | None
+    error: Exception | None = None
+
+
 Numbered = tuple[int, ListedObject]
-Process = Callable[[int, ListedObject], Awaitable[T]]
+Process = Callable[[int, ListedObject], Awaitable[Processed[T]]]
+Judge = Callable[[T], Exception | None]
 Drain = Callable[[AsyncIterator[list[T]]], Awaitable[None]]
 
 
@@ -40,21 +53,26 @@ async def run_pipeline(
     *,
     workers: int,
     stop: StopRequest,
+    judge: Judge[T] | None = None,
 ) -> None:
     """Process every listed object and report each result, until the source or `stop`
-    ends it.
+    ends it. `judge` sees each result, and may name an error that ends the run.
+
+    An error in one place requests a stop: objects under way come to their end and are
+    reported first. Only if reporting itself fails are they cut short.
 
     Raises:
-        ExceptionGroup: of whatever made going on senseless (source, process or drain);
-            all results had until then are reported first.
+        ExceptionGroup: of whatever made going on senseless.
     """
     outcomes: asyncio.Queue[T | End] = asyncio.Queue(2 * workers)
     async with asyncio.TaskGroup() as group:
         reporter = group.create_task(_report(drain, outcomes))
         try:
-            await _run_workers(source, process, outcomes, workers, stop)
+            await _run_workers(source, _Hands(process, judge, outcomes, stop), workers)
         finally:
             await _close(outcomes, reporter)
+    if stop.error:
+        raise stop.error
 
 
 async def _report(drain: Drain[T], outcomes: asyncio.Queue[T | End]) -> None:
@@ -74,44 +92,22 @@ async def batches(queue: asyncio.Queue[T | End]) -> AsyncIterator[list[T]]:
 
 
 async def _run_workers(
-    source: AsyncIterator[ListedObject],
-    process: Process[T],
-    outcomes: asyncio.Queue[T | End],
-    workers: int,
-    stop: StopRequest,
+    source: AsyncIterator[ListedObject], hands: _Hands[T], workers: int
 ) -> None:
-    """Feed and work to the end. An error that ends the run lets objects under way come
-    to theirs first, so that whatever was done to them is reported."""
-    if stop.requested:
+    if hands.stop.requested:  # a feeder cancelled before its start would close nothing
         return
     keys: asyncio.Queue[Numbered | End] = asyncio.Queue(KEYS_AHEAD)
-    halt = _Halt()
-    stop.on_request(halt.request)
     async with asyncio.TaskGroup() as group:
-        feeder = group.create_task(feed(source, keys, halt))
-        halt.on_request(feeder.cancel)
+        feeder = group.create_task(feed(source, keys, hands.stop))
+        hands.stop.on_request(feeder.cancel)
         for _ in range(workers):
-            group.create_task(work(keys, process, outcomes, halt))
-    if halt.error:
-        raise halt.error
-
-
-class _Halt(StopRequest):
-    """No further object is to be taken up; `error` says why, unless it was a wish."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.error: BulkmetaError | None = None
-
-    def fail(self, error: BulkmetaError) -> None:
-        self.error = self.error or error
-        self.request()
+            group.create_task(hands.work(keys))
 
 
 async def feed(
     source: AsyncIterator[ListedObject],
     keys: asyncio.Queue[Numbered | End],
-    halt: _Halt,
+    stop: StopRequest,
 ) -> None:
     """Number the objects from 1 and hand them on; closes the queue at the end."""
     seq = 0
@@ -120,9 +116,9 @@ async def feed(
             seq += 1
             await keys.put((seq, listed))
         await keys.put(END)
-    except BulkmetaError as error:
+    except Exception as error:  # noqa: BLE001 whatever it is, objects under way end first
         _close_now(keys)
-        halt.fail(error)
+        stop.fail(error)
     except asyncio.CancelledError:
         _close_now(keys)
         raise
@@ -135,23 +131,37 @@ def _close_now(keys: asyncio.Queue[Numbered | End]) -> None:
     keys.put_nowait(END)
 
 
-async def work(
-    keys: asyncio.Queue[Numbered | End],
-    process: Process[T],
-    outcomes: asyncio.Queue[T | End],
-    halt: _Halt,
-) -> None:
-    """Process keys until the queue is closed; after a halt, drop them unprocessed."""
-    while (item := await keys.get()) is not END:
-        if halt.requested:
-            continue
+@dataclass(frozen=True, slots=True)
+class _Hands(Generic[T]):
+    """What every worker works with."""
+
+    process: Process[T]
+    judge: Judge[T] | None
+    outcomes: asyncio.Queue[T | End]
+    stop: StopRequest
+
+    async def work(self, keys: asyncio.Queue[Numbered | End]) -> None:
+        """Process keys until the queue is closed; after a stop, drop them."""
+        while (item := await keys.get()) is not END:
+            if not self.stop.requested:
+                await self._handle(*item)
+        keys.put_nowait(END)
+
+    async def _handle(self, seq: int, listed: ListedObject) -> None:
         try:
-            outcome = await process(*item)
-        except BulkmetaError as error:
-            halt.fail(error)
-        else:
-            await outcomes.put(outcome)
-    keys.put_nowait(END)
+            done = await self.process(seq, listed)
+        except Exception as error:  # noqa: BLE001 whatever it is, the others end first
+            self.stop.fail(error)
+            return
+        if done.result is not None:
+            await self.outcomes.put(done.result)
+            done = self._judged(done, done.result)
+        if done.error:
+            self.stop.fail(done.error)
+
+    def _judged(self, done: Processed[T], result: T) -> Processed[T]:
+        verdict = self.judge(result) if self.judge and not done.error else None
+        return Processed(result, verdict) if verdict else done
 
 
 async def _close(

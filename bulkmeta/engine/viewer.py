@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.view import ObjectView
 from bulkmeta.oss.effort import Effort
@@ -19,10 +20,12 @@ class Viewer:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def view_object(self, seq: int, listed: ListedObject) -> ObjectView:
+    async def view_object(
+        self, seq: int, listed: ListedObject
+    ) -> Processed[ObjectView]:
         """What a head shows of one object, or why it shows nothing."""
         try:
             head = await self._bucket.head(listed.key, Effort())
         except ObjectError as error:
-            return ObjectView(seq, listed, error=error.detail)
-        return ObjectView(seq, listed, head=head)
+            return Processed(ObjectView(seq, listed, error=error.detail))
+        return Processed(ObjectView(seq, listed, head=head))

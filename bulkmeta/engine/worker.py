@@ -1,8 +1,9 @@
 """One object's journey: head -> merge -> update, and every way in which it can end.
 
-The worker decides nothing about metadata (`model.plan` does) and nothing about requests
-(`oss.bucket` does). It keeps promises 2 to 4: no pointless write, every write guarded,
-a write of unknown fate settled by a head.
+The worker decides nothing about metadata (`model.plan` does), nothing about requests
+(`oss.bucket` does), and what an answer means for the object stands in `engine.attempt`.
+It keeps promises 2 to 4: no pointless write, every write guarded, a write of unknown
+fate settled by a head.
 """
 
 from __future__ import annotations
@@ -10,27 +11,37 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from bulkmeta.engine.attempt import (
+    Attempt,
+    End,
+    Fate,
+    Sent,
+    end_by_head,
+    ended,
+    failed,
+    interrupted,
+    unnameable,
+)
+from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import (
     AmbiguousWriteError,
-    ErrorDetail,
+    BulkmetaError,
     ObjectError,
+    RunFatalError,
     ServiceError,
-    UsageError,
     Verdict,
 )
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S
-from bulkmeta.model.outcome import Outcome, Status
+from bulkmeta.model.outcome import Outcome, timestamp
 from bulkmeta.model.plan import UpdatePlan, plan_update, with_acl
-from bulkmeta.oss.effort import Effort
-from bulkmeta.oss.retry import backoff_s
-from bulkmeta.sources.filters import refusal
+from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
+from bulkmeta.oss.retry import backoff_s, is_retriable
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
@@ -40,40 +51,17 @@ if TYPE_CHECKING:
 MAX_CONFLICTS: Final = 5
 """How often another writer may come first before the object is given up."""
 
+SLOW_COPY_S: Final = 30.0
+"""After a time-out the copy may still be under way: it is given this long to show."""
+
 Sleep = Callable[[float], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What is known so far of one object under way.
-
-    `doubt` is an update that was sent and not answered with success; `lost` says that
-    its fate is unknown. `earlier` is one of unknown fate before it, which may yet land.
-    """
-
-    key: str
-    effort: Effort
-    doubt: UpdatePlan | None = None
-    lost: bool = False
-    earlier: UpdatePlan | None = None
-    last_error: ObjectError | None = None
-    failures: int = 0
-    waits: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    status: Status
-    plan: UpdatePlan
-    last_modified: str | None = None
-    version_id: str | None = None
-    confirmed: bool = False
 
 
 class Worker:
     """Processes the objects of one job. Stateless between objects.
 
     With `write=False` it stops short of the update: `planned` instead of `updated`.
+    Once `stopping`, nothing is waited for: an object ends as it stands.
     """
 
     def __init__(
@@ -83,46 +71,67 @@ class Worker:
         *,
         write: bool,
         retries: int,
+        stopping: Callable[[], bool] = lambda: False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._bucket = bucket
         self._job = job
         self._write = write
         self._retries = retries
+        self._stopping = stopping
         self._sleep = sleep
 
-    async def process_object(self, seq: int, listed: ListedObject) -> Outcome:
+    async def process_object(
+        self, seq: int, listed: ListedObject
+    ) -> Processed[Outcome]:
         """The outcome of one listed object; its own failures are outcomes too.
 
-        Raises:
-            RunFatalError: nothing can be done for any object.
-            UsageError: the run would do what it was not allowed to.
+        What ends the run comes beside the outcome, if an update may have landed, or in
+        its place.
         """
         started_s = time.perf_counter()
-        attempt = _Attempt(listed.key, Effort())
-        outcome = await self._outcome(seq, listed, attempt)
+        attempt = Attempt(listed.key)
+        done = await self._done(seq, listed, attempt)
+        if done.result is None:
+            return done
         elapsed_ms = round((time.perf_counter() - started_s) * 1000, 1)
-        return _stamped(outcome, attempt.effort, elapsed_ms)
+        return Processed(_stamped(done.result, attempt, elapsed_ms), done.error)
+
+    async def _done(
+        self, seq: int, listed: ListedObject, attempt: Attempt
+    ) -> Processed[Outcome]:
+        try:
+            return Processed(await self._outcome(seq, listed, attempt))
+        except ObjectError as error:
+            if self._stopping() and _is_passing(error):
+                return Processed(interrupted(seq, attempt, error))
+            return Processed(failed(seq, attempt, error))
+        except Exception as error:  # noqa: BLE001 the object's line must not be lost with it
+            return Processed(interrupted(seq, attempt, error), error)
 
     async def _outcome(
-        self, seq: int, listed: ListedObject, attempt: _Attempt
+        self, seq: int, listed: ListedObject, attempt: Attempt
     ) -> Outcome:
         if not is_utf8(listed.key):
-            return _unnameable(seq, listed.key)
-        reason = refusal(listed, self._job.rules)
+            return unnameable(seq, listed.key)
+        reason = refusal_of_listed(listed, self._job.rules)
         if reason:
             return Outcome(seq=seq, key=listed.key, status="skipped", reason=reason)
-        try:
-            return _ended(seq, await self._settle(attempt))
-        except ObjectError as error:
-            return _failed(seq, attempt, error)
+        end = await self._settle(attempt)
+        if isinstance(end, str):
+            return Outcome(seq=seq, key=listed.key, status="skipped", reason=end)
+        return ended(seq, end)
 
-    async def _settle(self, attempt: _Attempt) -> _End:
-        """Go round head, merge and update until the object is as wanted."""
+    async def _settle(self, attempt: Attempt) -> End | str:
+        """Go round head, merge and update until the object is as wanted; a text is the
+        reason to leave it alone."""
         while True:
             head = await self._bucket.head(attempt.key, attempt.effort)
+            reason = refusal_of_head(head, self._job.rules)
+            if reason:
+                return reason
             plan = plan_update(attempt.key, head, self._job.change)
-            end = _end_without_write(attempt, plan, head, write=self._write)
+            end = end_by_head(attempt, plan, head, write=self._write)
             if end:
                 return end
             if attempt.last_error:
@@ -134,52 +143,40 @@ class Worker:
             if end:
                 return end
 
-    async def _update(self, attempt: _Attempt, plan: UpdatePlan) -> _End | None:
+    async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
         """Send one update; None if the object has to be looked at again."""
         if self._job.rules.acl == "preserve":
             acl = await self._bucket.acl(attempt.key, attempt.effort)
             plan = with_acl(plan, acl)
-        if attempt.lost:
-            attempt.earlier = attempt.doubt
-        attempt.doubt, attempt.lost = plan, False
+        attempt.sent.append(Sent(plan, Fate.UNKNOWN))
         try:
             result = await self._bucket.replace_metadata(plan, attempt.effort)
-        except ServiceError as error:
-            self._note_refused(attempt, error)
-            return None
         except AmbiguousWriteError as error:
             await self._note_lost(attempt, error)
             return None
-        return _End("updated", plan, result.last_modified, result.version_id)
+        except BulkmetaError as error:
+            attempt.sent[-1] = Sent(plan, Fate.REFUSED)
+            _note_refused(attempt, error)
+            return None
+        return End("updated", plan, result.last_modified, result.version_id)
 
-    def _note_refused(self, attempt: _Attempt, error: ServiceError) -> None:
-        """An update was refused: only another writer's doing is worth another look."""
-        if error.verdict is not Verdict.CONFLICT:
-            attempt.doubt = attempt.earlier
-            raise error
-        attempt.effort.count_conflict()
-        if attempt.effort.conflicts > MAX_CONFLICTS:
-            attempt.last_error = ObjectError(
-                "conflict",
-                "other writers kept changing the object while it was being updated",
-                detail=error.detail,
-            )
-
-    async def _note_lost(self, attempt: _Attempt, error: AmbiguousWriteError) -> None:
+    async def _note_lost(self, attempt: Attempt, error: AmbiguousWriteError) -> None:
         """An update's answer was lost: look again, after a pause."""
-        attempt.lost = True
         attempt.effort.count_retry()
-        attempt.failures += error.reason != "throttled"
-        if attempt.failures > self._retries:
+        attempt.losses += error.reason != "throttled"
+        if attempt.losses > self._retries or self._stopping():
             attempt.last_error = error
-        else:
-            await self._sleep(backoff_s(attempt.effort.attempts - 1))
+            return
+        least_s = SLOW_COPY_S if error.reason == "timeout" else error.retry_after_s
+        await self._sleep(max(backoff_s(attempt.effort.attempts - 1), least_s))
 
-    async def _waited(self, attempt: _Attempt, head: ObjectHead) -> bool:
+    async def _waited(self, attempt: Attempt, head: ObjectHead) -> bool:
         """Whether a just written object was waited for, until its guard can hold."""
         unsettled_s = head.unsettled_s()
         if not unsettled_s:
             return False
+        if self._stopping():
+            raise ObjectError("interrupted", "the run ended before the object settled")
         attempt.waits += 1
         if attempt.waits > MAX_CONFLICTS:
             raise ObjectError(
@@ -191,91 +188,38 @@ class Worker:
         return True
 
     def _refuse_new_version(self, head: ObjectHead) -> None:
-        if head.version_id and self._write and not self._job.rules.allow_new_versions:
-            raise UsageError(new_versions_refusal(self._bucket.name))
+        if head.version_id and not self._job.rules.allow_new_versions:
+            raise RunFatalError(
+                f"bucket {self._bucket.name!r} keeps versions, as an object shows; "
+                "pass --allow-new-versions if a new version of each is meant"
+            )
 
 
-def new_versions_refusal(bucket: str) -> str:
-    """The line that stops a run on a bucket that would keep a version per update."""
-    return (
-        f"bucket {bucket!r} keeps versions: each update adds one, billed as a full "
-        "object; pass --allow-new-versions if that is meant"
-    )
-
-
-def _end_without_write(
-    attempt: _Attempt, plan: UpdatePlan, head: ObjectHead, *, write: bool
-) -> _End | None:
-    doubt = attempt.doubt
-    if doubt and has_landed(doubt, plan, lost=attempt.lost):
-        return _End(
-            "updated", doubt, head.last_modified, head.version_id, confirmed=True
+def _note_refused(attempt: Attempt, error: BulkmetaError) -> None:
+    """An update was refused: only another writer's doing is worth another look."""
+    if not isinstance(error, ServiceError) or error.verdict is not Verdict.CONFLICT:
+        raise error
+    attempt.effort.count_conflict()
+    if attempt.effort.conflicts > MAX_CONFLICTS:
+        attempt.last_error = ObjectError(
+            "conflict",
+            "other writers kept changing the object while it was being updated",
+            detail=error.detail,
         )
-    if plan.is_noop():
-        return _End("unchanged", plan, head.last_modified, head.version_id)
-    if not write:
-        return _End("planned", plan, head.last_modified, head.version_id)
-    return None
 
 
-def has_landed(doubt: UpdatePlan, now: UpdatePlan, *, lost: bool) -> bool:
-    """Whether an update in doubt is in effect, by the plan merged from a later head.
-
-    A refused condition can be an update's own echo: something on the way may have sent
-    it twice. If the answer was lost and nothing is left to change, the update is in
-    effect too, under what another writer changed on top.
-    """
-    return doubt.after.same_state(now.before) or (lost and now.is_noop())
+def _is_passing(error: ObjectError) -> bool:
+    """Whether only time was missing to get over the error."""
+    passing = isinstance(error, AmbiguousWriteError) or is_retriable(error)
+    return passing or error.reason == "interrupted"
 
 
-def _ended(seq: int, end: _End) -> Outcome:
-    return Outcome(
-        seq=seq,
-        key=end.plan.key,
-        status=end.status,
-        before=end.plan.before,
-        after=end.plan.after,
-        etag=end.plan.etag,
-        last_modified=end.last_modified,
-        version_id=end.version_id,
-        confirmed=end.confirmed,
-    )
-
-
-def _failed(seq: int, attempt: _Attempt, error: ObjectError) -> Outcome:
-    """A failure; with both states if an update was sent, for it might yet land."""
-    skip = isinstance(error, ServiceError) and error.verdict is Verdict.SKIP
-    doubt = attempt.doubt
-    return Outcome(
-        seq=seq,
-        key=attempt.key,
-        status="skipped" if skip else "failed",
-        reason=error.reason,
-        before=doubt.before if doubt else None,
-        after=doubt.after if doubt else None,
-        etag=doubt.etag if doubt else None,
-        last_modified=doubt.last_modified if doubt else None,
-        error=error.detail,
-    )
-
-
-def _unnameable(seq: int, key: str) -> Outcome:
-    detail = ErrorDetail("invalid_key", None, "the key is not valid UTF-8")
-    return Outcome(
-        seq=seq,
-        key=key.encode("utf-8", "backslashreplace").decode(),
-        status="failed",
-        reason=detail.code,
-        error=detail,
-    )
-
-
-def _stamped(outcome: Outcome, effort: Effort, elapsed_ms: float) -> Outcome:
+def _stamped(outcome: Outcome, attempt: Attempt, elapsed_ms: float) -> Outcome:
     return msgspec.structs.replace(
         outcome,
-        request_id=effort.request_id,
-        attempts=effort.attempts,
-        conflicts=effort.conflicts,
+        request_id=attempt.effort.request_id,
+        attempts=attempt.effort.attempts,
+        conflicts=attempt.effort.conflicts,
         elapsed_ms=elapsed_ms,
-        at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=timestamp(datetime.now(UTC)),
     )

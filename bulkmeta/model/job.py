@@ -21,7 +21,7 @@ Command = Literal["apply", "plan"]
 SignatureVersion = Literal["v4", "v1"]
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the objects are: a bucket and a key prefix."""
 
     bucket: str
@@ -40,7 +40,7 @@ class Connection(msgspec.Struct, frozen=True):
     sign_version: SignatureVersion = "v4"
 
 
-class Rules(msgspec.Struct, frozen=True):
+class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job may do to an object beyond the change itself.
 
     `acl`: `preserve` reads each object's access control list and sends it back (one
@@ -62,7 +62,7 @@ class Pace(msgspec.Struct, frozen=True):
     retries: int = 10
 
 
-class JobSpec(msgspec.Struct, frozen=True):
+class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One job, as it stands in the first line of its run file."""
 
     target: Target
@@ -70,7 +70,8 @@ class JobSpec(msgspec.Struct, frozen=True):
     rules: Rules = Rules()
 
     def hash(self) -> str:
-        """A fingerprint of all that decides the result."""
+        """A fingerprint of all that decides the result; defaults do not show in it, so
+        that an option added later does not change it."""
         canonical = msgspec.json.encode(self, order="deterministic")
         return hashlib.sha256(canonical).hexdigest()
 

@@ -12,7 +12,6 @@ from typing import Final
 
 USER_META_BYTES: Final = 8192
 KEY_BYTES: Final = 1023
-TAGS: Final = 10
 
 _META_NAME: Final = re.compile(r"[a-z0-9-]+")
 _BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")

@@ -78,17 +78,16 @@ class ObjectHead(msgspec.Struct, frozen=True):
     metadata: Metadata
     etag: str
     last_modified: str
-    date: str | None
+    date: str
     size_bytes: int
     object_type: str
     version_id: str | None
     request_id: str | None
+    restore: str | None = None
     forced_download: bool = False
 
     def unsettled_s(self) -> float:
         """Seconds until Last-Modified is old enough to guard an update; 0 if it is."""
-        if self.date is None:
-            return 0.0
         age_s = (parse_http_date(self.date) - self.modified_at()).total_seconds()
         return max(0.0, SETTLE_S - age_s)
 

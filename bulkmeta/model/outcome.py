@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, get_args
 
 import msgspec
@@ -40,3 +41,8 @@ class Outcome(
     conflicts: int = 0
     elapsed_ms: float = 0.0
     at: str = ""
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment in UTC as it stands in run files."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

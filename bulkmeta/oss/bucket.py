@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.clock import ServiceClock
+    from bulkmeta.oss.endpoint import Endpoint
     from bulkmeta.oss.limiter import RateLimiter
     from bulkmeta.oss.retry import RetryPolicy
 
@@ -56,14 +57,15 @@ class Bucket:
 
     def __init__(
         self,
-        name: str,
+        endpoint: Endpoint,
         transport: Transport,
         *,
         clock: ServiceClock,
         limiter: RateLimiter,
         retry: RetryPolicy,
     ) -> None:
-        self.name = name
+        self.name = endpoint.bucket
+        self.address = endpoint.base
         self.requests: Counter[str] = Counter()
         self._transport = transport
         self._clock = clock
@@ -92,10 +94,13 @@ class Bucket:
     async def head(self, key: str, effort: Effort) -> ObjectHead:
         """The object's metadata, and what guards an update of it."""
         head = await self._read(
-            _object_request("HeadObject", "HEAD", key), wire.read_head, effort
+            _object_request("HeadObject", "HEAD", key), self._read_head, effort
         )
         effort.request_id = head.request_id
         return head
+
+    def _read_head(self, answer: Response) -> ObjectHead:
+        return wire.read_head(answer, self._clock.now())
 
     async def acl(self, key: str, effort: Effort) -> str:
         """The object's own access control list, which no head shows."""
@@ -204,7 +209,7 @@ def _versioning(answer: Response) -> str | None:
 
 def fatal(error: ObjectError) -> RunFatalError:
     """A service error as the one line that ends a run."""
-    hint = _HINTS.get(error.reason)
+    hint = _HINTS.get(error.reason) or _hint_by_words(error)
     request_id = error.detail.request_id
     line = f"{error}"
     if hint:
@@ -212,6 +217,14 @@ def fatal(error: ObjectError) -> RunFatalError:
     if request_id:
         line += f" [request {request_id}]"
     return RunFatalError(line)
+
+
+def _hint_by_words(error: ObjectError) -> str | None:
+    if "region" in error.detail.message:
+        return "check --region"
+    if error.detail.code.startswith("HTTP"):
+        return "check --endpoint: this is not how OSS answers"
+    return None
 
 
 def _object_request(

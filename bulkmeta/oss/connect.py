@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from bulkmeta.oss.bucket import Bucket
 from bulkmeta.oss.clock import ServiceClock
 from bulkmeta.oss.credentials import EnvironmentProvider
-from bulkmeta.oss.endpoint import Endpoint, resolve_endpoint
+from bulkmeta.oss.endpoint import Endpoint, refuse_other_region, resolve_endpoint
 from bulkmeta.oss.limiter import RateLimiter
-from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.oss.signing import make_signer
-from bulkmeta.oss.transport import Transport, open_session
+from bulkmeta.oss.transport import ANSWER_TIMEOUT_S, Transport, open_session
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, Pace
+    from bulkmeta.model.job import Connection
+    from bulkmeta.oss.retry import RetryPolicy
 
 
-def locate(
+def _locate(
     bucket: str, connection: Connection, environment: Mapping[str, str]
 ) -> Endpoint:
     """The bucket's address, from flags and then `OSS_ENDPOINT` and `OSS_REGION`.
@@ -28,9 +28,12 @@ def locate(
     Raises:
         UsageError: no region, or an endpoint that is no address.
     """
+    endpoint = connection.endpoint or environment.get("OSS_ENDPOINT") or None
+    if not connection.endpoint:
+        refuse_other_region(connection.region, endpoint)
     return resolve_endpoint(
         bucket,
-        endpoint=connection.endpoint or environment.get("OSS_ENDPOINT") or None,
+        endpoint=endpoint,
         region=connection.region or environment.get("OSS_REGION") or None,
         internal=connection.internal,
     )
@@ -40,27 +43,28 @@ def locate(
 async def open_bucket(
     name: str,
     connection: Connection,
-    pace: Pace,
     *,
-    patient: bool = True,
+    rate: float | None,
+    retry: RetryPolicy,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
     environment: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Bucket]:
-    """A bucket to work with. `patient`: throttling is waited out, however long.
+    """A bucket to work with, at no more than `rate` requests a second.
 
     Raises:
         UsageError: the address is not clear.
         RunFatalError: there are no credentials.
     """
-    endpoint = locate(name, connection, environment)
+    endpoint = _locate(name, connection, environment)
     provider = EnvironmentProvider(environment)
     provider.get_credentials()
     signer = make_signer(provider, connection.sign_version)
     clock = ServiceClock()
-    async with open_session() as session:
+    async with open_session(answer_timeout_s=answer_timeout_s) as session:
         yield Bucket(
-            name,
+            endpoint,
             Transport(session, endpoint, signer, clock),
             clock=clock,
-            limiter=RateLimiter(pace.rate),
-            retry=RetryPolicy(pace.retries, patient=patient),
+            limiter=RateLimiter(rate),
+            retry=retry,
         )

@@ -82,23 +82,51 @@ def resolve_endpoint(
     return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
 
 
+def refuse_other_region(region: str | None, endpoint: str | None) -> None:
+    """Stop where a region that was asked for would lose against a variable.
+
+    Raises:
+        UsageError: OSS_ENDPOINT names another region.
+    """
+    named = _region_of(endpoint.lower()) if endpoint else None
+    if region and named and named != region.removeprefix("oss-"):
+        raise UsageError(
+            f"--region {region} does not go with OSS_ENDPOINT, which names {named}; "
+            "unset one of them"
+        )
+
+
 def _split(endpoint: str) -> tuple[str, str]:
     try:
         url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         valid_port = url.port != 0
     except ValueError:  # a port out of range, or brackets without an IPv6 address
         url, valid_port = urlsplit(""), False
-    valid = valid_port and _HOST.fullmatch(url.hostname or "")
+    valid = (
+        valid_port
+        and _is_idna(url.hostname or "")
+        and _HOST.fullmatch(url.hostname or "")
+    )
     if url.scheme not in {"http", "https"} or not valid:
         raise UsageError(
             f"endpoint {endpoint!r} is no address: write it as "
             "https://oss-cn-hangzhou.aliyuncs.com"
         )
-    if url.path.strip("/") or url.query or "@" in url.netloc:
+    if "@" in url.netloc:
+        raise UsageError("the endpoint may not hold a user or password")
+    if url.path.strip("/") or url.query:
         raise UsageError(
-            f"endpoint {endpoint!r}: give the address only, without path, query or user"
+            f"endpoint {endpoint!r}: give the address only, without path or query"
         )
     return url.scheme, url.netloc.lower()
+
+
+def _is_idna(host: str) -> bool:
+    """Whether the host's labels have lengths that a name server takes."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _region_of(host: str) -> str | None:

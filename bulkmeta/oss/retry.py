@@ -19,7 +19,6 @@ from bulkmeta.errors import ServiceError, TransportError, Verdict
 if TYPE_CHECKING:
     from bulkmeta.oss.effort import Effort
 
-DEFAULT_RETRIES: Final = 10
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 20.0
 _MENDABLE: Final = {Verdict.EXPIRED, Verdict.SKEWED}
@@ -32,10 +31,14 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often one request is tried again; `sleep` waits in between."""
+    """How often one request is tried again; `sleep` waits in between.
 
-    retries: int = DEFAULT_RETRIES
+    `patient`: throttling is waited out, however long. Once `stopping`, nothing is.
+    """
+
+    retries: int
     patient: bool = True
+    stopping: Callable[[], bool] = lambda: False
     sleep: Sleep = asyncio.sleep
 
     def retrying(self, effort: Effort) -> AsyncRetrying:
@@ -44,7 +47,7 @@ class RetryPolicy:
         return AsyncRetrying(
             sleep=self.sleep,
             wait=_wait_s,
-            stop=_StopAfterFailures(self.retries, patient=self.patient),
+            stop=_StopAfterFailures(self),
             retry=retry_if_exception(is_retriable),
             before_sleep=lambda _: effort.count_retry(),
             reraise=True,
@@ -77,18 +80,15 @@ def is_throttled(error: BaseException | None) -> bool:
 def _wait_s(retry_state: RetryCallState) -> float:
     """The back-off, or what the service asks for if that is longer."""
     error = _error_of(retry_state)
-    asked_s = error.retry_after_s if isinstance(error, ServiceError) else None
-    return max(
-        backoff_s(retry_state.attempt_number), min(asked_s or 0.0, _LONGEST_WAIT_S)
-    )
+    asked_s = error.retry_after_s if isinstance(error, ServiceError) else 0.0
+    return max(backoff_s(retry_state.attempt_number), min(asked_s, _LONGEST_WAIT_S))
 
 
 class _StopAfterFailures:
     """Counts failures, not answers that only ask for patience. One per operation."""
 
-    def __init__(self, retries: int, *, patient: bool) -> None:
-        self._retries = retries
-        self._patient = patient
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
         self._failures = 0
         self._refusals = 0
 
@@ -96,9 +96,13 @@ class _StopAfterFailures:
         error = _error_of(retry_state)
         if isinstance(error, ServiceError) and error.verdict in _MENDABLE:
             self._refusals += 1
-        elif not (self._patient and is_throttled(error)):
+        elif not (self._policy.patient and is_throttled(error)):
             self._failures += 1
-        return self._failures > self._retries or self._refusals > _MENDED_RETRIES
+        return (
+            self._failures > self._policy.retries
+            or self._refusals > _MENDED_RETRIES
+            or self._policy.stopping()
+        )
 
 
 def _error_of(retry_state: RetryCallState) -> BaseException | None:

@@ -67,5 +67,5 @@ def _text(raw: str | None) -> str | None:
     return raw.encode("utf-8", "backslashreplace").decode() if raw else None
 
 
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdecimal() else None
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdecimal() else 0.0

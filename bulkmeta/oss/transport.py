@@ -64,7 +64,7 @@ class Response:
         return next((value for known, value in self.headers if known == name), None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # it comes to hold the authorization
 class _Signable:
     method: str
     region: str
@@ -96,6 +96,8 @@ class Transport:
             TransportError: no complete answer came back.
             RunFatalError: there are no credentials to sign with.
         """
+        if not is_utf8(request.key):
+            raise TransportError("unsendable_key", "the key is not UTF-8", sent=False)
         offset = self._clock.offset
         headers = self._sign(request)
         url = URL(self._endpoint.url(request.key, request.params), encoded=True)

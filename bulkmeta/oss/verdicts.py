@@ -50,7 +50,7 @@ BY_CODE: Final[dict[tuple[int, str], tuple[Verdict, str]]] = {
     (404, "NoSuchVersion"): (_SKIP, "gone"),
     (404, "SymlinkTargetNotExist"): (_SKIP, "gone"),
     (404, "NoSuchBucket"): (_FATAL, "no_such_bucket"),
-    (405, "MethodNotAllowed"): (_SKIP, "delete_marker"),
+    (405, "MethodNotAllowed"): (_REFUSED, "unsupported"),
     (409, "FileImmutable"): (_REFUSED, "immutable"),
     (409, "FileAlreadyExists"): (_REFUSED, "overwrite_forbidden"),
     (409, "ObjectNotAppendable"): (_REFUSED, "unsupported"),

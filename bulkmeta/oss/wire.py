@@ -96,8 +96,8 @@ class CopyResult(msgspec.Struct, frozen=True):
     request_id: str | None
 
 
-def read_head(response: Response) -> ObjectHead:
-    """The object that a HEAD answer describes.
+def read_head(response: Response, now: datetime) -> ObjectHead:
+    """The object that a HEAD answer describes; `now` is for one that has no date.
 
     Raises:
         ObjectError: a header that is not known to be carried or to be volatile, that
@@ -116,12 +116,23 @@ def read_head(response: Response) -> ObjectHead:
         elif name in SSE_HEADERS:
             _put(sse, name, value)
         elif name == CLASS_HEADER:
-            storage_class = value
+            storage_class = clean(value)
         elif _is_volatile(name):
-            facts[name] = value.encode("utf-8", "replace").decode()
+            facts[name] = clean(value)
         else:
             raise _unknown_header(name)
-    return _head(Metadata(meta, headers, None, None, storage_class, sse), facts)
+    metadata = Metadata(meta, headers, None, None, storage_class, sse)
+    return _head(metadata, facts, now)
+
+
+def clean(text: str) -> str:
+    """Text that can be recorded, whatever bytes a header had."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _clean_header(response: Response, name: str) -> str | None:
+    value = response.header(name)
+    return None if value is None else clean(value)
 
 
 def _is_volatile(name: str) -> bool:
@@ -154,7 +165,7 @@ def _unknown_header(name: str) -> ObjectError:
     )
 
 
-def _head(metadata: Metadata, facts: dict[str, str]) -> ObjectHead:
+def _head(metadata: Metadata, facts: dict[str, str], now: datetime) -> ObjectHead:
     etag, last_modified = facts.get("etag"), facts.get("last-modified")
     if not etag or not _is_http_date(last_modified):
         raise ObjectError(
@@ -167,11 +178,12 @@ def _head(metadata: Metadata, facts: dict[str, str]) -> ObjectHead:
         metadata=metadata,
         etag=etag.strip('"'),
         last_modified=last_modified,
-        date=date if _is_http_date(date) else None,
+        date=date if date and _is_http_date(date) else _http_text(now),
         size_bytes=int(facts.get("content-length", "0")),
         object_type=facts.get("x-oss-object-type", "Normal"),
         version_id=facts.get("x-oss-version-id"),
         request_id=facts.get("x-oss-request-id"),
+        restore=facts.get("x-oss-restore"),
         forced_download=facts.get(_FORCED_DOWNLOAD) == "true",
     )
 
@@ -216,8 +228,8 @@ def parse_copy_result(response: Response) -> CopyResult:
     modified = root.findtext("LastModified")
     return CopyResult(
         last_modified=_http_date(modified) if modified else None,
-        version_id=response.header("x-oss-version-id"),
-        request_id=response.header("x-oss-request-id"),
+        version_id=_clean_header(response, "x-oss-version-id"),
+        request_id=_clean_header(response, "x-oss-request-id"),
     )
 
 
@@ -288,4 +300,8 @@ def _http_date(iso: str) -> str:
         moment = datetime.fromisoformat(iso).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"no date: {iso!r}") from error
+    return _http_text(moment)
+
+
+def _http_text(moment: datetime) -> str:
     return format_datetime(moment.replace(microsecond=0), usegmt=True)

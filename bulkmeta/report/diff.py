@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkmeta.model.plan import Difference, differences
+from bulkmeta.report.text import plain, printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
@@ -24,7 +24,7 @@ class DiffPrinter:
         elif result.status == "failed" and result.error:
             self._write(
                 f"{printable(result.key)}\n"
-                f"  ! {result.reason}: {printable(result.error.message)}"
+                f"  ! {result.reason}: {plain(result.error.message)}"
             )
 
     def flush(self) -> None:
@@ -46,14 +46,3 @@ def _line(difference: Difference) -> str:
     if difference.new is None:
         return f"{name} = {quoted(difference.old)}"
     return f"{name}: {quoted(difference.old)} -> {quoted(difference.new)}"
-
-
-def quoted(value: str | None) -> str:
-    """A value between quotes, with nothing in it that a terminal would act on."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-
-
-def printable(key: str) -> str:
-    """A key as it can be shown on one line, whatever it holds."""
-    return key if key.isprintable() else quoted(key)

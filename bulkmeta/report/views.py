@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.report.diff import printable, quoted
+from bulkmeta.report.text import plain, printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.view import ObjectView
@@ -69,7 +69,7 @@ def as_table(view: ObjectView) -> str:
         f"{listed.storage_class}, {listed.last_modified})"
     ]
     if view.error:
-        lines.append(f"  ! {view.error.code}: {printable(view.error.message)}")
+        lines.append(f"  ! {view.error.code}: {plain(view.error.message)}")
     if view.head:
         metadata = view.head.metadata
         lines += _indented("", metadata.headers)
@@ -91,8 +91,8 @@ def _cell(value: object) -> object:
 
 def _csv_line(cells: list[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    csv.writer(line).writerow(cells)  # its own line end makes it quote those in cells
+    return line.getvalue().removesuffix("\r\n")
 
 
 class ViewPrinter:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bulkmeta import __version__
-from bulkmeta.engine.pipeline import Process, run_pipeline
+from bulkmeta.engine.breaker import Breaker
+from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
 from bulkmeta.engine.viewer import Viewer
 from bulkmeta.engine.worker import Worker
 from bulkmeta.errors import BulkmetaError
-from bulkmeta.model.outcome import STATUSES
+from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import RunHeader, Summary
-from bulkmeta.oss.connect import locate, open_bucket
-from bulkmeta.report.breaker import Breaker
+from bulkmeta.oss.connect import open_bucket
+from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.report.drain import Sink, drain
 from bulkmeta.report.progress import report_progress
 from bulkmeta.report.run_file import RunFile
@@ -30,7 +35,8 @@ from bulkmeta.sources.prefix import list_prefix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.job import Connection, Pace, RunSpec, Target
+    from bulkmeta.model.metadata import ListedObject
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.view import ObjectView
     from bulkmeta.oss.bucket import Bucket
@@ -38,11 +44,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Write = Callable[[str], object]
 
+STOPPING: Final = (
+    "stopping: objects under way come to their end; Ctrl-C (again) stops at once"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
     """How a run ended, when it was not stopped by an error."""
 
+    spec: RunSpec
     stats: RunStats
     elapsed_s: float
     interrupted: bool
@@ -58,65 +69,112 @@ async def run_job(
     """Run a job to its end, or until it is asked to stop.
 
     Raises:
-        UsageError, RunFatalError: the run ended early; its run file has no summary.
+        BulkmetaError: the run ended early; its run file has no summary.
     """
     started_s = time.monotonic()
     stats, stop = RunStats(), StopRequest()
-    async with _opened(spec, spec.job.target.bucket) as bucket:
-        with RunFile(run_file, _header(spec)) if run_file else nullcontext() as file:
-            durable = [file] if file else []
-            worker = Worker(
-                bucket,
-                spec.job,
-                write=spec.command == "apply",
-                retries=spec.pace.retries,
-            )
-            async with _ticking(stats, progress):
-                await _pipe(
-                    spec,
-                    bucket,
-                    worker.process_object,
-                    [*durable, stats, *sinks, Breaker()],
-                    stop,
-                )
+    if progress:
+        stop.on_request(lambda: progress(STOPPING))
+    async with _opened(
+        spec.job.target.bucket, spec.connection, spec.pace, stop
+    ) as bucket:
+        header = _header(spec, bucket)
+        with RunFile(run_file, header) if run_file else nullcontext() as file:
+            with _ungrouped():
+                async with _ticking(stats, progress):
+                    await _pipe(
+                        list_prefix(bucket, spec.job.target.prefix),
+                        _worker(spec, bucket, stop).process_object,
+                        [*([file] if file else []), stats, *sinks],
+                        workers=spec.pace.concurrency,
+                        stop=stop,
+                        judge=Breaker().judge,
+                    )
             elapsed_s = time.monotonic() - started_s
             if file and not stop.requested:
                 file.finish(_summary(stats, bucket, elapsed_s))
-    return RunEnd(stats, elapsed_s, stop.requested)
+    return RunEnd(spec, stats, elapsed_s, stop.requested)
 
 
-async def view_objects(spec: RunSpec, sink: Sink[ObjectView]) -> bool:
+async def view_objects(
+    target: Target, connection: Connection, pace: Pace, sink: Sink[ObjectView]
+) -> bool:
     """Read every object's metadata; True if it was stopped on the way."""
     stop = StopRequest()
-    async with _opened(spec, spec.job.target.bucket) as bucket:
-        await _pipe(spec, bucket, Viewer(bucket).view_object, [sink], stop)
+    async with _opened(target.bucket, connection, pace, stop) as bucket:
+        with _ungrouped():
+            await _pipe(
+                list_prefix(bucket, target.prefix),
+                Viewer(bucket).view_object,
+                [sink],
+                workers=pace.concurrency,
+                stop=stop,
+            )
     return stop.requested
 
 
-def _opened(spec: RunSpec, name: str) -> AbstractAsyncContextManager[Bucket]:
-    return open_bucket(name, spec.connection, spec.pace)
+def _opened(
+    name: str, connection: Connection, pace: Pace, stop: StopRequest
+) -> AbstractAsyncContextManager[Bucket]:
+    retry = RetryPolicy(pace.retries, stopping=stop.is_requested, sleep=stop.sleep)
+    return open_bucket(name, connection, rate=pace.rate, retry=retry)
+
+
+def _worker(spec: RunSpec, bucket: Bucket, stop: StopRequest) -> Worker:
+    return Worker(
+        bucket,
+        spec.job,
+        write=spec.command == "apply",
+        retries=spec.pace.retries,
+        stopping=stop.is_requested,
+        sleep=stop.sleep,
+    )
 
 
 async def _pipe(
-    spec: RunSpec,
-    bucket: Bucket,
+    source: AsyncIterator[ListedObject],
     process: Process[T],
     sinks: Sequence[Sink[T]],
+    *,
+    workers: int,
     stop: StopRequest,
+    judge: Judge[T] | None = None,
 ) -> None:
-    task = asyncio.current_task()
-    insist = task.cancel if task else stop.request
+    with stop_on_signals(stop, _insist()):
+        await run_pipeline(
+            source,
+            process,
+            lambda batches: drain(batches, sinks),
+            workers=workers,
+            stop=stop,
+            judge=judge,
+        )
+
+
+@asynccontextmanager
+async def _ticking(stats: RunStats, write: Write | None) -> AsyncIterator[None]:
+    """Progress lines, as long as the body lasts."""
+    async with asyncio.TaskGroup() as group:
+        ticker = group.create_task(report_progress(stats, write)) if write else None
+        yield
+        if ticker:
+            ticker.cancel()
+
+
+@contextmanager
+def _ungrouped() -> Iterator[None]:
+    """Let the error out that a group of them is about."""
     try:
-        with stop_on_signals(stop, insist):
-            await run_pipeline(
-                list_prefix(bucket, spec.job.target.prefix),
-                process,
-                lambda batches: drain(batches, sinks),
-                workers=spec.pace.concurrency,
-                stop=stop,
-            )
-    except BaseExceptionGroup as group:
-        raise leading_error(group) from group
+        yield
+    except BaseExceptionGroup as errors:
+        raise leading_error(errors) from errors
+
+
+def _insist() -> Callable[[], object]:
+    """What a second signal does: cancel the run where it is."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 there is one inside a coroutine
+    return task.cancel
 
 
 def leading_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -133,29 +191,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-@asynccontextmanager
-async def _ticking(stats: RunStats, write: Write | None) -> AsyncIterator[None]:
-    if write is None:
-        yield
-        return
-    ticker = asyncio.create_task(report_progress(stats, write))
-    try:
-        yield
-    finally:
-        ticker.cancel()
-        await asyncio.wait([ticker])
-
-
-def _header(spec: RunSpec) -> RunHeader:
-    bucket = spec.job.target.bucket
+def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:
     return RunHeader(
         version=__version__,
         command=spec.command,
         job=spec.job,
         job_hash=spec.job.hash(),
-        bucket=bucket,
-        endpoint=locate(bucket, spec.connection, os.environ).base,
-        started=_now(),
+        bucket=bucket.name,
+        endpoint=bucket.address,
+        started=timestamp(datetime.now(UTC)),
     )
 
 
@@ -166,9 +210,5 @@ def _summary(stats: RunStats, bucket: Bucket, elapsed_s: float) -> Summary:
         reasons=dict(stats.reasons),
         requests=dict(bucket.requests),
         elapsed_s=round(elapsed_s, 3),
-        finished=_now(),
+        finished=timestamp(datetime.now(UTC)),
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,53 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from bulkmeta.engine.worker import new_versions_refusal
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket
+from bulkmeta.oss.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.oss.bucket import Bucket
 
 _RETRIES: Final = 2
+_TIMEOUT_S: Final = 15.0
 """Somebody is waiting, and what fails now will mostly fail for good."""
-
-KEEPS_VERSIONS = "the bucket keeps versions: each update adds one"
-UNKNOWN_VERSIONING = (
-    "not allowed to read the bucket's versioning (oss:GetBucketVersioning); "
-    "a run stops at the first object that shows a version"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What preflight saw. `warnings` are for people; `listed` counts the first page's
-    objects, and `more` says that there are further pages."""
+    """What preflight saw.
 
-    warnings: tuple[str, ...]
+    `keeps_versions` is None if the bucket does not tell; `listed` counts the objects of
+    the first page, and `more` says that there are further ones.
+    """
+
+    keeps_versions: bool | None
     listed: int | None = None
     more: bool = False
 
 
-async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
-    """Look at the bucket with two requests at most; `sample` asks for the second.
+async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findings:
+    """Look at the bucket with two requests at most; `sample` asks for the second, and
+    `patient` waits as long as the service asks for fewer requests.
 
     Raises:
         RunFatalError: no such bucket, wrong credentials, no connection.
     """
     target = spec.job.target
-    pace = msgspec.structs.replace(spec.pace, retries=min(spec.pace.retries, _RETRIES))
+    retry = RetryPolicy(min(spec.pace.retries, _RETRIES), patient=patient)
     async with open_bucket(
-        target.bucket, spec.connection, pace, patient=False
+        target.bucket,
+        spec.connection,
+        rate=None,
+        retry=retry,
+        answer_timeout_s=_TIMEOUT_S,
     ) as bucket:
-        warnings = await _versioning_warnings(bucket)
+        keeps_versions = await _keeps_versions(bucket)
         if not sample:
-            return Findings(warnings)
+            return Findings(keeps_versions)
         page = await bucket.list_page(target.prefix, None)
-        return Findings(warnings, len(page.objects), page.next_token is not None)
+        return Findings(keeps_versions, len(page.objects), page.next_token is not None)
 
 
 def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
@@ -60,15 +61,19 @@ def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
     Raises:
         UsageError: the bucket keeps versions, and new ones were not allowed.
     """
-    if KEEPS_VERSIONS in findings.warnings and not job.rules.allow_new_versions:
-        raise UsageError(new_versions_refusal(job.target.bucket))
+    if findings.keeps_versions and not job.rules.allow_new_versions:
+        raise UsageError(
+            f"bucket {job.target.bucket!r} keeps versions: each update adds one, "
+            "billed as a full object; pass --allow-new-versions if that is meant"
+        )
 
 
-async def _versioning_warnings(bucket: Bucket) -> tuple[str, ...]:
+async def _keeps_versions(bucket: Bucket) -> bool | None:
+    """Whether an update would add a version. Optional by the service's own permissions:
+    an answer that says nothing is no reason not to run."""
     try:
-        status = await bucket.versioning()
+        return await bucket.versioning() is not None
     except ObjectError as error:
-        if error.reason == "access_denied":
-            return (UNKNOWN_VERSIONING,)
+        if error.reason in {"access_denied", "unsupported"}:
+            return None
         raise fatal(error) from error
-    return (KEEPS_VERSIONS,) if status else ()

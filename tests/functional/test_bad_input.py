@@ -83,12 +83,14 @@ def refused(oss: EmbeddedOSS, bulkmeta: Command) -> Command:
 
 
 def assert_one_line(err: str, *words: str) -> None:
-    assert err.startswith("bulkmeta: ")
-    assert (err.count("\n"), err[-1]) == (1, "\n"), err
-    assert "Traceback" not in err
-    assert err.isprintable() or err[:-1].isprintable()
+    """What was asked for may be said before; the complaint is one line."""
+    assert err.endswith("\n"), err
+    *order, complaint = err[:-1].split("\n")
+    assert complaint.startswith("bulkmeta: ")
+    assert all(line.startswith(("target ", "change ", "pace ")) for line in order), err
+    assert err.replace("\n", "").isprintable()
     for word in words:
-        assert word in err
+        assert word in complaint
 
 
 def assert_nothing_written(oss: EmbeddedOSS) -> None:
@@ -338,6 +340,10 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "endpoint user": ((*GOOD, "--endpoint", "http://u:p@h"), ("user",)),
     "endpoint blank": ((*GOOD, "--endpoint", "http://a b"), ("'http://a b'",)),
     "endpoint bracket": ((*GOOD, "--endpoint", "http://[::1"), ("'http://[::1'",)),
+    "endpoint label too long": (
+        (*GOOD, "--endpoint", f"https://{'x' * 64}.example.com"),
+        ("is no address",),
+    ),
     "endpoint not UTF-8": ((*GOOD, "--endpoint", "http://\udcff"), ("endpoint",)),
     "region blank": ((*GOOD, "--region", "cn hangzhou"), ("region",)),
     "region newline": ((*GOOD, "--region", "cn\nhangzhou"), ("region",)),
@@ -418,7 +424,7 @@ def test_a_run_file_that_appears_meanwhile_is_not_overwritten(
     bulkmeta: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made by somebody else after the first look: creating it is what decides."""
-    monkeypatch.setattr("bulkmeta.cli.session.refuse_existing", lambda _: None)
+    monkeypatch.setattr("bulkmeta.cli.session.refuse_existing", lambda *_: None)
     (tmp_path / "run.jsonl").write_text("precious")
 
     result = bulkmeta("apply", *GOOD)
@@ -426,6 +432,29 @@ def test_a_run_file_that_appears_meanwhile_is_not_overwritten(
     assert result.code == 2
     assert "exists; name another" in result.err.splitlines()[-1]
     assert (tmp_path / "run.jsonl").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("there.jsonl", "--out 'there.jsonl' exists; name another file"),
+        ("missing/plan.jsonl", "no folder 'missing'"),
+        ("", "--out"),
+    ],
+)
+def test_a_plan_that_cannot_be_a_new_file(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path, path: str, words: str
+) -> None:
+    """`plan --out` is refused in its own option's name, before anything is sent."""
+    (tmp_path / "there.jsonl").write_text("precious")
+
+    result = bulkmeta("plan", TARGET, *CHANGE, "--out", path)
+
+    assert result.code == 2
+    assert_one_line(result.err, words, "--out")
+    assert "--run-file" not in result.err
+    assert (tmp_path / "there.jsonl").read_text() == "precious"
+    assert oss.log.requests() == []
 
 
 def test_a_dangling_link_is_no_run_file(

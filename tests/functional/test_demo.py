@@ -49,6 +49,57 @@ def test_demo_runs_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1]["type"] == "summary"
 
 
+@pytest.mark.usefixtures("untouched_environment")
+def test_demo_minds_nothing_of_the_users_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A session token and proxies are for the real service; a demonstration neither
+    signs with the one nor goes through the other."""
+    monkeypatch.setenv("OSS_SESSION_TOKEN", "t0k3n")
+    monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "t0k3n")
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    code = run(["demo", "--objects", "20"])
+
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert "20 objects in" in captured.out
+
+
+@pytest.mark.usefixtures("untouched_environment")
+@pytest.mark.parametrize("failing", [1, 2])
+def test_demo_stops_when_a_command_fails(
+    monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """What did not work is not shown as if it had."""
+    codes = [0] * (failing - 1) + [4]
+    commands: list[list[str]] = []
+
+    def fail(args: list[str]) -> int:
+        commands.append(args)
+        Path(args[-1]).write_text("")
+        return codes[len(commands) - 1]
+
+    monkeypatch.setattr("bulkmeta.cli.demonstration.run", fail)
+
+    assert run(["demo", "--objects", "10"]) == 4
+    assert len(commands) == failing
+
+
+@pytest.mark.usefixtures("untouched_environment")
+def test_demo_without_its_embedded_oss(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that says nothing and ends is no embedded OSS: one line."""
+    monkeypatch.setattr("sys.executable", "/bin/true")
+
+    assert run(["demo"]) != 0
+    assert capsys.readouterr().err == "bulkmeta: the embedded OSS did not start\n"
+
+
 def test_emulator_prints_what_a_shell_needs(
     bulkmeta: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +118,18 @@ def test_emulator_prints_what_a_shell_needs(
         assert (result.code, result.out) == (0, "")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_help_names_every_command(bulkmeta: Callable[..., Any]) -> None:
+    """`--help` on stdout, with a line for each command; without a command the same on
+    stderr, as an error."""
+    asked, bare = bulkmeta("--help"), bulkmeta()
+
+    assert (asked.code, asked.err) == (0, "")
+    assert (bare.code, bare.out) == (2, "")
+    for text in (asked.out, bare.err):
+        listed = [line.split()[0] for line in text.splitlines() if line.strip()]
+        assert set(COMMANDS) <= set(listed)
 
 
 def test_version(bulkmeta: Callable[..., Any]) -> None:

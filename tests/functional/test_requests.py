@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from bulkmeta.emulator.faults import Fault
 from bulkmeta.emulator.options import Credential, EmulatorOptions
 from bulkmeta.emulator.server import EmbeddedOSS
+from bulkmeta.sources.prefix import list_prefix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkmeta.emulator.log import LoggedRequest
+    from bulkmeta.model.metadata import ListedObject
+    from bulkmeta.oss.bucket import Bucket
 
 Command = Callable[..., Any]
 
@@ -128,6 +132,40 @@ def test_skips_from_listing(
         "p/ok": ("updated", None),
         **{key: ("skipped", reason) for key, (_, reason) in LISTED.items()},
     }
+
+
+@pytest.mark.parametrize("command", ["apply", "plan"])
+def test_skips_from_the_head(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    read_run: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    """An object that was an ordinary one when it was listed, and is none any more, is
+    skipped for the same reason, after its head and without an update."""
+
+    async def as_ordinary(bucket: Bucket, prefix: str) -> AsyncIterator[ListedObject]:
+        async for found in list_prefix(bucket, prefix):
+            yield msgspec.structs.replace(
+                found, object_type="Normal", storage_class="Standard", restore_info=None
+            )
+
+    monkeypatch.setattr("bulkmeta.runners.local.list_prefix", as_ordinary)
+    oss.store.put_object("bucket", "p/ok")
+    for key, (fields, _) in LISTED.items():
+        oss.store.put_object("bucket", key, **fields)
+
+    options = ("--yes", "--run-file") if command == "apply" else ("--out",)
+    result = bulkmeta(command, "oss://bucket/p/", "--set", "x=1", *options, "r")
+
+    assert result.code == 0, result.err
+    lines = read_run("r").by_key()
+    assert {k: v["reason"] for k, v in lines.items() if v["status"] == "skipped"} == {
+        key: reason for key, (_, reason) in LISTED.items()
+    }
+    assert {key: about(oss, key) for key in LISTED} == {key: [HEAD] for key in LISTED}
+    assert set(updates(oss)) == ({"p/ok"} if command == "apply" else set())
 
 
 def test_skips_lifted_by_flags(
@@ -510,7 +548,7 @@ def test_unreadable_versioning_stops_at_a_version(
 
     stopped = apply(bulkmeta, "--set", "x=1", "--concurrency", "1")
 
-    assert stopped.code == 2
+    assert stopped.code == 4
     assert "--allow-new-versions" in stopped.err
     heads = [key for name, key in oss.log.operations() if name == HEAD]
     assert heads == ["p/0"]

@@ -6,17 +6,21 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.model.metadata import ListedObject
+from bulkmeta.sources.prefix import list_prefix
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
+    from bulkmeta.oss.bucket import Bucket
 
 KEYS = [f"p/{number:03}" for number in range(200)]
 
@@ -83,6 +87,51 @@ def test_an_object_that_cannot_be_read_shows(
 
     assert result.code == 1
     assert result.out.count("AccessDenied") == 1
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
+def test_a_key_that_is_not_utf8(
+    oss: EmbeddedOSS,
+    bulkmeta: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+) -> None:
+    """A listed key that no request can carry is shown as such; the others are shown."""
+    oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
+
+    async def listed(bucket: Bucket, prefix: str) -> AsyncIterator[ListedObject]:
+        yield ListedObject("p/\udcff")
+        async for found in list_prefix(bucket, prefix):
+            yield found
+
+    monkeypatch.setattr("bulkmeta.runners.local.list_prefix", listed)
+
+    result = bulkmeta("show", "oss://bucket/p/", "--format", form)
+
+    assert result.code == 1, result.err
+    assert result.out.count("unsendable_key") == 1
+    for key in KEYS[:3]:
+        assert key in result.out
+    assert "udcff" in result.out
+
+
+@pytest.mark.usefixtures("objects")
+def test_an_interrupted_view_says_so(oss: EmbeddedOSS) -> None:
+    """Ctrl-C in mid-listing: what was read is shown, and the exit code tells."""
+    oss.faults.add(Fault("latency", operation="HeadObject", seconds=0.2))
+    with subprocess.Popen(
+        [sys.executable, "-m", "bulkmeta", "show", "oss://bucket/p/",
+         "--concurrency", "4"],
+        env={**os.environ, **oss.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "bulkmeta: interrupted\n")
 
 
 @pytest.mark.usefixtures("objects")

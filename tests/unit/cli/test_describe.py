@@ -7,10 +7,12 @@ import pytest
 from bulkmeta.cli.describe import (
     ADVICE,
     change_words,
+    cost_lines,
     end_lines,
     estimate_lines,
     order_lines,
     pace_words,
+    warning_lines,
 )
 from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import JobSpec, Pace, Rules, RunSpec, Target
@@ -36,7 +38,7 @@ def spec(rules: Rules | None = None, pace: Pace | None = None) -> RunSpec:
 
 def test_order() -> None:
     """What, where, how fast, and what to mind, a line each."""
-    lines = order_lines(spec(), Findings(("mind this", "and that")))
+    lines = order_lines(spec())
     assert list(lines) == [
         "target    oss://bucket/p/",
         'change    rename a to b; unset old; set project = "atlas"; '
@@ -44,9 +46,28 @@ def test_order() -> None:
         "unset header cache-control",
         "pace      64 workers, at most 2,000 requests/s "
         "(change with --concurrency and --rate)",
-        "warning   mind this",
-        "warning   and that",
     ]
+
+
+@pytest.mark.parametrize(
+    ("keeps_versions", "warning"),
+    [
+        (
+            None,
+            "warning   the bucket does not tell whether it keeps versions "
+            "(oss:GetBucketVersioning); a run stops at the first object that shows one",
+        ),
+        (True, "warning   the bucket keeps versions: each update adds one"),
+    ],
+)
+def test_warnings(keeps_versions: bool | None, warning: str) -> None:
+    """What the bucket says of versions, or does not say."""
+    assert list(warning_lines(Findings(keeps_versions))) == [warning]
+
+
+def test_no_warning() -> None:
+    """A bucket without versions is not worth a word."""
+    assert list(warning_lines(Findings(keeps_versions=False))) == []
 
 
 def test_words_of_a_replacement() -> None:
@@ -69,13 +90,13 @@ EFFECTS = (
 @pytest.mark.parametrize(
     ("run", "findings", "lines"),
     [
-        (spec(), Findings(()), []),
+        (spec(), Findings(keeps_versions=False), []),
         (
             spec(),
-            Findings((), 1000, more=True),
+            Findings(False, 1000, more=True),
             [
                 "objects   more than 1,000",
-                "requests  at most 3 per object (head, acl, update), 1 for one that "
+                "requests  3 per object (head, acl, update), 1 for one that "
                 "needs no change; 1 per 1,000 objects to list them",
                 "time      at least 25 minutes per million changed objects",
                 EFFECTS,
@@ -83,11 +104,11 @@ EFFECTS = (
         ),
         (
             spec(Rules(acl="skip"), Pace(rate=None)),
-            Findings((), 7),
+            Findings(False, 7),
             [
                 "objects   7",
-                "requests  at most 2 per object (head, update), 1 for one that needs "
-                "no change; 1 per 1,000 objects to list them",
+                "requests  2 per object (head, update), 1 for one that "
+                "needs no change; 1 per 1,000 objects to list them",
                 EFFECTS,
             ],
         ),
@@ -103,7 +124,7 @@ def ended(elapsed_s: float) -> RunEnd:
     stats.emit(Outcome(seq=1, key="a", status="updated"))
     stats.emit(Outcome(seq=2, key="b", status="skipped", reason="archived"))
     stats.emit(Outcome(seq=3, key="c", status="failed", reason="conflict"))
-    return RunEnd(stats, elapsed_s, interrupted=False)
+    return RunEnd(spec(), stats, elapsed_s, interrupted=False)
 
 
 def test_end() -> None:
@@ -118,6 +139,36 @@ def test_end() -> None:
 def test_end_in_no_time() -> None:
     """A run without a measurable length has no rate, and no error."""
     assert next(iter(end_lines(ended(0.0)))).startswith("3 objects in 0.0 s (0/s)")
+
+
+@pytest.mark.parametrize(
+    ("run", "lines"),
+    [
+        (
+            spec(),
+            [
+                "applying it: about 3,604 requests (1,200 updates; head, acl, update "
+                "each), besides listing",
+                "at this rate: 0.0 minutes at least",
+                EFFECTS,
+            ],
+        ),
+        (
+            spec(Rules(acl="skip"), Pace(rate=None)),
+            [
+                "applying it: about 2,404 requests (1,200 updates; head, update each), "
+                "besides listing",
+                EFFECTS,
+            ],
+        ),
+    ],
+)
+def test_cost(run: RunSpec, lines: list[str]) -> None:
+    """What a plan counted is what applying it costs: each update its requests, each
+    unchanged object a head."""
+    stats = RunStats()
+    stats.counts.update(planned=1200, unchanged=4, skipped=9)
+    assert list(cost_lines(RunEnd(run, stats, 1.0, interrupted=False))) == lines
 
 
 def test_advice_is_for_words_of_one_kind() -> None:

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from bulkmeta.engine.pipeline import END, KEYS_AHEAD, End, batches, run_pipeline
+from bulkmeta.engine.pipeline import (
+    END,
+    KEYS_AHEAD,
+    End,
+    Processed,
+    batches,
+    run_pipeline,
+)
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.errors import OutputError, RunFatalError
 from bulkmeta.model.metadata import ListedObject
@@ -47,17 +54,17 @@ class Report:
                 raise OutputError("disk full")
 
 
-async def echo(seq: int, listed: ListedObject) -> int:
+async def echo(seq: int, listed: ListedObject) -> Processed[int]:
     """Takes longer for some objects than for others."""
     for _ in range(seq % 5):
         await asyncio.sleep(0)
     assert listed.key == f"key-{seq}"
-    return seq
+    return Processed(seq)
 
 
 async def run(
     listing: Listing,
-    process: Callable[[int, ListedObject], Awaitable[int]],
+    process: Callable[[int, ListedObject], Awaitable[Processed[int]]],
     report: Report,
     *,
     workers: int = 4,
@@ -75,6 +82,8 @@ async def run(
             )
         except BaseExceptionGroup as group:
             return leaves(group)
+        except Exception as error:  # noqa: BLE001 whatever ended the run
+            return [error]
     return []
 
 
@@ -98,12 +107,12 @@ async def test_results_come_as_they_are_ready() -> None:
     release = asyncio.Event()
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         if seq == 1:
             await release.wait()
         elif seq == 50:
             release.set()
-        return seq
+        return Processed(seq)
 
     await run(Listing(50), process, report)
     assert (report.seen.index(1) > 40, len(report.seen)) == (True, 50)
@@ -142,9 +151,9 @@ async def test_slow_service_stops_the_producer() -> None:
     release = asyncio.Event()
     listing, report = Listing(MANY), Report()
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         await release.wait()
-        return seq
+        return Processed(seq)
 
     task = asyncio.create_task(run(listing, process, report))
     await settled()
@@ -175,10 +184,10 @@ async def test_source_error_lets_objects_under_way_finish() -> None:
             failed.set()
             raise RunFatalError("no page")
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         await failed.wait()
         await asyncio.sleep(0)
-        return seq
+        return Processed(seq)
 
     errors = await run(Failing(1), process, report)
     assert ([str(error) for error in errors], report.seen) == (["no page"], [1])
@@ -190,10 +199,10 @@ async def test_process_error(fatal: Exception, count: int) -> None:
     """An object's error that is the run's ends it; results before are reported."""
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         if seq == 6:
             raise fatal
-        return seq
+        return Processed(seq)
 
     errors = await run(Listing(count), process, report, workers=1)
     assert (errors, report.seen) == ([fatal], [1, 2, 3, 4, 5])
@@ -203,7 +212,7 @@ async def test_only_the_first_of_many_equal_ends_is_raised() -> None:
     """64 workers that meet the same wall make one error."""
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         raise RunFatalError(f"no bucket {seq}")
 
     errors = await run(Listing(MANY), process, report, workers=64)
@@ -232,12 +241,12 @@ async def test_stop_request(count: int) -> None:
     stop, report = StopRequest(), Report()
     started: list[int] = []
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         started.append(seq)
         if seq == 6:
             stop.request()
         await asyncio.sleep(0)
-        return seq
+        return Processed(seq)
 
     errors = await run(Listing(count), process, report, workers=3, stop=stop)
     assert (errors, sorted(report.seen), len(started) < 10) == ([], started, True)
@@ -270,11 +279,11 @@ async def test_cancel(count: int) -> None:
     """A cancelled run ends at once; results had until then are reported."""
     report, reached = Report(), asyncio.Event()
 
-    async def process(seq: int, _listed: ListedObject) -> int:
+    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
         if seq == 6:
             reached.set()
             await asyncio.Event().wait()
-        return seq
+        return Processed(seq)
 
     task = asyncio.create_task(run(Listing(count), process, report, workers=1))
     await reached.wait()

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
+from bulkmeta.engine.shutdown import SIGNALS, StopRequest, stop_on_signals
 
 
 def test_callbacks_in_order() -> None:
@@ -18,6 +18,7 @@ def test_callbacks_in_order() -> None:
     stop.on_request(lambda: told.append("second"))
     before = (stop.requested, list(told))
     stop.request()
+    stop.fail(ValueError("once is enough"))
     assert (before, stop.requested, told) == ((False, []), True, ["first", "second"])
 
 
@@ -29,7 +30,31 @@ def test_callback_after_the_request() -> None:
     assert told == ["late"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_sleep_ends_with_the_stop() -> None:
+    """Waiting for the service is not waited for once the run is to end."""
+    stop = StopRequest()
+    async with asyncio.timeout(5):
+        await stop.sleep(0.001)
+        waiting = asyncio.create_task(stop.sleep(3600))
+        await asyncio.sleep(0)
+        stop.request()
+        await waiting
+        await stop.sleep(3600)
+
+
+def test_the_first_error_is_told() -> None:
+    """What follows from an error does not hide it; a wish is none."""
+    wished, failed = StopRequest(), StopRequest()
+    first = ValueError("first")
+    wished.request()
+    failed.fail(first)
+    failed.fail(ValueError("second"))
+    failed.request()
+    assert (wished.error, wished.is_requested()) == (None, True)
+    assert (failed.error, failed.is_requested()) == (first, True)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 async def test_first_signal_asks_second_insists(number: signal.Signals) -> None:
     """The first signal is a stop request; every further one insists."""
     stop, insisted = StopRequest(), list[bool]()
@@ -50,5 +75,6 @@ async def test_handlers_are_taken_back() -> None:
     """After the run a signal ends the process as it would any other."""
     with stop_on_signals(StopRequest(), lambda: None):
         pass
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    assert handlers == [signal.default_int_handler, signal.SIG_DFL]
+    before = [signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL]
+    assert SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    assert [signal.getsignal(number) for number in SIGNALS] == before

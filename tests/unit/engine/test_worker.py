@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
+from bulkmeta.engine.attempt import Attempt, End, Fate, Sent, end_by_head
+from bulkmeta.engine.pipeline import Processed
 from bulkmeta.engine.viewer import Viewer
-from bulkmeta.engine.worker import MAX_CONFLICTS, Worker, has_landed
+from bulkmeta.engine.worker import MAX_CONFLICTS, SLOW_COPY_S, Worker
 from bulkmeta.errors import (
     AmbiguousWriteError,
     ErrorDetail,
@@ -17,7 +19,6 @@ from bulkmeta.errors import (
     RunFatalError,
     ServiceError,
     TransportError,
-    UsageError,
     Verdict,
 )
 from bulkmeta.model.changes import make_change
@@ -44,7 +45,7 @@ LISTED = ListedObject("k")
 
 
 def head(metadata: Metadata, **other: Any) -> ObjectHead:
-    plain = ObjectHead(metadata, "E", OLD_TIME, None, 0, "Normal", None, "head")
+    plain = ObjectHead(metadata, "E", OLD_TIME, NEW_TIME, 0, "Normal", None, "head")
     return msgspec.structs.replace(plain, **other)
 
 
@@ -100,8 +101,9 @@ ACCEPTED = CopyResult(NEW_TIME, None, "update")
 
 
 @pytest.fixture
-def process(virtual_time: VirtualTime) -> Run:
-    """Process one object against a script; its outcome, less times, and the bucket."""
+def run_one(virtual_time: VirtualTime) -> Run:
+    """Process one object against a script; its outcome, less times, what ends the
+    run, and the bucket."""
 
     async def run(
         heads: list[Any],
@@ -112,7 +114,8 @@ def process(virtual_time: VirtualTime) -> Run:
         write: bool = True,
         retries: int = 3,
         listed: ListedObject = LISTED,
-    ) -> tuple[Outcome, ScriptedBucket]:
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> tuple[Outcome | None, Exception | None, ScriptedBucket]:
         bucket = ScriptedBucket(heads, updates or [ACCEPTED], acls or ["default"])
         job = JobSpec(Target("bucket", "p"), CHANGE, rules or Rules(acl="skip"))
         worker = Worker(
@@ -120,11 +123,28 @@ def process(virtual_time: VirtualTime) -> Run:
             job,
             write=write,
             retries=retries,
+            stopping=stopping,
             sleep=virtual_time.sleep,
         )
-        outcome = await worker.process_object(7, listed)
-        assert outcome.at.endswith("Z")
-        return msgspec.structs.replace(outcome, at="", elapsed_ms=0.0), bucket
+        done = await worker.process_object(7, listed)
+        outcome = done.result
+        if outcome is not None:
+            assert outcome.at.endswith("Z")
+            outcome = msgspec.structs.replace(outcome, at="", elapsed_ms=0.0)
+        return outcome, done.error, bucket
+
+    return run
+
+
+@pytest.fixture
+def process(run_one: Run) -> Run:
+    """The same for objects with a line of their own, and nothing for the run."""
+
+    async def run(*args: Any, **options: Any) -> tuple[Outcome, ScriptedBucket]:
+        outcome, error, bucket = await run_one(*args, **options)
+        assert error is None
+        assert outcome is not None
+        return outcome, bucket
 
     return run
 
@@ -198,6 +218,25 @@ async def test_skipped_by_the_listing(
     )
 
 
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (head(OLD, object_type="Symlink"), "symlink"),
+        (head(OLD, object_type="Appendable"), "appendable"),
+        (head(msgspec.structs.replace(OLD, storage_class="IA")), "early_rewrite"),
+        (head(msgspec.structs.replace(OLD, storage_class="Archive")), "archived"),
+    ],
+)
+async def test_skipped_by_the_head(process: Run, seen: ObjectHead, reason: str) -> None:
+    """What has become of an object since it was listed rules it out as well."""
+    outcome, bucket = await process([seen])
+    assert (outcome.status, outcome.reason, bucket.asked) == (
+        "skipped",
+        reason,
+        ["head"],
+    )
+
+
 async def test_key_that_is_not_utf8(process: Run) -> None:
     """A key that cannot be written down fails under a name that can."""
     outcome, bucket = await process([head(OLD)], listed=ListedObject("a\udcff"))
@@ -232,10 +271,34 @@ async def test_head_fails(
     assert bucket.asked == ["head"]
 
 
-async def test_fatal_errors_come_out(process: Run) -> None:
+@pytest.mark.parametrize("fatal", [RunFatalError("no bucket"), ValueError("a bug")])
+async def test_fatal_errors_come_out(run_one: Run, fatal: Exception) -> None:
     """What concerns all objects is no object's outcome."""
-    with pytest.raises(RunFatalError, match="no bucket"):
-        await process([RunFatalError("no bucket")])
+    outcome, error, _ = await run_one([fatal])
+    assert (outcome, error) == (None, fatal)
+
+
+@pytest.mark.parametrize("fatal", [RunFatalError("bad key"), ValueError("a bug")])
+async def test_fatal_error_of_an_object_in_doubt(
+    run_one: Run, fatal: Exception
+) -> None:
+    """An update that may have landed has its line, whatever ends the run after it."""
+    outcome, error, _ = await run_one([head(OLD), fatal], [lost()])
+    assert (outcome.status, outcome.reason, outcome.before, outcome.after) == (
+        "failed",
+        "interrupted",
+        OLD,
+        WANTED,
+    )
+    assert (outcome.etag, outcome.last_modified, error) == ("E", OLD_TIME, fatal)
+    assert str(fatal) in outcome.error.message
+
+
+async def test_fatal_error_of_the_update_itself(run_one: Run) -> None:
+    """A refusal that ends the run is no doubt: nothing landed, so there is no line."""
+    fatal = RunFatalError("bad key")
+    outcome, error, _ = await run_one([head(OLD)], [fatal])
+    assert (outcome, error) == (None, fatal)
 
 
 async def test_update_refused_for_good(process: Run) -> None:
@@ -285,7 +348,7 @@ async def test_conflict_with_ones_own_echo(process: Run) -> None:
 
 
 async def test_other_writer_did_it(process: Run) -> None:
-    """412 because another writer made the same change on another state."""
+    """412, so nothing of ours landed: another writer made the same change."""
     outcome, _ = await process([head(OLD), head(BOTH)], [CONFLICT])
     assert (outcome.status, outcome.confirmed) == ("unchanged", False)
 
@@ -300,6 +363,14 @@ async def test_conflicts_are_bounded(process: Run) -> None:
     )
     assert bucket.asked.count("update") == MAX_CONFLICTS + 1
     assert outcome.error == CONFLICT.detail
+    # Nothing of ours landed, so no states are claimed.
+    assert (outcome.before, outcome.after, outcome.etag) == (None, None, None)
+
+
+async def test_lost_then_refused_until_given_up(process: Run) -> None:
+    """A lost update is remembered through the conflicts that follow it."""
+    outcome, _ = await process([head(OLD)], [lost(), CONFLICT])
+    assert (outcome.reason, outcome.before, outcome.after) == ("conflict", OLD, WANTED)
 
 
 # An update of unknown fate
@@ -339,6 +410,82 @@ async def test_lost_landed_and_built_upon(process: Run) -> None:
         True,
         WANTED,
     )
+    # The date that the head shows is the other writer's.
+    assert (outcome.last_modified, outcome.conflicts) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked_s", "least_s", "most_s"),
+    [
+        ("timeout", 0.0, SLOW_COPY_S, SLOW_COPY_S),
+        ("connection", 0.0, 0.0, 0.2),
+        ("throttled", 7.0, 7.0, 7.0),
+    ],
+)
+async def test_a_slow_copy_is_given_time(
+    process: Run,
+    virtual_time: VirtualTime,
+    reason: str,
+    asked_s: float,
+    least_s: float,
+    most_s: float,
+) -> None:
+    """After a time-out the copy may be under way: it gets its time before the next is
+    sent; what the service asked for is waited too."""
+    error = lost(reason)
+    error.retry_after_s = asked_s
+    outcome, bucket = await process([head(OLD)], [error, ACCEPTED])
+    assert (outcome.status, bucket.asked) == ("updated", ["head", "update"] * 2)
+    assert [least_s <= s <= most_s for s in virtual_time.slept] == [True]
+
+
+# A run that is to end
+
+
+async def test_stopping_does_not_wait_for_a_lost_update(
+    process: Run, virtual_time: VirtualTime
+) -> None:
+    """Lost while the run is to end: one more look, and then what is known."""
+    outcome, bucket = await process([head(OLD)], [lost()], stopping=lambda: True)
+    assert (outcome.status, outcome.reason, outcome.after, virtual_time.slept) == (
+        "failed",
+        "interrupted",
+        WANTED,
+        [],
+    )
+    assert bucket.asked == ["head", "update", "head"]
+
+
+async def test_stopping_still_settles_a_lost_update(process: Run) -> None:
+    """That look is enough if the update landed."""
+    outcome, _ = await process(
+        [head(OLD), head(WANTED)], [lost()], stopping=lambda: True
+    )
+    assert (outcome.status, outcome.confirmed) == ("updated", True)
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [refused(Verdict.THROTTLED, "throttled", 503)],
+        [TransportError("timeout", "words", sent=True)],
+        [head(OLD, date=OLD_TIME)],
+    ],
+)
+async def test_stopping_leaves_no_line_of_what_was_not_touched(
+    run_one: Run, virtual_time: VirtualTime, heads: list[Any]
+) -> None:
+    """Only time was missing, and nothing was sent: as if it had not been begun."""
+    outcome, error, _ = await run_one(heads, stopping=lambda: True)
+    assert (outcome, error, virtual_time.slept) == (None, None, [])
+
+
+async def test_stopping_still_tells_real_failures(process: Run) -> None:
+    """A refusal has nothing to do with the end of the run."""
+    outcome, _ = await process(
+        [refused(Verdict.REFUSED, "access_denied", 403)], stopping=lambda: True
+    )
+    assert (outcome.status, outcome.reason) == ("failed", "access_denied")
 
 
 async def test_lost_until_given_up(process: Run, virtual_time: VirtualTime) -> None:
@@ -434,13 +581,14 @@ async def test_date_before_last_modified_waits_no_longer(
 # Versions
 
 
-async def test_new_versions_need_permission(process: Run) -> None:
+async def test_new_versions_need_permission(run_one: Run) -> None:
     """A bucket that keeps versions stops the run before the first update."""
-    with pytest.raises(UsageError) as caught:
-        await process([head(OLD, version_id="v1")])
-    assert str(caught.value) == (
-        "bucket 'bucket' keeps versions: each update adds one, billed as a full "
-        "object; pass --allow-new-versions if that is meant"
+    outcome, error, bucket = await run_one([head(OLD, version_id="v1")])
+    assert (outcome, bucket.asked) == (None, ["head"])
+    assert isinstance(error, RunFatalError)
+    assert str(error) == (
+        "bucket 'bucket' keeps versions, as an object shows; "
+        "pass --allow-new-versions if a new version of each is meant"
     )
 
 
@@ -460,25 +608,43 @@ async def test_a_plan_needs_no_permission(process: Run) -> None:
     assert (outcome.status, outcome.version_id) == ("planned", "v1")
 
 
+# How an object ends by what a head shows
+
+
 def plan(before: Metadata, after: Metadata) -> UpdatePlan:
     return UpdatePlan("k", before, after, "E", OLD_TIME)
 
 
+OURS = plan(OLD, WANTED)
+SHOWN = ("updated", OURS, NEW_TIME, "v", True)
+UNDER = ("updated", OURS, None, None, True)
+
+
 @pytest.mark.parametrize(
-    ("now", "lost_answer", "landed"),
+    ("now", "fate", "expected"),
     [
-        (plan(OLD, WANTED), True, False),
-        (plan(OLD, WANTED), False, False),
-        (plan(WANTED, WANTED), True, True),
-        (plan(WANTED, WANTED), False, True),
-        (plan(BOTH, BOTH), True, True),
-        (plan(BOTH, BOTH), False, False),
-        (plan(OTHERS, BOTH), True, False),
+        (plan(OLD, WANTED), Fate.UNKNOWN, None),
+        (plan(OLD, WANTED), Fate.REFUSED, None),
+        (plan(WANTED, WANTED), Fate.UNKNOWN, SHOWN),
+        (plan(WANTED, WANTED), Fate.REFUSED, SHOWN),
+        (plan(BOTH, BOTH), Fate.UNKNOWN, UNDER),
+        (
+            plan(BOTH, BOTH),
+            Fate.REFUSED,
+            ("unchanged", plan(BOTH, BOTH), NEW_TIME, "v", False),
+        ),
+        (plan(OTHERS, BOTH), Fate.UNKNOWN, None),
     ],
 )
-def test_has_landed(now: UpdatePlan, lost_answer: bool, landed: bool) -> None:
-    """The wanted state proves it; no work left proves it only if the answer is lost."""
-    assert has_landed(plan(OLD, WANTED), now, lost=lost_answer) is landed
+def test_end_by_head(
+    now: UpdatePlan, fate: Fate, expected: tuple[Any, ...] | None
+) -> None:
+    """The state sent proves it; no work left proves it only if the answer is lost."""
+    attempt = Attempt("k", sent=[Sent(OURS, fate)])
+    shown = head(now.before, last_modified=NEW_TIME, version_id="v")
+    end = end_by_head(attempt, now, shown, write=True)
+    assert end == (End(*expected) if expected else None)
+    assert attempt.effort.conflicts == (expected == UNDER)
 
 
 # Viewing
@@ -491,6 +657,6 @@ async def test_view() -> None:
     viewer = Viewer(cast("Bucket", bucket))
     views = [await viewer.view_object(seq, LISTED) for seq in (1, 2)]
     assert views == [
-        ObjectView(1, LISTED, head=head(OLD)),
-        ObjectView(2, LISTED, error=gone.detail),
+        Processed(ObjectView(1, LISTED, head=head(OLD))),
+        Processed(ObjectView(2, LISTED, error=gone.detail)),
     ]

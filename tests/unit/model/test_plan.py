@@ -28,7 +28,7 @@ def head(metadata: Metadata, *, forced: bool = False) -> ObjectHead:
         metadata,
         "E",
         MODIFIED,
-        None,
+        MODIFIED,
         0,
         "Normal",
         version_id=None,

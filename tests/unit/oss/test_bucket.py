@@ -22,6 +22,7 @@ from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss.bucket import Bucket, fatal
 from bulkmeta.oss.clock import ServiceClock
 from bulkmeta.oss.effort import Effort
+from bulkmeta.oss.endpoint import resolve_endpoint
 from bulkmeta.oss.limiter import RateLimiter
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.oss.transport import Request, Response, Transport
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MODIFIED = "Sun, 22 Nov 2026 10:00:00 GMT"
 PLAN = UpdatePlan("照片/a", Metadata({}, {}), Metadata({"a": "1"}, {}), "E", MODIFIED)
 ID = ("x-oss-request-id", "req")
+ENDPOINT = resolve_endpoint("bucket", endpoint=None, region="cn-hangzhou")
 
 
 def ok(body: bytes = b"", *headers: tuple[str, str]) -> Response:
@@ -89,7 +91,7 @@ def opened(virtual_time: VirtualTime) -> Open:
     def open_over(*answers: Response | Exception) -> Opened:
         transport = ScriptedTransport(list(answers))
         bucket = Bucket(
-            "bucket",
+            ENDPOINT,
             cast("Transport", transport),
             clock=ServiceClock(virtual_time.now_s),
             limiter=RateLimiter(None),

@@ -9,8 +9,12 @@ from yarl import URL
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import Connection
-from bulkmeta.oss.connect import locate
-from bulkmeta.oss.endpoint import Endpoint, resolve_endpoint
+from bulkmeta.oss.connect import _locate
+from bulkmeta.oss.endpoint import (
+    Endpoint,
+    refuse_other_region,
+    resolve_endpoint,
+)
 
 ALIYUN = "aliyuncs.com"
 
@@ -187,8 +191,6 @@ def test_no_address(endpoint: str) -> None:
     [
         "https://host/path",
         "https://host/?a=b",
-        "https://user:pass@host",
-        "https://:pass@host",
     ],
 )
 def test_more_than_an_address(endpoint: str) -> None:
@@ -196,8 +198,25 @@ def test_more_than_an_address(endpoint: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_endpoint("b1b", endpoint=endpoint, region="cn-hangzhou")
     assert str(caught.value) == (
-        f"endpoint {endpoint!r}: give the address only, without path, query or user"
+        f"endpoint {endpoint!r}: give the address only, without path or query"
     )
+
+
+@pytest.mark.parametrize("endpoint", ["https://user:pass@host", "https://:pass@host"])
+def test_a_password_is_not_repeated(endpoint: str) -> None:
+    """A user would be dropped in silence, so it is refused; a password is no output."""
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint("b1b", endpoint=endpoint, region="cn-hangzhou")
+    assert str(caught.value) == "the endpoint may not hold a user or password"
+
+
+@pytest.mark.parametrize(
+    "endpoint", [f"https://{'x' * 64}.example.com", f"https://{'测' * 64}.example.com"]
+)
+def test_a_label_that_no_name_server_takes(endpoint: str) -> None:
+    """More than 63 characters between dots: refused, not left to the resolver."""
+    with pytest.raises(UsageError, match="is no address"):
+        resolve_endpoint("b1b", endpoint=endpoint, region="cn-hangzhou")
 
 
 @given(st.text(max_size=30) | st.text("[]:/@?#.%0a ", max_size=12), st.booleans())
@@ -261,7 +280,7 @@ def test_flags_before_environment(
     connection: Connection, environment: dict[str, str], region: str
 ) -> None:
     """First found wins: flags, then OSS_ENDPOINT and OSS_REGION; empty is not set."""
-    assert locate("b1b", connection, environment).region == region
+    assert _locate("b1b", connection, environment).region == region
 
 
 def test_internal_does_not_go_with_an_endpoint() -> None:
@@ -278,3 +297,32 @@ def test_bucket_named_like_its_region() -> None:
         "cn-hangzhou", endpoint="cn-hangzhou.oss.aliyuncs.com", region=None
     )
     assert found.base == "https://cn-hangzhou.cn-hangzhou.oss.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint"),
+    [
+        (None, None),
+        (None, f"oss-cn-b.{ALIYUN}"),
+        ("cn-a", None),
+        ("cn-a", "https://my.own.domain"),
+        ("cn-b", f"OSS-CN-B.{ALIYUN}"),
+        ("oss-cn-b", f"oss-cn-b-internal.{ALIYUN}"),
+    ],
+)
+def test_a_region_that_goes_with_the_variable(
+    region: str | None, endpoint: str | None
+) -> None:
+    """Nothing is refused where nothing is contradicted."""
+    refuse_other_region(region, endpoint)
+
+
+def test_a_region_that_loses_against_the_variable() -> None:
+    """`--region` beside an OSS_ENDPOINT of another one is not ignored in silence."""
+    environment = {"OSS_ENDPOINT": f"oss-us-west-1.{ALIYUN}"}
+    with pytest.raises(UsageError) as caught:
+        _locate("b1b", Connection(region="cn-a"), environment)
+    assert str(caught.value) == (
+        "--region cn-a does not go with OSS_ENDPOINT, which names us-west-1; "
+        "unset one of them"
+    )

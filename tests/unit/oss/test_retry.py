@@ -21,7 +21,6 @@ from bulkmeta.errors import (
 )
 from bulkmeta.oss.effort import Effort
 from bulkmeta.oss.retry import (
-    DEFAULT_RETRIES,
     RetryPolicy,
     backoff_s,
     is_retriable,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from tests.unit.conftest import VirtualTime
 
 
-def service(verdict: Verdict, *, after_s: float | None = None) -> ServiceError:
+def service(verdict: Verdict, *, after_s: float = 0.0) -> ServiceError:
     error = ServiceError(verdict, "reason", ErrorDetail("Code", 500, "message"))
     error.retry_after_s = after_s
     return error
@@ -121,9 +120,22 @@ async def test_number_of_tries(virtual_time: VirtualTime, retries: int) -> None:
 
 
 def test_default_policy() -> None:
-    """Ten retries, and patience."""
-    policy = RetryPolicy()
-    assert (policy.retries, policy.patient, DEFAULT_RETRIES) == (10, True, 10)
+    """Patience, and no end in sight."""
+    policy = RetryPolicy(10)
+    assert (policy.patient, policy.stopping()) == (True, False)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.THROTTLED, Verdict.RETRY])
+async def test_nothing_is_waited_out_once_stopping(
+    virtual_time: VirtualTime, verdict: Verdict
+) -> None:
+    """A run that is to end asks once more for nothing: the error comes out."""
+    errors = [service(verdict) for _ in range(9)]
+    policy = RetryPolicy(
+        100, stopping=lambda: len(virtual_time.slept) >= 2, sleep=virtual_time.sleep
+    )
+    assert await outcome(policy, Flaky(errors), Effort()) is errors[2]
+    assert len(virtual_time.slept) == 2
 
 
 async def test_throttling_does_not_count(virtual_time: VirtualTime) -> None:
@@ -154,7 +166,9 @@ async def test_refused_credentials_are_bounded(virtual_time: VirtualTime) -> Non
 async def test_permanent_errors_come_out_at_once(virtual_time: VirtualTime) -> None:
     """A refusal is not tried again, and nobody waits."""
     error = service(Verdict.REFUSED)
-    end = await outcome(RetryPolicy(sleep=virtual_time.sleep), Flaky([error]), Effort())
+    end = await outcome(
+        RetryPolicy(10, sleep=virtual_time.sleep), Flaky([error]), Effort()
+    )
     assert (end, virtual_time.slept) == (error, [])
 
 
@@ -172,14 +186,14 @@ def test_jitter_uses_its_whole_span() -> None:
 
 @pytest.mark.parametrize(
     ("asked_s", "least_s", "most_s"),
-    [(5.0, 5.0, 5.0), (3600.0, 20.0, 20.0), (0.0, 0.0, 0.4), (None, 0.0, 0.4)],
+    [(5.0, 5.0, 5.0), (3600.0, 20.0, 20.0), (0.0, 0.0, 0.4)],
 )
 async def test_retry_after(
-    virtual_time: VirtualTime, asked_s: float | None, least_s: float, most_s: float
+    virtual_time: VirtualTime, asked_s: float, least_s: float, most_s: float
 ) -> None:
     """What the service asks for is waited out, within reason."""
     flaky = Flaky([service(Verdict.THROTTLED, after_s=asked_s)])
-    await outcome(RetryPolicy(sleep=virtual_time.sleep), flaky, Effort())
+    await outcome(RetryPolicy(10, sleep=virtual_time.sleep), flaky, Effort())
     assert [least_s <= s <= most_s for s in virtual_time.slept] == [True]
 
 
@@ -218,7 +232,7 @@ async def test_cancelled_while_waiting() -> None:
         await asyncio.Event().wait()
 
     flaky = Flaky([lost()] * 3)
-    task = asyncio.create_task(outcome(RetryPolicy(sleep=sleep), flaky, Effort()))
+    task = asyncio.create_task(outcome(RetryPolicy(10, sleep=sleep), flaky, Effort()))
     await waiting.wait()
     task.cancel()
     await asyncio.wait([task])

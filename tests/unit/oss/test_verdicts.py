@@ -30,7 +30,7 @@ DOCUMENTED = {
     (403, V.SKIP): "InvalidObjectState",
     (404, V.SKIP): "NoSuchKey NoSuchVersion SymlinkTargetNotExist",
     (404, V.FATAL): "NoSuchBucket",
-    (405, V.SKIP): "MethodNotAllowed",
+    (405, V.REFUSED): "MethodNotAllowed",
     (409, V.REFUSED): (
         "FileImmutable FileAlreadyExists ObjectNotAppendable KeyDisabled "
         "KeyPendingDeletion"

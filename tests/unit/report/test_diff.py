@@ -7,7 +7,8 @@ import pytest
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.outcome import Outcome, Status
-from bulkmeta.report.diff import DiffPrinter, diff_lines, printable
+from bulkmeta.report.diff import DiffPrinter, diff_lines
+from bulkmeta.report.text import printable
 
 BEFORE = Metadata({"a": "1", "old": "x"}, {"expires": 'say "never"'})
 AFTER = Metadata({"a": "测试", "new": ""}, {})

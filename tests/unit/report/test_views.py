@@ -30,7 +30,7 @@ HEAD = ObjectHead(
     ),
     "E",
     "Sun, 22 Nov 2026 10:00:00 GMT",
-    None,
+    "Sun, 22 Nov 2026 11:00:00 GMT",
     54321,
     "Normal",
     version_id="v1",
@@ -107,7 +107,7 @@ def test_table_stays_on_its_lines() -> None:
         1,
         LISTED,
         head=ObjectHead(
-            Metadata({"a": "\x9b31m\u202e"}, {}), "E", "", None, 0, "Normal", None, None
+            Metadata({"a": "\x9b31m\u202e"}, {}), "E", "", "", 0, "Normal", None, None
         ),
     )
     assert [line.isprintable() for line in as_table(odd).splitlines()] == [True, True]

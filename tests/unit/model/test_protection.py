@@ -1,15 +1,36 @@
-"""What is left alone, decided from the listing."""
+"""What is left alone, by what a listing and then a head says of it."""
 
 from __future__ import annotations
 
 import pytest
 
 from bulkmeta.model.job import Rules
-from bulkmeta.model.metadata import ListedObject
-from bulkmeta.sources.filters import MINIMUM_DAYS, NEEDS_RESTORE, refusal
+from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
+from bulkmeta.model.protection import (
+    HAS_MINIMUM,
+    NEEDS_RESTORE,
+    refusal_of_head,
+    refusal_of_listed,
+)
 
 RESTORED = 'ongoing-request="false", expiry-date="Sun, 22 Nov 2026 10:00:00 GMT"'
 LENIENT = Rules(allow_appendable=True, allow_early_rewrite=True)
+MODIFIED = "Sun, 22 Nov 2026 10:00:00 GMT"
+
+
+def head_of(listed: ListedObject) -> ObjectHead:
+    """What a head says of an object that a listing shows as this."""
+    return ObjectHead(
+        Metadata({}, {}, storage_class=listed.storage_class),
+        listed.etag,
+        MODIFIED,
+        MODIFIED,
+        0,
+        listed.object_type,
+        version_id=None,
+        request_id=None,
+        restore=listed.restore_info,
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,7 +51,10 @@ LENIENT = Rules(allow_appendable=True, allow_early_rewrite=True)
 )
 def test_refusal(listed: ListedObject, rules: Rules, reason: str | None) -> None:
     """Each kind of object and each permission."""
-    assert refusal(listed, rules) == reason
+    assert refusal_of_listed(listed, rules) == reason
+    # A head cannot tell a directory.
+    by_head = None if reason == "directory" else reason
+    assert refusal_of_head(head_of(listed), rules) == by_head
 
 
 @pytest.mark.parametrize("storage_class", sorted(NEEDS_RESTORE))
@@ -48,9 +72,10 @@ def test_cold_objects(
 ) -> None:
     """Cold objects need a finished restore, and the permission to rewrite early."""
     listed = ListedObject("a", storage_class=storage_class, restore_info=info)
-    assert refusal(listed, rules) == reason
+    assert refusal_of_listed(listed, rules) == reason
+    assert refusal_of_head(head_of(listed), rules) == reason
 
 
 def test_every_cold_class_has_a_minimum() -> None:
     """No class that needs a restore is free of a minimum storage duration."""
-    assert NEEDS_RESTORE - MINIMUM_DAYS.keys() == set()
+    assert set() == NEEDS_RESTORE - HAS_MINIMUM

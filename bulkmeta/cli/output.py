@@ -1,0 +1,51 @@
+"""Where words go: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+import click
+
+from bulkmeta.errors import BulkmetaError, OutputError
+
+
+class ReaderGoneError(BulkmetaError):
+    """Nobody reads our results any more (`… | head`)."""
+
+
+def print_result(text: str | bytes) -> None:
+    """Write a result: text as the terminal wants it, bytes as they are.
+
+    Raises:
+        ReaderGoneError: the pipe is closed.
+        OutputError: the results cannot be written (disk full, for one).
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError as error:
+        # Python flushes what is left at its end, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError("nobody reads the results any more") from error
+    except OSError as error:
+        raise OutputError(f"cannot write results: {error.strerror}") from error
+
+
+def print_data(text: str) -> None:
+    """Write a result for programs: in UTF-8, whatever the terminal's encoding."""
+    print_result(text.encode("utf-8", "backslashreplace"))
+
+
+def print_summary(lines: Iterable[str]) -> None:
+    """Write how a run ended; it ended so whether or not somebody reads it."""
+    with suppress(ReaderGoneError, OutputError):
+        for line in lines:
+            print_result(line)
+
+
+def tell(line: str) -> None:
+    """Write to people; a run does not depend on who watches it."""
+    with suppress(OSError):
+        click.echo(line, err=True)

@@ -1,0 +1,71 @@
+"""Stops a run in which every object fails alike: the cause is not in the objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bulkmeta.errors import RunFatalError
+
+if TYPE_CHECKING:
+    from bulkmeta.model.outcome import Outcome
+
+FAILURES: Final = 100
+"""How many first objects must all fail with one error code of the service."""
+
+UNREACHED: Final = 64
+"""How many objects in a row must get no answer at all, each after all its retries."""
+
+_NO_ANSWER: Final = {"connection", "timeout"}
+
+
+class Breaker:
+    """Watches outcomes for causes that are not in the objects."""
+
+    def __init__(self, failures: int = FAILURES, unreached: int = UNREACHED) -> None:
+        self._failures = _Alike(failures)
+        self._unreached = _Row(unreached)
+
+    def judge(self, outcome: Outcome) -> RunFatalError | None:
+        """Count one outcome; the error that ends the run if it was one too many."""
+        if outcome.status == "skipped":
+            return None
+        error = outcome.error
+        answered = error is not None and error.http_status is not None
+        refused = self._failures.reached(error.code if error and answered else None)
+        gone = self._unreached.reached(error is not None and error.code in _NO_ANSWER)
+        if error and refused:
+            return RunFatalError(
+                f"the first objects all failed with {error.code}: {error.message} "
+                f"[request {error.request_id}]"
+            )
+        if error and gone:
+            return RunFatalError(f"the service no longer answers: {error.message}")
+        return None
+
+
+class _Alike:
+    """Counts one and the same code from the start on; anything else ends the watch."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._code: str | None = None
+        self._count = 0
+
+    def reached(self, code: str | None) -> bool:
+        if code is None or self._code not in {None, code}:
+            self._limit = 0
+        self._code = code
+        self._count += 1
+        return self._count == self._limit
+
+
+class _Row:
+    """Counts how often in a row."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+
+    def reached(self, so: bool) -> bool:  # noqa: FBT001 what is counted
+        self._count = self._count + 1 if so else 0
+        return self._count == self._limit

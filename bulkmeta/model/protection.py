@@ -1,0 +1,46 @@
+"""Which objects a job leaves alone, by what a listing or a head says of them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import Rules
+    from bulkmeta.model.metadata import ListedObject, ObjectHead
+
+NEEDS_RESTORE: Final = frozenset({"Archive", "ColdArchive", "DeepColdArchive"})
+HAS_MINIMUM: Final = NEEDS_RESTORE | {"IA"}
+"""Classes billed for a minimum duration, counted anew from each rewrite: 30 days for
+IA, 60 for Archive, 180 for the colder ones (OSS billing pages)."""
+
+
+def refusal_of_listed(listed: ListedObject, rules: Rules) -> str | None:
+    """Why a listed object is skipped, as a reason for the run file, or None."""
+    if listed.etag == "null" and listed.key.endswith("/"):
+        return "directory"  # of a bucket with hierarchical namespace; cannot be copied
+    return _refusal(
+        listed.object_type, listed.storage_class, listed.restore_info, rules
+    )
+
+
+def refusal_of_head(head: ObjectHead, rules: Rules) -> str | None:
+    """The same by a head: it is newer than the listing, and there always is one."""
+    return _refusal(head.object_type, head.metadata.storage_class, head.restore, rules)
+
+
+def _refusal(
+    object_type: str, storage_class: str | None, restore: str | None, rules: Rules
+) -> str | None:
+    if object_type == "Symlink":
+        return "symlink"
+    if object_type == "Appendable" and not rules.allow_appendable:
+        return "appendable"
+    if storage_class in NEEDS_RESTORE and not _is_restored(restore):
+        return "archived"
+    if storage_class in HAS_MINIMUM and not rules.allow_early_rewrite:
+        return "early_rewrite"
+    return None
+
+
+def _is_restored(restore: str | None) -> bool:
+    return 'ongoing-request="false"' in (restore or "")
