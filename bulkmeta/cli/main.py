@@ -82,15 +82,14 @@ def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
-    except (ReaderGoneError, SystemExit):  # click exits if help meets a closed pipe
+    except ReaderGoneError:
         return INTERRUPTED
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return USAGE
+    except SystemExit as end:  # click's, after completion (0) or on a closed pipe (1)
+        return INTERRUPTED if end.code else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return _complain("interrupted", INTERRUPTED)
     except (click.ClickException, UsageError) as error:
-        return _complain(_usage_line(error), USAGE)
+        return _refuse(error)
     except (BulkmetaError, OSError) as error:
         return _complain(str(error), RUN_FATAL)
     return code if isinstance(code, int) else OK
@@ -99,6 +98,13 @@ def run(args: list[str] | None = None) -> int:
 def _complain(message: str, code: int) -> int:
     tell(f"bulkmeta: {plain(' '.join(message.split()))}")
     return code
+
+
+def _refuse(error: click.ClickException | UsageError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        tell(error.format_message())
+        return USAGE
+    return _complain(_usage_line(error), USAGE)
 
 
 def _usage_line(error: click.ClickException | UsageError) -> str:

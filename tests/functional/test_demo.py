@@ -132,6 +132,27 @@ def test_help_names_every_command(bulkmeta: Callable[..., Any]) -> None:
         assert set(COMMANDS) <= set(listed)
 
 
+def test_commands_are_completed(
+    bulkmeta: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell that asks what may follow is told the commands."""
+    monkeypatch.setenv("_BULKMETA_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "bulkmeta ")
+    monkeypatch.setenv("COMP_CWORD", "1")
+
+    told = bulkmeta().out
+
+    assert [line.partition(",")[2] for line in told.splitlines()] == [*COMMANDS]
+
+
+def test_an_option_after_the_end_of_options(bulkmeta: Callable[..., Any]) -> None:
+    """What follows `--` names a command, and this names none: one line, exit 2."""
+    result = bulkmeta("--", "--nonsense")
+
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert result.err.startswith("bulkmeta: ")
+
+
 def test_version(bulkmeta: Callable[..., Any]) -> None:
     """`--version` prints the version and nothing else."""
     assert bulkmeta("--version").out == f"{__version__}\n"
