@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from bulkmeta import __version__
-from bulkmeta.cli.output import ReaderGoneError, tell
+from bulkmeta.cli.output import ReaderGoneError, give_up, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
 from bulkmeta.errors import BulkmetaError, UsageError
@@ -82,22 +82,29 @@ def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
-    except ReaderGoneError:
-        return INTERRUPTED
     except SystemExit as end:  # click's, after completion (0) or on a closed pipe (1)
         return INTERRUPTED if end.code else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return _complain("interrupted", INTERRUPTED)
     except (click.ClickException, UsageError) as error:
         return _refuse(error)
-    except (BulkmetaError, OSError) as error:
-        return _complain(str(error), RUN_FATAL)
+    except BulkmetaError as error:
+        return _give_up(error)
+    except OSError as error:  # of help or another text of click's own
+        give_up(sys.stdout)
+        return _complain(f"cannot write: {error.strerror}", RUN_FATAL)
     return code if isinstance(code, int) else OK
 
 
 def _complain(message: str, code: int) -> int:
     tell(f"bulkmeta: {plain(' '.join(message.split()))}")
     return code
+
+
+def _give_up(error: BulkmetaError) -> int:
+    if isinstance(error, ReaderGoneError):
+        return INTERRUPTED
+    return _complain(str(error), RUN_FATAL)
 
 
 def _refuse(error: click.ClickException | UsageError) -> int:

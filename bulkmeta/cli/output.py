@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -25,12 +26,18 @@ def print_result(text: str | bytes) -> None:
     """
     try:
         click.echo(text)
-    except BrokenPipeError as error:
-        # Python flushes what is left at its end, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGoneError("nobody reads the results any more") from error
     except OSError as error:
+        give_up(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError("nobody reads the results any more") from error
         raise OutputError(f"cannot write results: {error.strerror}") from error
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is left in the buffer go: Python writes it at its end, and would turn
+    its own failure then into the exit code."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_data(text: str) -> None:
@@ -47,5 +54,7 @@ def print_summary(lines: Iterable[str]) -> None:
 
 def tell(line: str) -> None:
     """Write to people; a run does not depend on who watches it."""
-    with suppress(OSError):
+    try:
         click.echo(line, err=True)
+    except OSError:
+        give_up(sys.stderr)
