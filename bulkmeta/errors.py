@@ -2,9 +2,11 @@
 
     BulkmetaError
     ├── UsageError             what was asked for cannot be done     exit 2
+    ├── LockedError            another process holds the run          exit 5
     ├── RunFatalError          going on would be senseless           exit 4
     │   └── OutputError        the run file (or another sink) cannot be written
     └── ObjectError            one object's end; becomes an outcome
+        ├── SkipError          it is to be left alone
         ├── ServiceError       the service answered with an error
         ├── TransportError     no usable answer came back
         └── AmbiguousWriteError   an update of unknown fate: it may have landed
@@ -51,6 +53,10 @@ class UsageError(BulkmetaError):
     """What was asked for cannot be done as asked; the message says what to change."""
 
 
+class LockedError(BulkmetaError):
+    """Another process is working on the same run or job."""
+
+
 class RunFatalError(BulkmetaError):
     """The run cannot go on for any object (credentials, bucket, clock, disk)."""
 
@@ -68,6 +74,10 @@ class ObjectError(BulkmetaError):
         super().__init__(message)
         self.reason = reason
         self.detail = detail or ErrorDetail(reason, None, message)
+
+
+class SkipError(ObjectError):
+    """There is nothing to do for the object, and nobody's fault; becomes `skipped`."""
 
 
 class ServiceError(ObjectError):

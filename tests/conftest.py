@@ -44,6 +44,17 @@ class RunLines:
 Command = Callable[..., Result]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the crash harness is to go on."""
+    parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
+
+
+@pytest.fixture
+def crashes(request: pytest.FixtureRequest) -> int:
+    """How many times the crash harness kills."""
+    return int(request.config.getoption("--crashes"))
+
+
 @pytest.fixture
 def oss() -> Iterator[EmbeddedOSS]:
     """An embedded OSS with one empty bucket, `bucket`."""

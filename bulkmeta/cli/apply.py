@@ -5,14 +5,17 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from bulkmeta.cli import options
 
-_LAST = (
-    click.option("--yes", "-y", is_flag=True, help="Do not ask; needed in scripts."),
+PLAN_SUFFIX: Final = ".jsonl"
+_REPLAN = click.option(
+    "--replan",
+    is_flag=True,
+    help="With a plan file: plan anew where an object has changed since.",
 )
 
 
@@ -23,15 +26,17 @@ _LAST = (
     options.SELECTION,
     options.RULES,
     options.PACE,
-    (options.RUN_FILE, options.PROGRESS),
-    _LAST,
+    (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
     options.CONNECTION,
 )
 def apply(target: str, **values: Any) -> int:
-    """Change the metadata of every object under a prefix.
+    """Change the metadata of every object under a prefix, or as a plan file says.
 
     Each object is read, merged with the change, and written back only if it still is as
     it was read. What happened to it becomes one line of the run file.
+
+    On a plan file (`plan --out`) just what was planned is done, and only where the
+    object still is as it was then.
 
     \b
     Example:
@@ -40,7 +45,12 @@ def apply(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
 
-    spec = options.run_spec(target, "apply", values)
+    if target.endswith(PLAN_SUFFIX):
+        from bulkmeta.cli.reruns import plan_spec
+
+        spec = plan_spec(Path(target), values)
+    else:
+        spec = options.run_spec(target, "apply", values)
     name = values["run_file"]
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")

@@ -9,7 +9,7 @@ from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import Pace, RunSpec
+    from bulkmeta.model.job import JobSpec, Pace, RunSpec
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -23,7 +23,7 @@ EFFECTS = (
 def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
-    yield f"change    {'; '.join(change_words(spec.job.change))}"
+    yield f"change    {'; '.join(job_words(spec.job))}"
     yield f"pace      {pace_words(spec.pace)}"
 
 
@@ -36,6 +36,19 @@ def warning_lines(findings: Findings) -> Iterator[str]:
         )
     elif findings.keeps_versions:
         yield "warning   the bucket keeps versions: each update adds one"
+
+
+def job_words(job: JobSpec) -> Iterator[str]:
+    """What becomes of the objects, in a few words."""
+    if job.parent and job.takes == "former":
+        yield f"put back what {job.parent.path} changed"
+        return
+    if job.parent and job.takes in {"planned", "replanned"}:
+        yield f"as planned in {job.parent.path}"
+        return
+    if job.parent and job.takes == "failed":
+        yield f"what failed in {job.parent.path}"
+    yield from change_words(job.change)
 
 
 def change_words(change: Change) -> Iterator[str]:

@@ -15,18 +15,27 @@ from bulkmeta import __version__
 from bulkmeta.cli.output import ReaderGoneError, give_up, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
-from bulkmeta.errors import BulkmetaError, UsageError
+from bulkmeta.errors import BulkmetaError, LockedError, UsageError
 from bulkmeta.report.text import plain
 
 OK: Final = 0
 SOME_FAILED: Final = 1
 USAGE: Final = 2
 RUN_FATAL: Final = 4
+LOCKED: Final = 5
+PENDING: Final = 10
 INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "plan": ("bulkmeta.cli.plan", "Show each object's exact difference; reads only."),
     "apply": ("bulkmeta.cli.apply", "Change every object under a prefix."),
+    "resume": ("bulkmeta.cli.resume", "Finish a run that was interrupted."),
+    "retry": ("bulkmeta.cli.retry", "Run again what failed."),
+    "undo": ("bulkmeta.cli.undo", "Put back what a run changed."),
+    "verify": (
+        "bulkmeta.cli.verify",
+        "Report what is not as a run left it; reads only.",
+    ),
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
     "emulator": ("bulkmeta.emulator.command", "Serve an embedded OSS on loopback."),
     "demo": ("bulkmeta.cli.demo", "Run the main job on an embedded OSS."),
@@ -104,7 +113,9 @@ def _complain(message: str, code: int) -> int:
 def _give_up(error: BulkmetaError) -> int:
     if isinstance(error, ReaderGoneError):
         return INTERRUPTED
-    return _complain(str(error), RUN_FATAL)
+    return _complain(
+        str(error), LOCKED if isinstance(error, LockedError) else RUN_FATAL
+    )
 
 
 def _refuse(error: click.ClickException | UsageError) -> int:

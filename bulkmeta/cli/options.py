@@ -59,6 +59,28 @@ class Assignment(click.ParamType[Pair]):
         return name.strip(), rest
 
 
+class Sample(click.ParamType[float | int]):
+    """A count of objects, or a share of them as `P%`."""
+
+    name = "N|P%"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | int:
+        try:
+            if value.endswith("%"):
+                share = float(value[:-1]) / 100
+                if 0 < share <= 1:
+                    return share
+            elif int(value) > 0:
+                return int(value)
+        except ValueError:
+            pass
+        return self.fail(f"{value!r}: give a number, or a percentage", param, ctx)
+
+
+RUN = click.argument("run", metavar="RUN.jsonl")
+YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed in scripts.")
 TARGET = click.argument("target", metavar="oss://BUCKET/PREFIX")
 
 CHANGES = (
@@ -219,13 +241,8 @@ def add_options(*groups: tuple[Decorator, ...]) -> Decorator:
     return decorate
 
 
-def change_of(values: dict[str, Any]) -> Change:
-    """The change that the options name.
-
-    Raises:
-        UsageError: it is none, or not a possible one.
-    """
-    change = make_change(
+def _change(values: dict[str, Any]) -> Change:
+    return make_change(
         set_meta=values["set_meta"],
         default_meta=values["default_meta"],
         unset_meta=values["unset_meta"],
@@ -234,6 +251,20 @@ def change_of(values: dict[str, Any]) -> Change:
         unset_headers=values["unset_headers"],
         replace=values["replace"],
     )
+
+
+def gives_change(values: dict[str, Any]) -> bool:
+    """Whether the options name any change."""
+    return not _change(values).is_empty()
+
+
+def change_of(values: dict[str, Any]) -> Change:
+    """The change that the options name.
+
+    Raises:
+        UsageError: it is none, or not a possible one.
+    """
+    change = _change(values)
     if change.is_empty():
         raise UsageError(
             "no change given; use --set, --default, --unset, --rename, --header, "

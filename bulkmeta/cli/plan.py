@@ -17,6 +17,13 @@ _OUT = click.option(
 )
 
 
+_DETAILED = click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 10 if there is something to change.",
+)
+
+
 @click.command()
 @options.TARGET
 @options.add_options(
@@ -24,7 +31,7 @@ _OUT = click.option(
     options.SELECTION,
     options.RULES,
     options.PACE,
-    (_OUT, options.PROGRESS),
+    (_OUT, _DETAILED, options.PROGRESS),
     options.CONNECTION,
 )
 def plan(target: str, **values: Any) -> int:
@@ -43,4 +50,9 @@ def plan(target: str, **values: Any) -> int:
     out = None if values["out"] is None else Path(values["out"])
     if out:
         refuse_existing(out, "--out")
-    return preview(spec, out, progress=values["progress"] != "none")
+    return preview(
+        spec,
+        out,
+        progress=values["progress"] != "none",
+        detailed=values["detailed_exitcode"],
+    )

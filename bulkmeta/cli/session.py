@@ -16,7 +16,7 @@ from bulkmeta.cli.describe import (
     order_lines,
     warning_lines,
 )
-from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
+from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
 from bulkmeta.report.diff import DiffPrinter
@@ -74,11 +74,14 @@ def carry_out(spec: RunSpec, run_file: Path, *, progress: bool) -> int:
         run_job(spec, run_file=run_file, progress=tell if progress else None)
     )
     print_summary(end_lines(end))
-    return _exit_code(end)
+    return exit_code(end)
 
 
-def preview(spec: RunSpec, out: Path | None, *, progress: bool) -> int:
-    """Show what a run would do, object by object; the exit code."""
+def preview(
+    spec: RunSpec, out: Path | None, *, progress: bool, detailed: bool = False
+) -> int:
+    """Show what a run would do, object by object; the exit code. `detailed` tells
+    pending changes from none."""
     for line in order_lines(spec):
         tell(line)
     findings = asyncio.run(inspect_bucket(spec, sample=False, patient=True))
@@ -95,10 +98,12 @@ def preview(spec: RunSpec, out: Path | None, *, progress: bool) -> int:
     )
     printer.finish()
     print_summary((*end_lines(end), *cost_lines(end)))
-    return _exit_code(end)
+    code = exit_code(end)
+    return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 
 
-def _exit_code(end: RunEnd) -> int:
+def exit_code(end: RunEnd) -> int:
+    """What a run's end is to the shell."""
     if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED

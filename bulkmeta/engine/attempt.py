@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkmeta.errors import ErrorDetail, ObjectError, ServiceError, Verdict
+from bulkmeta.errors import (
+    ErrorDetail,
+    ObjectError,
+    ServiceError,
+    SkipError,
+    Verdict,
+)
 from bulkmeta.model.outcome import Outcome, Status
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
+    from bulkmeta.model.item import Item
     from bulkmeta.model.metadata import ObjectHead
     from bulkmeta.model.plan import UpdatePlan
 
@@ -33,12 +40,17 @@ class Sent(NamedTuple):
 class Attempt:
     """One object under way. `sent` holds updates without success, the oldest first."""
 
-    key: str
+    seq: int
+    item: Item
     effort: Effort = field(default_factory=Effort)
     sent: list[Sent] = field(default_factory=list)
     losses: int = 0
     waits: int = 0
     last_error: ObjectError | None = None
+
+    @property
+    def key(self) -> str:
+        return self.item.key
 
     def in_doubt(self) -> UpdatePlan | None:
         """The last update that may have landed, or may yet."""
@@ -88,10 +100,10 @@ def end_by_head(
     return None
 
 
-def ended(seq: int, end: End) -> Outcome:
+def ended(attempt: Attempt, end: End) -> Outcome:
     """The line of an object that ended without an error."""
     return Outcome(
-        seq=seq,
+        seq=attempt.seq,
         key=end.plan.key,
         status=end.status,
         before=end.plan.before,
@@ -103,13 +115,15 @@ def ended(seq: int, end: End) -> Outcome:
     )
 
 
-def failed(seq: int, attempt: Attempt, error: ObjectError) -> Outcome:
+def failed(attempt: Attempt, error: ObjectError) -> Outcome:
     """The line of an object that could not be brought to its end; with both states if
     an update of it may have landed."""
-    skip = isinstance(error, ServiceError) and error.verdict is Verdict.SKIP
+    skip = isinstance(error, SkipError) or (
+        isinstance(error, ServiceError) and error.verdict is Verdict.SKIP
+    )
     doubt = attempt.in_doubt()
     return Outcome(
-        seq=seq,
+        seq=attempt.seq,
         key=attempt.key,
         status="skipped" if skip else "failed",
         reason=error.reason,
@@ -121,20 +135,25 @@ def failed(seq: int, attempt: Attempt, error: ObjectError) -> Outcome:
     )
 
 
-def interrupted(seq: int, attempt: Attempt, cause: Exception) -> Outcome | None:
+def interrupted(attempt: Attempt, cause: Exception) -> Outcome | None:
     """The line of an object left in the middle; none if nothing was done to it."""
     if attempt.in_doubt() is None:
         return None
     message = f"the run ended while the fate of an update was unknown: {cause}"
-    return failed(seq, attempt, ObjectError("interrupted", message))
+    return failed(attempt, ObjectError("interrupted", message))
 
 
-def unnameable(seq: int, key: str) -> Outcome:
+def skipped(attempt: Attempt, reason: str) -> Outcome:
+    """The line of an object that is left alone."""
+    return Outcome(seq=attempt.seq, key=attempt.key, status="skipped", reason=reason)
+
+
+def unnameable(attempt: Attempt) -> Outcome:
     """The line of an object whose key no request could carry."""
     detail = ErrorDetail("invalid_key", None, "the key is not valid UTF-8")
     return Outcome(
-        seq=seq,
-        key=key.encode("utf-8", "backslashreplace").decode(),
+        seq=attempt.seq,
+        key=attempt.key.encode("utf-8", "backslashreplace").decode(),
         status="failed",
         reason=detail.code,
         error=detail,

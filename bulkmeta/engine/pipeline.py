@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from bulkmeta.model.metadata import ListedObject
+from bulkmeta.model.item import Item
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest
@@ -40,14 +40,14 @@ class Processed(Generic[T]):
     error: Exception | None = None
 
 
-Numbered = tuple[int, ListedObject]
-Process = Callable[[int, ListedObject], Awaitable[Processed[T]]]
+Numbered = tuple[int, Item]
+Process = Callable[[int, Item], Awaitable[Processed[T]]]
 Judge = Callable[[T], Exception | None]
 Drain = Callable[[AsyncIterator[list[T]]], Awaitable[None]]
 
 
 async def run_pipeline(
-    source: AsyncIterator[ListedObject],
+    source: AsyncIterator[Numbered],
     process: Process[T],
     drain: Drain[T],
     *,
@@ -92,7 +92,7 @@ async def batches(queue: asyncio.Queue[T | End]) -> AsyncIterator[list[T]]:
 
 
 async def _run_workers(
-    source: AsyncIterator[ListedObject], hands: _Hands[T], workers: int
+    source: AsyncIterator[Numbered], hands: _Hands[T], workers: int
 ) -> None:
     if hands.stop.requested:  # a feeder cancelled before its start would close nothing
         return
@@ -105,16 +105,14 @@ async def _run_workers(
 
 
 async def feed(
-    source: AsyncIterator[ListedObject],
+    source: AsyncIterator[Numbered],
     keys: asyncio.Queue[Numbered | End],
     stop: StopRequest,
 ) -> None:
-    """Number the objects from 1 and hand them on; closes the queue at the end."""
-    seq = 0
+    """Hand the items on; closes the queue at the end."""
     try:
-        async for listed in source:
-            seq += 1
-            await keys.put((seq, listed))
+        async for numbered in source:
+            await keys.put(numbered)
         await keys.put(END)
     except Exception as error:  # noqa: BLE001 whatever it is, objects under way end first
         _close_now(keys)
@@ -147,9 +145,9 @@ class _Hands(Generic[T]):
                 await self._handle(*item)
         keys.put_nowait(END)
 
-    async def _handle(self, seq: int, listed: ListedObject) -> None:
+    async def _handle(self, seq: int, item: Item) -> None:
         try:
-            done = await self.process(seq, listed)
+            done = await self.process(seq, item)
         except Exception as error:  # noqa: BLE001 whatever it is, the others end first
             self.stop.fail(error)
             return

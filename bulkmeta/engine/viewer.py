@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
+from bulkmeta.model.metadata import ListedObject
 from bulkmeta.model.view import ObjectView
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
-    from bulkmeta.model.metadata import ListedObject
+    from bulkmeta.model.item import Item
     from bulkmeta.oss.bucket import Bucket
 
 
@@ -20,10 +21,9 @@ class Viewer:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def view_object(
-        self, seq: int, listed: ListedObject
-    ) -> Processed[ObjectView]:
+    async def view_object(self, seq: int, item: Item) -> Processed[ObjectView]:
         """What a head shows of one object, or why it shows nothing."""
+        listed = item.listed or ListedObject(item.key)
         try:
             head = await self._bucket.head(listed.key, Effort())
         except ObjectError as error:

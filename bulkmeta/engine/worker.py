@@ -8,11 +8,10 @@ fate settled by a head.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -25,6 +24,7 @@ from bulkmeta.engine.attempt import (
     ended,
     failed,
     interrupted,
+    skipped,
     unnameable,
 )
 from bulkmeta.engine.pipeline import Processed
@@ -36,16 +36,16 @@ from bulkmeta.errors import (
     ServiceError,
     Verdict,
 )
+from bulkmeta.model.item import Item
 from bulkmeta.model.limits import is_utf8
-from bulkmeta.model.metadata import SETTLE_S
+from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
-from bulkmeta.model.plan import UpdatePlan, plan_update, with_acl
+from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
 from bulkmeta.oss.retry import backoff_s, is_retriable
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import JobSpec
-    from bulkmeta.model.metadata import ListedObject, ObjectHead
+    from bulkmeta.model.job import Rules
     from bulkmeta.oss.bucket import Bucket
 
 MAX_CONFLICTS: Final = 5
@@ -54,84 +54,90 @@ MAX_CONFLICTS: Final = 5
 SLOW_COPY_S: Final = 30.0
 """After a time-out the copy may still be under way: it is given this long to show."""
 
-Sleep = Callable[[float], Awaitable[None]]
+Decide = Callable[[Item, ObjectHead], UpdatePlan]
+Record = Callable[[int, UpdatePlan], Awaitable[None]]
+
+
+class Stopping(Protocol):
+    """Tells when the run is to end, and waits no longer than that."""
+
+    def is_requested(self) -> bool: ...
+
+    async def sleep(self, seconds: float) -> None: ...
 
 
 class Worker:
     """Processes the objects of one job. Stateless between objects.
 
-    With `write=False` it stops short of the update: `planned` instead of `updated`.
-    Once `stopping`, nothing is waited for: an object ends as it stands.
+    `decide` says what an item's object should become by its head. With `record` None it
+    stops short of the update: `planned` instead of `updated`; otherwise each update is
+    recorded before it is sent. Once `stopping`, nothing is waited for: an object ends
+    as it stands.
     """
 
     def __init__(
         self,
         bucket: Bucket,
-        job: JobSpec,
+        rules: Rules,
+        decide: Decide,
         *,
-        write: bool,
+        record: Record | None,
         retries: int,
-        stopping: Callable[[], bool] = lambda: False,
-        sleep: Sleep = asyncio.sleep,
+        stop: Stopping,
     ) -> None:
         self._bucket = bucket
-        self._job = job
-        self._write = write
+        self._rules = rules
+        self._decide = decide
+        self._record = record
         self._retries = retries
-        self._stopping = stopping
-        self._sleep = sleep
+        self._stop = stop
 
-    async def process_object(
-        self, seq: int, listed: ListedObject
-    ) -> Processed[Outcome]:
-        """The outcome of one listed object; its own failures are outcomes too.
+    async def process_object(self, seq: int, item: Item) -> Processed[Outcome]:
+        """The outcome of one object; its own failures are outcomes too.
 
         What ends the run comes beside the outcome, if an update may have landed, or in
         its place.
         """
         started_s = time.perf_counter()
-        attempt = Attempt(listed.key)
-        done = await self._done(seq, listed, attempt)
+        attempt = Attempt(seq, item)
+        if item.doubt:
+            attempt.sent.append(Sent(item.doubt, Fate.UNKNOWN))
+        done = await self._done(attempt)
         if done.result is None:
             return done
         elapsed_ms = round((time.perf_counter() - started_s) * 1000, 1)
         return Processed(_stamped(done.result, attempt, elapsed_ms), done.error)
 
-    async def _done(
-        self, seq: int, listed: ListedObject, attempt: Attempt
-    ) -> Processed[Outcome]:
+    async def _done(self, attempt: Attempt) -> Processed[Outcome]:
         try:
-            return Processed(await self._outcome(seq, listed, attempt))
+            return Processed(await self._outcome(attempt))
         except ObjectError as error:
-            if self._stopping() and _is_passing(error):
-                return Processed(interrupted(seq, attempt, error))
-            return Processed(failed(seq, attempt, error))
-        except Exception as error:  # noqa: BLE001 the object's line must not be lost with it
-            return Processed(interrupted(seq, attempt, error), error)
+            if self._stop.is_requested() and _is_passing(error):
+                return Processed(interrupted(attempt, error))
+            return Processed(failed(attempt, error))
+        except Exception as error:  # noqa: BLE001 the object's line must not be lost
+            return Processed(interrupted(attempt, error), error)
 
-    async def _outcome(
-        self, seq: int, listed: ListedObject, attempt: Attempt
-    ) -> Outcome:
-        if not is_utf8(listed.key):
-            return unnameable(seq, listed.key)
-        reason = refusal_of_listed(listed, self._job.rules)
+    async def _outcome(self, attempt: Attempt) -> Outcome:
+        if not is_utf8(attempt.key):
+            return unnameable(attempt)
+        listed = attempt.item.listed
+        reason = refusal_of_listed(listed, self._rules) if listed else None
         if reason:
-            return Outcome(seq=seq, key=listed.key, status="skipped", reason=reason)
+            return skipped(attempt, reason)
         end = await self._settle(attempt)
-        if isinstance(end, str):
-            return Outcome(seq=seq, key=listed.key, status="skipped", reason=end)
-        return ended(seq, end)
+        return skipped(attempt, end) if isinstance(end, str) else ended(attempt, end)
 
     async def _settle(self, attempt: Attempt) -> End | str:
         """Go round head, merge and update until the object is as wanted; a text is the
         reason to leave it alone."""
         while True:
             head = await self._bucket.head(attempt.key, attempt.effort)
-            reason = refusal_of_head(head, self._job.rules)
+            reason = refusal_of_head(head, self._rules)
             if reason:
                 return reason
-            plan = plan_update(attempt.key, head, self._job.change)
-            end = end_by_head(attempt, plan, head, write=self._write)
+            plan = self._decide(attempt.item, head)
+            end = end_by_head(attempt, plan, head, write=self._record is not None)
             if end:
                 return end
             if attempt.last_error:
@@ -144,10 +150,12 @@ class Worker:
                 return end
 
     async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
-        """Send one update; None if the object has to be looked at again."""
-        if self._job.rules.acl == "preserve":
+        """Record and send one update; None if the object has to be looked at again."""
+        if self._rules.acl == "preserve":
             acl = await self._bucket.acl(attempt.key, attempt.effort)
             plan = with_acl(plan, acl)
+        if self._record:
+            await self._record(attempt.seq, plan)
         attempt.sent.append(Sent(plan, Fate.UNKNOWN))
         try:
             result = await self._bucket.replace_metadata(plan, attempt.effort)
@@ -164,18 +172,18 @@ class Worker:
         """An update's answer was lost: look again, after a pause."""
         attempt.effort.count_retry()
         attempt.losses += error.reason != "throttled"
-        if attempt.losses > self._retries or self._stopping():
+        if attempt.losses > self._retries or self._stop.is_requested():
             attempt.last_error = error
             return
         least_s = SLOW_COPY_S if error.reason == "timeout" else error.retry_after_s
-        await self._sleep(max(backoff_s(attempt.effort.attempts - 1), least_s))
+        await self._stop.sleep(max(backoff_s(attempt.effort.attempts - 1), least_s))
 
     async def _waited(self, attempt: Attempt, head: ObjectHead) -> bool:
         """Whether a just written object was waited for, until its guard can hold."""
         unsettled_s = head.unsettled_s()
         if not unsettled_s:
             return False
-        if self._stopping():
+        if self._stop.is_requested():
             raise ObjectError("interrupted", "the run ended before the object settled")
         attempt.waits += 1
         if attempt.waits > MAX_CONFLICTS:
@@ -184,11 +192,11 @@ class Worker:
                 "the object was always written within the last 2 seconds; an update "
                 "could overwrite another writer's",
             )
-        await self._sleep(min(unsettled_s, SETTLE_S))
+        await self._stop.sleep(min(unsettled_s, SETTLE_S))
         return True
 
     def _refuse_new_version(self, head: ObjectHead) -> None:
-        if head.version_id and not self._job.rules.allow_new_versions:
+        if head.version_id and not self._rules.allow_new_versions:
             raise RunFatalError(
                 f"bucket {self._bucket.name!r} keeps versions, as an object shows; "
                 "pass --allow-new-versions if a new version of each is meant"

@@ -17,7 +17,8 @@ from bulkmeta.model.changes import Change
 
 SCHEME = "oss://"
 AclPolicy = Literal["preserve", "skip"]
-Command = Literal["apply", "plan"]
+Command = Literal["apply", "plan", "retry", "undo"]
+Takes = Literal["listing", "failed", "former", "planned", "replanned"]
 SignatureVersion = Literal["v4", "v1"]
 
 
@@ -62,12 +63,27 @@ class Pace(msgspec.Struct, frozen=True):
     retries: int = 10
 
 
+class Parent(msgspec.Struct, frozen=True):
+    """The run file, or plan file, whose lines a run takes its objects from."""
+
+    path: str
+    job_hash: str
+    started: str
+
+
 class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One job, as it stands in the first line of its run file."""
+    """One job, as it stands in the first line of its run file.
+
+    `takes` says where its objects come from and what they become: those of a listing,
+    changed; a parent's `failed` ones, changed; a parent's changed ones, back to their
+    `former` state; a plan's, as `planned`, or `replanned` where they are different now.
+    """
 
     target: Target
     change: Change = Change()
     rules: Rules = Rules()
+    parent: Parent | None = None
+    takes: Takes = "listing"
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

@@ -19,7 +19,22 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     job_hash: str
     bucket: str
     endpoint: str
+    region: str
     started: str
+
+
+class Resumed(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="resume"
+):
+    """A run that was interrupted goes on from here.
+
+    Sequence numbers go on at `seq`, for the first object behind key `after` (None: from
+    the start) that has no line yet.
+    """
+
+    seq: int
+    after: str | None
+    at: str
 
 
 class Summary(

@@ -66,6 +66,7 @@ class Bucket:
     ) -> None:
         self.name = endpoint.bucket
         self.address = endpoint.base
+        self.region = endpoint.region
         self.requests: Counter[str] = Counter()
         self._transport = transport
         self._clock = clock
@@ -73,13 +74,18 @@ class Bucket:
         self._retry = retry
         self._accepted = False
 
-    async def list_page(self, prefix: str, token: str | None) -> wire.Page:
-        """The next page of keys under `prefix`, in key order; `token` from the last."""
+    async def list_page(
+        self, prefix: str, token: str | None, *, start_after: str | None = None
+    ) -> wire.Page:
+        """The next page of keys under `prefix`, in key order; `token` from the last.
+        The first page begins behind key `start_after`."""
         params = {"list-type": "2", "max-keys": PAGE_KEYS, "encoding-type": "url"}
         if prefix:
             params["prefix"] = prefix
         if token:
             params["continuation-token"] = token
+        elif start_after:
+            params["start-after"] = start_after
         request = Request("ListObjectsV2", "GET", params=params)
         try:
             return await self._read(request, _page)

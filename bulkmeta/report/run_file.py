@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from bulkmeta.errors import OutputError, UsageError
+from bulkmeta.errors import BulkmetaError, LockedError
+from bulkmeta.journal.files import AppendFile, create_file, cut_file, reopen_file
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
-    from bulkmeta.model.run_file import RunHeader, Summary
+    from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+
+_encode = msgspec.json.Encoder().encode
 
 
 class RunFile:
-    """Writes a run file that did not exist before, readable by its owner only.
+    """Writes outcomes as they come, whole lines only, and holds the run's lock.
 
-    Raises:
-        UsageError: the file exists, or cannot be created.
-        OutputError: a line cannot be written (disk full, for one).
+    Its methods raise `OutputError` if a line cannot be written (disk full, for one).
     """
 
-    def __init__(self, path: Path, header: RunHeader) -> None:
-        self.path = path
-        self._encoder = msgspec.json.Encoder()
+    def __init__(self, file: AppendFile, first: RunHeader | Resumed) -> None:
+        self._file = file
         self._buffer = bytearray()
-        self._fd = _create(path)
-        self._write(header)
         try:
+            file.lock()
+            self._write(first)
             self.flush()
-        except OutputError:
-            os.close(self._fd)
+        except BulkmetaError:
+            file.close()
             raise
 
     def emit(self, result: Outcome) -> None:
         self._write(result)
 
     def flush(self) -> None:
-        """Hand all lines to the operating system, whole ones only."""
-        view = memoryview(bytes(self._buffer))
-        self._buffer.clear()
-        try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        except OSError as error:
-            raise OutputError(
-                f"cannot write the run file {str(self.path)!r}: {error.strerror}"
-            ) from error
+        """Hand all lines to the operating system."""
+        data, self._buffer = self._buffer, bytearray()
+        self._file.write(data)
+
+    def sync(self) -> None:
+        """Return once all lines handed over are on stable storage; thread-safe."""
+        self._file.sync()
 
     def finish(self, summary: Summary) -> None:
         """Write the last line, which says that the run came to its end."""
         self._write(summary)
         self.flush()
+        self.sync()
 
-    def _write(self, line: RunHeader | Outcome | Summary) -> None:
-        self._buffer += self._encoder.encode(line)
+    def _write(self, line: RunHeader | Resumed | Outcome | Summary) -> None:
+        self._buffer += _encode(line)
         self._buffer += b"\n"
 
     def __enter__(self) -> RunFile:
@@ -69,18 +66,33 @@ class RunFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
+        self._file.close()
 
 
-def _create(path: Path) -> int:
+def create_run_file(path: Path, header: RunHeader) -> RunFile:
+    """A run file that did not exist before, readable by its owner only.
+
+    Raises:
+        UsageError: it exists, or cannot be created.
+    """
+    return RunFile(create_file(path, "run file"), header)
+
+
+def continue_run_file(
+    path: Path, resumed: Resumed, *, keep_bytes: int, found_bytes: int
+) -> RunFile:
+    """A run file to be continued behind its whole lines.
+
+    Raises:
+        LockedError: another process is writing it, or was when it was read.
+    """
+    file = reopen_file(path)
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise UsageError(
-            f"run file {str(path)!r} exists; name another with --run-file"
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"cannot create the run file {str(path)!r}: {error.strerror}; "
-            "name another with --run-file"
-        ) from error
+        file.lock()
+        if path.stat().st_size != found_bytes:
+            raise LockedError(f"{str(path)!r} was just being written; try again")
+    except BulkmetaError:
+        file.close()
+        raise
+    cut_file(path, keep_bytes)
+    return RunFile(file, resumed)

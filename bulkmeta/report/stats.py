@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bulkmeta.model.outcome import STATUSES
@@ -12,12 +13,16 @@ if TYPE_CHECKING:
 
 
 class RunStats:
-    """Counts outcomes as they come."""
+    """Counts outcomes as they come, on top of those that a run has already."""
 
-    def __init__(self) -> None:
-        self.objects = 0
-        self.counts: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
+    def __init__(
+        self,
+        counts: Mapping[str, int] | None = None,
+        reasons: Mapping[str, int] | None = None,
+    ) -> None:
+        self.counts = Counter(counts or {})
+        self.reasons = Counter(reasons or {})
+        self.objects = self.counts.total()
 
     def emit(self, result: Outcome) -> None:
         self.objects += 1

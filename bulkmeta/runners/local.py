@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkmeta import __version__
 from bulkmeta.engine.breaker import Breaker
-from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
-from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
+from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.viewer import Viewer
 from bulkmeta.engine.worker import Worker
-from bulkmeta.errors import BulkmetaError
+from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import STATUSES, timestamp
-from bulkmeta.model.run_file import RunHeader, Summary
+from bulkmeta.model.run_file import Resumed, RunHeader, Summary
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
-from bulkmeta.report.drain import Sink, drain
-from bulkmeta.report.progress import report_progress
-from bulkmeta.report.run_file import RunFile
 from bulkmeta.report.stats import RunStats
+from bulkmeta.runners.flow import STOPPING, Flow, Write, progress_lines
+from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
+from bulkmeta.runners.restart import Start
+from bulkmeta.runners.work import decision_of, source_of
 from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
-    from bulkmeta.model.metadata import ListedObject
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.view import ObjectView
     from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.report.drain import Sink
+    from bulkmeta.runners.restart import Interrupted
 
-T = TypeVar("T")
-Write = Callable[[str], object]
-
-STOPPING: Final = (
-    "stopping: objects under way come to their end; Ctrl-C (again) stops at once"
-)
+Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +62,58 @@ async def run_job(
     Raises:
         BulkmetaError: the run ended early; its run file has no summary.
     """
+
+    def opened(bucket: Bucket) -> AbstractAsyncContextManager[Ledger | None]:
+        if run_file is None:
+            return nullcontext()
+        return new_ledger(run_file, _header(spec, bucket), writes=_writes(spec))
+
+    return await _run(spec, Start(), opened, sinks, progress)
+
+
+async def resume_job(
+    spec: RunSpec, run_file: Path, found: Interrupted, *, progress: Write | None = None
+) -> RunEnd:
+    """Take an interrupted run up again, where its run file ends.
+
+    Raises:
+        UsageError: the bucket is reached at another address than before.
+        LockedError: another process is still at it.
+    """
+
+    def opened(bucket: Bucket) -> AbstractAsyncContextManager[Ledger]:
+        if bucket.address != found.header.endpoint:
+            raise UsageError(
+                f"the run was on {found.header.endpoint}, not on {bucket.address}"
+            )
+        start = found.start
+        resumed = Resumed(seq=start.seq, after=start.after, at=_now())
+        return continued_ledger(run_file, found, resumed)
+
+    return await _run(spec, found.start, opened, (), progress)
+
+
+async def verify_objects(
+    spec: RunSpec,
+    run_file: Path,
+    wanted: Wanted,
+    sink: Sink[Outcome],
+    *,
+    progress: Write | None = None,
+) -> RunEnd:
+    """Read the wanted objects of a run again, and compare; drift counts as failed."""
     started_s = time.monotonic()
     stats, stop = RunStats(), StopRequest()
-    if progress:
-        stop.on_request(lambda: progress(STOPPING))
-    async with _opened(
-        spec.job.target.bucket, spec.connection, spec.pace, stop
-    ) as bucket:
-        header = _header(spec, bucket)
-        with RunFile(run_file, header) if run_file else nullcontext() as file:
-            with _ungrouped():
-                async with _ticking(stats, progress):
-                    await _pipe(
-                        list_prefix(bucket, spec.job.target.prefix),
-                        _worker(spec, bucket, stop).process_object,
-                        [*([file] if file else []), stats, *sinks],
-                        workers=spec.pace.concurrency,
-                        stop=stop,
-                        judge=Breaker().judge,
-                    )
-            elapsed_s = time.monotonic() - started_s
-            if file and not stop.requested:
-                file.finish(_summary(stats, bucket, elapsed_s))
-    return RunEnd(spec, stats, elapsed_s, stop.requested)
+    async with (
+        _bucket(spec.job.target.bucket, spec.connection, spec.pace, stop) as bucket,
+        progress_lines(stats, progress),
+    ):
+        await Flow(spec.pace.concurrency, stop).run(
+            replay_run(run_file, wanted, {}),
+            Verifier(bucket).verify_object,
+            [stats, sink],
+        )
+    return RunEnd(spec, stats, time.monotonic() - started_s, stop.requested)
 
 
 async def view_objects(
@@ -101,94 +121,70 @@ async def view_objects(
 ) -> bool:
     """Read every object's metadata; True if it was stopped on the way."""
     stop = StopRequest()
-    async with _opened(target.bucket, connection, pace, stop) as bucket:
-        with _ungrouped():
-            await _pipe(
-                list_prefix(bucket, target.prefix),
-                Viewer(bucket).view_object,
-                [sink],
-                workers=pace.concurrency,
-                stop=stop,
-            )
+    async with _bucket(target.bucket, connection, pace, stop) as bucket:
+        await Flow(pace.concurrency, stop).run(
+            list_prefix(bucket, target.prefix), Viewer(bucket).view_object, [sink]
+        )
     return stop.requested
 
 
-def _opened(
+async def _run(
+    spec: RunSpec,
+    start: Start,
+    open_ledger: Open,
+    sinks: Sequence[Sink[Outcome]],
+    progress: Write | None,
+) -> RunEnd:
+    started_s = time.monotonic()
+    stats, stop = RunStats(start.counts, start.reasons), StopRequest()
+    if progress:
+        stop.on_request(lambda: progress(STOPPING))
+    target = spec.job.target
+    async with (
+        _bucket(target.bucket, spec.connection, spec.pace, stop) as bucket,
+        open_ledger(bucket) as ledger,
+        progress_lines(stats, progress),
+    ):
+        await Flow(spec.pace.concurrency, stop, start.seq).run(
+            source_of(spec.job, bucket, start),
+            _worker(spec, bucket, ledger, stop).process_object,
+            [*_files(ledger), stats, *sinks],
+            Breaker().judge,
+        )
+        elapsed_s = time.monotonic() - started_s
+        if ledger and not stop.requested:
+            ledger.finish(_summary(stats, bucket, elapsed_s))
+    return RunEnd(spec, stats, elapsed_s, stop.requested)
+
+
+def _bucket(
     name: str, connection: Connection, pace: Pace, stop: StopRequest
 ) -> AbstractAsyncContextManager[Bucket]:
     retry = RetryPolicy(pace.retries, stopping=stop.is_requested, sleep=stop.sleep)
     return open_bucket(name, connection, rate=pace.rate, retry=retry)
 
 
-def _worker(spec: RunSpec, bucket: Bucket, stop: StopRequest) -> Worker:
+def _worker(
+    spec: RunSpec, bucket: Bucket, ledger: Ledger | None, stop: StopRequest
+) -> Worker:
     return Worker(
         bucket,
-        spec.job,
-        write=spec.command == "apply",
+        spec.job.rules,
+        decision_of(spec.job),
+        record=ledger.record if ledger and _writes(spec) else None,
         retries=spec.pace.retries,
-        stopping=stop.is_requested,
-        sleep=stop.sleep,
+        stop=stop,
     )
 
 
-async def _pipe(
-    source: AsyncIterator[ListedObject],
-    process: Process[T],
-    sinks: Sequence[Sink[T]],
-    *,
-    workers: int,
-    stop: StopRequest,
-    judge: Judge[T] | None = None,
-) -> None:
-    with stop_on_signals(stop, _insist()):
-        await run_pipeline(
-            source,
-            process,
-            lambda batches: drain(batches, sinks),
-            workers=workers,
-            stop=stop,
-            judge=judge,
-        )
+def _writes(spec: RunSpec) -> bool:
+    return spec.command != "plan"
 
 
-@asynccontextmanager
-async def _ticking(stats: RunStats, write: Write | None) -> AsyncIterator[None]:
-    """Progress lines, as long as the body lasts."""
-    async with asyncio.TaskGroup() as group:
-        ticker = group.create_task(report_progress(stats, write)) if write else None
-        yield
-        if ticker:
-            ticker.cancel()
-
-
-@contextmanager
-def _ungrouped() -> Iterator[None]:
-    """Let the error out that a group of them is about."""
-    try:
-        yield
-    except BaseExceptionGroup as errors:
-        raise leading_error(errors) from errors
-
-
-def _insist() -> Callable[[], object]:
-    """What a second signal does: cancel the run where it is."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 there is one inside a coroutine
-    return task.cancel
-
-
-def leading_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that a group is about: ours before others, and the first of them."""
-    flat = list(_leaves(group))
-    return next((error for error in flat if isinstance(error, BulkmetaError)), flat[0])
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+def _files(ledger: Ledger | None) -> list[Sink[Outcome]]:
+    if ledger is None:
+        return []
+    return [ledger.run_file, *([ledger.journal] if ledger.journal else [])]
 
 
 def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:
@@ -199,7 +195,8 @@ def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:
         job_hash=spec.job.hash(),
         bucket=bucket.name,
         endpoint=bucket.address,
-        started=timestamp(datetime.now(UTC)),
+        region=bucket.region,
+        started=_now(),
     )
 
 
@@ -210,5 +207,9 @@ def _summary(stats: RunStats, bucket: Bucket, elapsed_s: float) -> Summary:
         reasons=dict(stats.reasons),
         requests=dict(bucket.requests),
         elapsed_s=round(elapsed_s, 3),
-        finished=timestamp(datetime.now(UTC)),
+        finished=_now(),
     )
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))

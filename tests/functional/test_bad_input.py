@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from bulkmeta.journal.files import AppendFile
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
 
@@ -507,7 +509,7 @@ def test_an_unwritable_folder(
     complaint = result.err.splitlines()[-1]
     assert complaint.startswith("bulkmeta: ")
     assert "cannot create the run file" in complaint
-    assert "--run-file" in complaint
+    assert "name another" in complaint
     assert {logged.operation for logged in oss.log.requests()} <= {
         "GetBucketVersioning"
     }
@@ -674,7 +676,8 @@ def test_a_full_disk_in_mid_run(oss: EmbeddedOSS, tmp_path: Path) -> None:
 
     assert process.returncode == 4, err
     *order, complaint = err.splitlines()
-    assert complaint.startswith("bulkmeta: cannot write the run file 'run.jsonl': ")
+    assert complaint.startswith("bulkmeta: cannot write 'run.jsonl")
+    assert complaint.endswith("make room and continue with resume")
     assert not any(line.startswith("bulkmeta: ") for line in order)
     assert "Traceback" not in err
     content = (tmp_path / "run.jsonl").read_bytes()
@@ -698,8 +701,8 @@ def test_a_disk_that_is_full_from_the_start(
     oss.store.put_object("bucket", "p/0", meta={"is": "old"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "bulkmeta.report.run_file._create",
-            lambda _: os.open("/dev/full", os.O_WRONLY),
+            "bulkmeta.report.run_file.create_file",
+            lambda path, _: AppendFile(path, os.open("/dev/full", os.O_WRONLY)),
         )
         result = bulkmeta("apply", *GOOD)
 

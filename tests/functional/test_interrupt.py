@@ -21,7 +21,7 @@ from bulkmeta.emulator.faults import Fault
 from bulkmeta.engine.pipeline import KEYS_AHEAD, Processed, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.errors import OutputError, RunFatalError
-from bulkmeta.model.metadata import ListedObject
+from bulkmeta.model.item import Item
 from bulkmeta.report.drain import drain
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ class Workshop:
     cancelled: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def process(self, seq: int, _: ListedObject) -> Processed[int]:
+    async def process(self, seq: int, _: Item) -> Processed[int]:
         self.begun += 1
         try:
             if self.held:
@@ -360,7 +360,7 @@ class Recorder:
 
 async def listing(count: int, error: Exception | None = None) -> AsyncIterator[Any]:
     for number in range(count):
-        yield ListedObject(f"k{number}")
+        yield number + 1, Item(f"k{number}")
     if error:
         raise error
 
@@ -410,9 +410,9 @@ async def test_a_sink_that_raises_cancels_objects_under_way() -> None:
     where they are."""
     work, sink = Workshop(), Recorder(fail_at=1)
 
-    async def process(seq: int, listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, item: Item) -> Processed[int]:
         work.held = seq > 1
-        return await work.process(seq, listed)
+        return await work.process(seq, item)
 
     with pytest.raises(ExceptionGroup):
         await run(listing(KEYS_AHEAD * 3), process, sink)
@@ -441,10 +441,10 @@ async def test_a_worker_that_raises_lets_the_others_finish() -> None:
     """The run ends for an error of one object; results of the others are reported."""
     work, sink = Workshop(), Recorder()
 
-    async def process(seq: int, listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, item: Item) -> Processed[int]:
         if seq == 100:
             raise RunFatalError("no such bucket")
-        return await work.process(seq, listed)
+        return await work.process(seq, item)
 
     with pytest.raises(RunFatalError, match="no such bucket"):
         await run(listing(KEYS_AHEAD * 3), process, sink)
@@ -458,7 +458,7 @@ async def test_a_bug_in_a_worker_ends_the_run() -> None:
     """An error that nobody foresaw is not swallowed, and does not hang."""
     sink = Recorder()
 
-    async def process(seq: int, _: ListedObject) -> Processed[int]:
+    async def process(seq: int, _: Item) -> Processed[int]:
         if seq == 50:
             raise ZeroDivisionError
         await asyncio.sleep(0)
@@ -476,10 +476,10 @@ async def test_a_stop_in_mid_run_reports_all_that_was_done(count: int) -> None:
     is listed by then or not."""
     stop, work, sink = StopRequest(), Workshop(), Recorder()
 
-    async def process(seq: int, listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, item: Item) -> Processed[int]:
         if seq == 100:
             stop.request()
-        return await work.process(seq, listed)
+        return await work.process(seq, item)
 
     await run(listing(count), process, sink, stop=stop)
 
@@ -519,9 +519,9 @@ async def test_a_cancelled_run_reports_what_it_had() -> None:
     that were there are reported."""
     work, sink = Workshop(), Recorder()
 
-    async def process(seq: int, listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, item: Item) -> Processed[int]:
         work.held = seq > 100
-        return await work.process(seq, listed)
+        return await work.process(seq, item)
 
     pipeline = asyncio.ensure_future(run(listing(KEYS_AHEAD * 3), process, sink))
     await turns(2 * KEYS_AHEAD)

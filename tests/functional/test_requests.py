@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkmeta.emulator.log import LoggedRequest
-    from bulkmeta.model.metadata import ListedObject
+    from bulkmeta.model.item import Item
     from bulkmeta.oss.bucket import Bucket
 
 Command = Callable[..., Any]
@@ -145,13 +145,20 @@ def test_skips_from_the_head(
     """An object that was an ordinary one when it was listed, and is none any more, is
     skipped for the same reason, after its head and without an update."""
 
-    async def as_ordinary(bucket: Bucket, prefix: str) -> AsyncIterator[ListedObject]:
-        async for found in list_prefix(bucket, prefix):
-            yield msgspec.structs.replace(
-                found, object_type="Normal", storage_class="Standard", restore_info=None
+    async def as_ordinary(
+        bucket: Bucket, prefix: str, *, after: str | None
+    ) -> AsyncIterator[Item]:
+        async for found in list_prefix(bucket, prefix, after=after):
+            assert found.listed
+            ordinary = msgspec.structs.replace(
+                found.listed,
+                object_type="Normal",
+                storage_class="Standard",
+                restore_info=None,
             )
+            yield msgspec.structs.replace(found, listed=ordinary)
 
-    monkeypatch.setattr("bulkmeta.runners.local.list_prefix", as_ordinary)
+    monkeypatch.setattr("bulkmeta.runners.work.list_prefix", as_ordinary)
     oss.store.put_object("bucket", "p/ok")
     for key, (fields, _) in LISTED.items():
         oss.store.put_object("bucket", key, **fields)

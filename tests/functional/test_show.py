@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.model.item import Item
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.sources.prefix import list_prefix
 
@@ -99,8 +100,8 @@ def test_a_key_that_is_not_utf8(
     """A listed key that no request can carry is shown as such; the others are shown."""
     oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
 
-    async def listed(bucket: Bucket, prefix: str) -> AsyncIterator[ListedObject]:
-        yield ListedObject("p/\udcff")
+    async def listed(bucket: Bucket, prefix: str) -> AsyncIterator[Item]:
+        yield Item("p/\udcff", listed=ListedObject("p/\udcff"))
         async for found in list_prefix(bucket, prefix):
             yield found
 

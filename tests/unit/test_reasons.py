@@ -15,7 +15,7 @@ DOCUMENTED = set(
 )
 FOR_THE_RUN = {Verdict.FATAL, Verdict.EXPIRED, Verdict.SKEWED}
 RAISED = re.compile(
-    r"""(?:ObjectError|TransportError|ErrorDetail)\(\s*"([a-z_0-9]+)",|"""
+    r"""(?:ObjectError|SkipError|TransportError|ErrorDetail)\(\s*"([a-z_0-9]+)",|"""
     r"""^\s*return\ "([a-z_]+)"(?:\s*\#.*)?$""",
     re.MULTILINE,
 )

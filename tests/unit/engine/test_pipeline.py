@@ -11,13 +11,14 @@ from bulkmeta.engine.pipeline import (
     END,
     KEYS_AHEAD,
     End,
+    Numbered,
     Processed,
     batches,
     run_pipeline,
 )
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.errors import OutputError, RunFatalError
-from bulkmeta.model.metadata import ListedObject
+from bulkmeta.model.item import Item
 
 MANY = 3 * KEYS_AHEAD
 HANG_S = 5.0
@@ -32,10 +33,10 @@ class Listing:
         self._error = error
         self.taken = 0
 
-    async def __aiter__(self) -> AsyncIterator[ListedObject]:
+    async def __aiter__(self) -> AsyncIterator[Numbered]:
         for number in range(1, self._count + 1):
             self.taken = number
-            yield ListedObject(f"key-{number}")
+            yield number, Item(f"key-{number}")
         if self._error:
             raise self._error
 
@@ -54,17 +55,17 @@ class Report:
                 raise OutputError("disk full")
 
 
-async def echo(seq: int, listed: ListedObject) -> Processed[int]:
+async def echo(seq: int, item: Item) -> Processed[int]:
     """Takes longer for some objects than for others."""
     for _ in range(seq % 5):
         await asyncio.sleep(0)
-    assert listed.key == f"key-{seq}"
+    assert item.key == f"key-{seq}"
     return Processed(seq)
 
 
 async def run(
     listing: Listing,
-    process: Callable[[int, ListedObject], Awaitable[Processed[int]]],
+    process: Callable[[int, Item], Awaitable[Processed[int]]],
     report: Report,
     *,
     workers: int = 4,
@@ -107,7 +108,7 @@ async def test_results_come_as_they_are_ready() -> None:
     release = asyncio.Event()
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         if seq == 1:
             await release.wait()
         elif seq == 50:
@@ -151,7 +152,7 @@ async def test_slow_service_stops_the_producer() -> None:
     release = asyncio.Event()
     listing, report = Listing(MANY), Report()
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         await release.wait()
         return Processed(seq)
 
@@ -177,14 +178,14 @@ async def test_source_error_lets_objects_under_way_finish() -> None:
     report, failed = Report(), asyncio.Event()
 
     class Failing(Listing):
-        async def __aiter__(self) -> AsyncIterator[ListedObject]:
-            yield ListedObject("key-1")
+        async def __aiter__(self) -> AsyncIterator[Numbered]:
+            yield 1, Item("key-1")
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             failed.set()
             raise RunFatalError("no page")
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         await failed.wait()
         await asyncio.sleep(0)
         return Processed(seq)
@@ -199,7 +200,7 @@ async def test_process_error(fatal: Exception, count: int) -> None:
     """An object's error that is the run's ends it; results before are reported."""
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         if seq == 6:
             raise fatal
         return Processed(seq)
@@ -212,7 +213,7 @@ async def test_only_the_first_of_many_equal_ends_is_raised() -> None:
     """64 workers that meet the same wall make one error."""
     report = Report()
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         raise RunFatalError(f"no bucket {seq}")
 
     errors = await run(Listing(MANY), process, report, workers=64)
@@ -241,7 +242,7 @@ async def test_stop_request(count: int) -> None:
     stop, report = StopRequest(), Report()
     started: list[int] = []
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         started.append(seq)
         if seq == 6:
             stop.request()
@@ -257,8 +258,8 @@ async def test_stop_while_the_listing_waits() -> None:
     stop, report = StopRequest(), Report()
 
     class Stuck(Listing):
-        async def __aiter__(self) -> AsyncIterator[ListedObject]:
-            yield ListedObject("key-1")
+        async def __aiter__(self) -> AsyncIterator[Numbered]:
+            yield 1, Item("key-1")
             stop.request()
             await asyncio.Event().wait()
 
@@ -279,7 +280,7 @@ async def test_cancel(count: int) -> None:
     """A cancelled run ends at once; results had until then are reported."""
     report, reached = Report(), asyncio.Event()
 
-    async def process(seq: int, _listed: ListedObject) -> Processed[int]:
+    async def process(seq: int, _item: Item) -> Processed[int]:
         if seq == 6:
             reached.set()
             await asyncio.Event().wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -16,16 +17,18 @@ from bulkmeta.errors import (
     AmbiguousWriteError,
     ErrorDetail,
     ObjectError,
+    OutputError,
     RunFatalError,
     ServiceError,
     TransportError,
     Verdict,
 )
 from bulkmeta.model.changes import make_change
-from bulkmeta.model.job import JobSpec, Rules, Target
+from bulkmeta.model.item import Item
+from bulkmeta.model.job import Rules
 from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.model.plan import UpdatePlan
+from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.view import ObjectView
 from bulkmeta.oss.wire import CopyResult
 
@@ -71,6 +74,7 @@ class ScriptedBucket:
         self._scripts = {"head": heads, "update": updates, "acl": acls}
         self.asked: list[str] = []
         self.sent: list[UpdatePlan] = []
+        self.recorded: list[tuple[int, UpdatePlan, int]] = []
 
     def _next(self, kind: str) -> Any:
         self.asked.append(kind)
@@ -89,11 +93,29 @@ class ScriptedBucket:
         acl: str = self._next("acl")
         return acl
 
+    async def record(self, seq: int, plan: UpdatePlan) -> None:
+        self.recorded.append((seq, plan, len(self.sent)))
+
     async def replace_metadata(self, plan: UpdatePlan, effort: Effort) -> CopyResult:
         self.sent.append(plan)
         result: CopyResult = self._next("update")
         effort.request_id = "update"
         return result
+
+
+@dataclass
+class Stopping:
+    """Asked to stop or not, in virtual time."""
+
+    time: VirtualTime
+    is_requested: Callable[[], bool]
+
+    async def sleep(self, seconds: float) -> None:
+        await self.time.sleep(seconds)
+
+
+def decide(item: Item, found: ObjectHead) -> UpdatePlan:
+    return plan_update(item.key, found, CHANGE)
 
 
 Run = Callable[..., Any]
@@ -114,19 +136,19 @@ def run_one(virtual_time: VirtualTime) -> Run:
         write: bool = True,
         retries: int = 3,
         listed: ListedObject = LISTED,
+        item: Item | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> tuple[Outcome | None, Exception | None, ScriptedBucket]:
         bucket = ScriptedBucket(heads, updates or [ACCEPTED], acls or ["default"])
-        job = JobSpec(Target("bucket", "p"), CHANGE, rules or Rules(acl="skip"))
         worker = Worker(
             cast("Bucket", bucket),
-            job,
-            write=write,
+            rules or Rules(acl="skip"),
+            decide,
+            record=bucket.record if write else None,
             retries=retries,
-            stopping=stopping,
-            sleep=virtual_time.sleep,
+            stop=Stopping(virtual_time, stopping),
         )
-        done = await worker.process_object(7, listed)
+        done = await worker.process_object(7, item or Item(listed.key, listed))
         outcome = done.result
         if outcome is not None:
             assert outcome.at.endswith("Z")
@@ -166,6 +188,28 @@ async def test_updated(process: Run) -> None:
     outcome, bucket = await process([head(OLD)])
     assert (outcome, bucket.asked) == (UPDATED, ["head", "update"])
     assert bucket.sent == [UpdatePlan("k", OLD, WANTED, "E", OLD_TIME)]
+
+
+async def test_each_update_is_recorded_before_it_is_sent(process: Run) -> None:
+    """Every update, the second try's too, is on record first, ACL and all."""
+    _, bucket = await process(
+        [head(OLD), head(OTHERS)], [CONFLICT, ACCEPTED], rules=Rules()
+    )
+    assert bucket.recorded == [(7, plan, n) for n, plan in enumerate(bucket.sent)]
+    assert len(bucket.sent) == 2
+
+
+async def test_update_that_cannot_be_recorded_is_not_sent(
+    run_one: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No record, no update, and the run ends (promise 5)."""
+
+    async def refuse(*_: object) -> None:
+        raise OutputError("disk full")
+
+    monkeypatch.setattr(ScriptedBucket, "record", refuse)
+    outcome, error, bucket = await run_one([head(OLD)])
+    assert (outcome, str(error), bucket.asked) == (None, "disk full", ["head"])
 
 
 async def test_unchanged_sends_nothing(process: Run) -> None:
@@ -532,6 +576,43 @@ async def test_gone_while_in_doubt(process: Run) -> None:
     )
 
 
+# Taken up after a crash
+
+DOUBTED = Item("k", doubt=UpdatePlan("k", OLD, WANTED, "E", OLD_TIME))
+
+
+async def test_doubted_update_landed(process: Run) -> None:
+    """What the interrupted run sent is found in effect: updated, by that run."""
+    outcome, bucket = await process([head(WANTED)], item=DOUBTED)
+    assert (outcome.status, outcome.confirmed, outcome.before, bucket.asked) == (
+        "updated",
+        True,
+        OLD,
+        ["head"],
+    )
+
+
+async def test_doubted_update_did_not_land(process: Run) -> None:
+    """What the interrupted run meant to send is sent now."""
+    outcome, bucket = await process([head(OLD)], item=DOUBTED)
+    assert (outcome.status, outcome.confirmed, bucket.asked) == (
+        "updated",
+        False,
+        ["head", "update"],
+    )
+
+
+async def test_doubted_object_is_gone(process: Run) -> None:
+    """Deleted since: its line holds what may have been sent."""
+    gone = refused(Verdict.SKIP, "gone", 404)
+    outcome, _ = await process([gone], item=DOUBTED)
+    assert (outcome.status, outcome.reason, outcome.after) == (
+        "skipped",
+        "gone",
+        WANTED,
+    )
+
+
 # Freshness
 
 
@@ -640,7 +721,7 @@ def test_end_by_head(
     now: UpdatePlan, fate: Fate, expected: tuple[Any, ...] | None
 ) -> None:
     """The state sent proves it; no work left proves it only if the answer is lost."""
-    attempt = Attempt("k", sent=[Sent(OURS, fate)])
+    attempt = Attempt(1, Item("k"), sent=[Sent(OURS, fate)])
     shown = head(now.before, last_modified=NEW_TIME, version_id="v")
     end = end_by_head(attempt, now, shown, write=True)
     assert end == (End(*expected) if expected else None)
@@ -655,7 +736,7 @@ async def test_view() -> None:
     gone = refused(Verdict.SKIP, "gone", 404)
     bucket = ScriptedBucket([head(OLD), gone], [], [])
     viewer = Viewer(cast("Bucket", bucket))
-    views = [await viewer.view_object(seq, LISTED) for seq in (1, 2)]
+    views = [await viewer.view_object(seq, Item("k", LISTED)) for seq in (1, 2)]
     assert views == [
         Processed(ObjectView(1, LISTED, head=head(OLD))),
         Processed(ObjectView(2, LISTED, error=gone.detail)),

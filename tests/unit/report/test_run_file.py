@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bulkmeta.errors import OutputError, UsageError
+from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.model.job import JobSpec, Target
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.model.run_file import RunHeader, Summary
-from bulkmeta.report.run_file import RunFile
+from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+from bulkmeta.report.run_file import continue_run_file, create_run_file
 
 JOB = JobSpec(Target("bucket", "p"))
 HEADER = RunHeader(
@@ -26,6 +26,7 @@ HEADER = RunHeader(
     job_hash="hash",
     bucket="bucket",
     endpoint="https://h",
+    region="r",
     started="now",
 )
 OUTCOME = Outcome(seq=1, key="照片/a\nb", status="unchanged")
@@ -47,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_header_lines_summary(path: Path) -> None:
     """First the header, then a line per object, last the summary; all read back."""
-    with RunFile(path, HEADER) as file:
+    with create_run_file(path, HEADER) as file:
         file.emit(OUTCOME)
         file.finish(SUMMARY)
     first, second, last = path.read_bytes().splitlines()
@@ -61,7 +62,7 @@ def test_header_lines_summary(path: Path) -> None:
 
 def test_types_of_the_lines(path: Path) -> None:
     """Each line says what it is; the header carries the schema's number."""
-    with RunFile(path, HEADER) as file:
+    with create_run_file(path, HEADER) as file:
         file.emit(OUTCOME)
         file.finish(SUMMARY)
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
@@ -71,13 +72,13 @@ def test_types_of_the_lines(path: Path) -> None:
 
 def test_header_is_there_at_once(path: Path) -> None:
     """A run that dies at its first object can still be told by its file."""
-    with RunFile(path, HEADER):
+    with create_run_file(path, HEADER):
         assert path.read_bytes().count(b"\n") == 1
 
 
 def test_lines_wait_for_a_flush(path: Path) -> None:
     """Results are written in batches, and whole."""
-    with RunFile(path, HEADER) as file:
+    with create_run_file(path, HEADER) as file:
         file.emit(OUTCOME)
         file.emit(OUTCOME)
         before = path.read_bytes().count(b"\n")
@@ -91,7 +92,7 @@ def test_only_the_owner_may_read(path: Path) -> None:
     """Metadata may be private, so the file is, whatever the umask (promise 11)."""
     former = os.umask(0)
     try:
-        with RunFile(path, HEADER):
+        with create_run_file(path, HEADER):
             mode = stat.S_IMODE(path.stat().st_mode)
     finally:
         os.umask(former)
@@ -102,9 +103,9 @@ def test_existing_file_is_not_touched(path: Path) -> None:
     """A run file is never written over."""
     path.write_text("precious")
     with pytest.raises(UsageError) as caught:
-        RunFile(path, HEADER)
+        create_run_file(path, HEADER)
     assert (str(caught.value), path.read_text()) == (
-        f"run file {str(path)!r} exists; name another with --run-file",
+        f"run file {str(path)!r} exists; name another",
         "precious",
     )
 
@@ -113,7 +114,7 @@ def test_dangling_link_is_not_followed(path: Path) -> None:
     """Exclusive means that a link planted there is refused too."""
     path.symlink_to(path.with_name("elsewhere"))
     with pytest.raises(UsageError):
-        RunFile(path, HEADER)
+        create_run_file(path, HEADER)
     assert path.with_name("elsewhere").exists() is False
 
 
@@ -121,10 +122,10 @@ def test_no_such_folder(tmp_path: Path) -> None:
     """A file that cannot be made is an error in the command, not in the run."""
     path = tmp_path / "missing" / "run.jsonl"
     with pytest.raises(UsageError) as caught:
-        RunFile(path, HEADER)
+        create_run_file(path, HEADER)
     assert str(caught.value) == (
         f"cannot create the run file {str(path)!r}: No such file or directory; "
-        "name another with --run-file"
+        "name another"
     )
 
 
@@ -137,7 +138,7 @@ def test_partial_writes_are_completed(
 ) -> None:
     """A system that takes a few bytes at a time still gets all of them."""
     monkeypatch.setattr(os, "write", lambda fd, data: REAL_WRITE(fd, data[:7]))
-    with RunFile(path, HEADER) as file:
+    with create_run_file(path, HEADER) as file:
         file.emit(OUTCOME)
         file.finish(SUMMARY)
     lines = path.read_bytes().splitlines()
@@ -150,19 +151,64 @@ def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_fd: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with RunFile(path, HEADER) as file:
+    with create_run_file(path, HEADER) as file:
         file.emit(OUTCOME)
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(OutputError) as caught:
             file.flush()
     assert str(caught.value) == (
-        f"cannot write the run file {str(path)!r}: No space left on device"
+        f"cannot write {str(path)!r}: No space left on device; "
+        "make room and continue with resume"
     )
 
 
 def test_file_is_closed(path: Path) -> None:
     """Leaving the block closes the file, also after an error."""
-    with pytest.raises(KeyError), RunFile(path, HEADER) as file:
+    with pytest.raises(KeyError), create_run_file(path, HEADER) as file:
         raise KeyError
     with pytest.raises(OutputError, match="Bad file descriptor"):
         file.finish(SUMMARY)
+
+
+RESUMED = Resumed(seq=2, after="k", at="later")
+
+
+def test_continued_behind_the_last_whole_line(path: Path) -> None:
+    """What a crash left of a line is cut off; the run goes on behind it."""
+    with create_run_file(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.flush()
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"type":"obj')
+    with continue_run_file(
+        path, RESUMED, keep_bytes=len(whole), found_bytes=path.stat().st_size
+    ) as file:
+        file.emit(OUTCOME)
+        file.finish(SUMMARY)
+    assert path.read_bytes() == whole + b"".join(
+        msgspec.json.encode(line) + b"\n" for line in (RESUMED, OUTCOME, SUMMARY)
+    )
+
+
+def test_one_writer_at_a_time(path: Path) -> None:
+    """A run file that is being written is not continued, nor cut."""
+    with create_run_file(path, HEADER):
+        size_bytes = path.stat().st_size
+        with pytest.raises(LockedError):
+            continue_run_file(path, RESUMED, keep_bytes=3, found_bytes=3)
+        assert path.stat().st_size == size_bytes
+
+
+def test_missing_file_is_not_continued(path: Path) -> None:
+    """There is nothing to continue without the file."""
+    with pytest.raises(UsageError, match="No such file"):
+        continue_run_file(path, RESUMED, keep_bytes=0, found_bytes=0)
+
+
+def test_a_file_that_grew_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
+    """Another process wrote between reading and locking: nothing of its is cut off."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"one\ntwo\n")
+    with pytest.raises(LockedError, match="just being written"):
+        continue_run_file(path, RESUMED, keep_bytes=4, found_bytes=4)
+    assert path.read_bytes() == b"one\ntwo\n"

@@ -30,3 +30,14 @@ def test_line() -> None:
         "1,234 updated, 1 failed",
         "no objects",
     )
+
+
+def test_counts_go_on() -> None:
+    """A run that is taken up again counts on from what it had."""
+    stats = RunStats({"failed": 2, "updated": 1}, {"failed: conflict": 2})
+    stats.emit(Outcome(seq=4, key="c", status="failed", reason="conflict"))
+    assert (stats.objects, stats.counts, stats.reasons) == (
+        4,
+        {"failed": 3, "updated": 1},
+        {"failed: conflict": 3},
+    )

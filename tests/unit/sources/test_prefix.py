@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from bulkmeta.model.item import Item
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.oss.wire import Page
 from bulkmeta.sources.prefix import list_prefix
@@ -17,10 +18,12 @@ class PagedBucket:
 
     def __init__(self, pages: dict[str | None, Page]) -> None:
         self._pages = pages
-        self.asked: list[tuple[str, str | None]] = []
+        self.asked: list[tuple[str, str | None, str | None]] = []
 
-    async def list_page(self, prefix: str, token: str | None) -> Page:
-        self.asked.append((prefix, token))
+    async def list_page(
+        self, prefix: str, token: str | None, *, start_after: str | None
+    ) -> Page:
+        self.asked.append((prefix, token, start_after))
         return self._pages[token]
 
 
@@ -33,8 +36,8 @@ async def test_walk_ends_with_the_token_not_with_a_short_page() -> None:
             "t2": Page([ListedObject("c")], None),
         }
     )
-    keys = [listed.key async for listed in list_prefix(cast("Bucket", bucket), "p")]
-    assert (keys, bucket.asked) == (
-        ["a", "b", "c"],
-        [("p", None), ("p", "t1"), ("p", "t2")],
+    items = [item async for item in list_prefix(cast("Bucket", bucket), "p", after="0")]
+    assert (items, bucket.asked) == (
+        [Item(key, listed=ListedObject(key)) for key in "abc"],
+        [("p", None, "0"), ("p", "t1", "0"), ("p", "t2", "0")],
     )

@@ -1,0 +1,132 @@
+"""Commands on a run file. Heavy to import, so commands do it late."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from bulkmeta.cli import options
+from bulkmeta.cli.apply import default_run_file
+from bulkmeta.cli.describe import end_lines
+from bulkmeta.cli.output import print_result, print_summary, tell
+from bulkmeta.cli.session import (
+    agree,
+    carry_out,
+    exit_code,
+    preview,
+    refuse_existing,
+)
+from bulkmeta.errors import UsageError
+from bulkmeta.journal.run_reader import read_header
+from bulkmeta.model.job import Parent, RunSpec
+from bulkmeta.report.diff import DiffPrinter
+from bulkmeta.runners.local import resume_job, verify_objects
+from bulkmeta.runners.restart import examine_run, find_restart
+from bulkmeta.runners.work import sampled
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import Connection, Takes
+    from bulkmeta.model.run_file import RunHeader
+
+_TAKES: Final[dict[str, Takes]] = {"retry": "failed", "undo": "former"}
+
+
+def resume_run(run_file: Path, values: dict[str, Any]) -> int:
+    """Go on with an interrupted run; the exit code."""
+    found = find_restart(run_file)
+    header = found.header
+    if header.command == "plan":
+        raise UsageError(f"{str(run_file)!r} is a plan; make it anew instead")
+    spec = RunSpec(
+        header.job,
+        header.command,
+        _connection(header, values),
+        options.pace_of(values),
+    )
+    done = found.start.counts.total()
+    tell(f"resuming  {run_file}: {done:,} objects have their line")
+    tell(f"in doubt  {len(found.start.doubts):,}")
+    progress = tell if values["progress"] != "none" else None
+    end = asyncio.run(resume_job(spec, run_file, found, progress=progress))
+    print_summary(end_lines(end))
+    return exit_code(end)
+
+
+def rerun(
+    parent: Path, command: Literal["retry", "undo"], values: dict[str, Any]
+) -> int:
+    """Run again what failed, or put back what was changed; the exit code."""
+    header = read_header(parent)
+    job = msgspec.structs.replace(
+        header.job,
+        parent=Parent(str(parent.resolve()), header.job_hash, header.started),
+        takes=_TAKES[command],
+    )
+    connection, pace = _connection(header, values), options.pace_of(values)
+    progress = values["progress"] != "none"
+    if values.get("dry_run"):
+        spec = RunSpec(job, "plan", connection, pace)
+        return preview(spec, None, progress=progress)
+    spec = RunSpec(job, command, connection, pace)
+    name = values["run_file"]
+    run_file = Path(default_run_file(header.bucket) if name is None else name)
+    refuse_existing(run_file, "--run-file")
+    agree(spec, yes=values["yes"])
+    return carry_out(spec, run_file, progress=progress)
+
+
+def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
+    """The run that carries a plan file out.
+
+    Raises:
+        UsageError: it is no plan, or was not finished, or changes are given besides.
+    """
+    progress, _ = examine_run(plan)
+    header = progress.header
+    if header.command != "plan":
+        raise UsageError(f"{str(plan)!r} is no plan; make one with plan --out")
+    if not progress.complete:
+        raise UsageError(f"{str(plan)!r} is not complete; make the plan anew")
+    if options.gives_change(values):
+        raise UsageError("a plan file says what changes; give it no further ones")
+    job = msgspec.structs.replace(
+        header.job,
+        parent=Parent(str(plan.resolve()), header.job_hash, header.started),
+        takes="replanned" if values["replan"] else "planned",
+    )
+    connection = _connection(header, values)
+    return RunSpec(job, "apply", connection, options.pace_of(values))
+
+
+def verify_run(run_file: Path, values: dict[str, Any]) -> int:
+    """Report what is not as the run left it; the exit code."""
+    header = read_header(run_file)
+    spec = RunSpec(
+        header.job, "plan", _connection(header, values), options.pace_of(values)
+    )
+    end = asyncio.run(
+        verify_objects(
+            spec,
+            run_file,
+            sampled(run_file, values["sample"]),
+            DiffPrinter(print_result),
+            progress=tell if values["progress"] != "none" else None,
+        )
+    )
+    print_summary(end_lines(end))
+    return exit_code(end)
+
+
+def _connection(header: RunHeader, values: dict[str, Any]) -> Connection:
+    """As the run was connected, unless flags say otherwise."""
+    given = options.connection_of(values)
+    if given.internal:
+        return given
+    return msgspec.structs.replace(
+        given,
+        endpoint=given.endpoint or header.endpoint,
+        region=given.region or header.region,
+    )

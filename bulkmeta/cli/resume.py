@@ -1,0 +1,28 @@
+"""`bulkmeta resume`: finish a run that was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+
+
+@click.command()
+@options.RUN
+@options.add_options(options.PACE, (options.PROGRESS,), options.CONNECTION)
+def resume(run: str, **values: Any) -> int:
+    """Go on with an interrupted run, exactly where its run file ends.
+
+    Nothing is asked: what was agreed to goes on. Objects whose update was under way are
+    looked at first, so that each ends with exactly one line.
+
+    \b
+    Example:
+      bulkmeta resume bulkmeta-photos-20261122T101500Z-1f2e.jsonl
+    """
+    from bulkmeta.cli.reruns import resume_run
+
+    return resume_run(Path(run), values)

@@ -1,0 +1,27 @@
+"""`bulkmeta retry`: run again what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+
+
+@click.command()
+@options.RUN
+@options.add_options(
+    options.PACE, (options.RUN_FILE, options.PROGRESS, options.YES), options.CONNECTION
+)
+def retry(run: str, **values: Any) -> int:
+    """Run a job again on the objects that failed in it, as a run of its own.
+
+    \b
+    Example:
+      bulkmeta retry bulkmeta-photos-20261122T101500Z-1f2e.jsonl
+    """
+    from bulkmeta.cli.reruns import rerun
+
+    return rerun(Path(run), "retry", values)

@@ -1,0 +1,36 @@
+"""`bulkmeta undo`: put the former metadata back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+
+_DRY_RUN = click.option(
+    "--dry-run", is_flag=True, help="Show what would be put back; reads only."
+)
+
+
+@click.command()
+@options.RUN
+@options.add_options(
+    options.PACE,
+    (options.RUN_FILE, options.PROGRESS, options.YES, _DRY_RUN),
+    options.CONNECTION,
+)
+def undo(run: str, **values: Any) -> int:
+    """Put back what a run changed, where the object still is as the run left it.
+
+    An object that somebody else changed since is left alone and fails as
+    `changed_since_run`. Undoing is a run of its own: it can be resumed, and undone.
+
+    \b
+    Example:
+      bulkmeta undo bulkmeta-photos-20261122T101500Z-1f2e.jsonl
+    """
+    from bulkmeta.cli.reruns import rerun
+
+    return rerun(Path(run), "undo", values)

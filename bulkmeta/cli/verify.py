@@ -1,0 +1,34 @@
+"""`bulkmeta verify`: is everything still as a run left it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli import options
+
+_SAMPLE = click.option(
+    "--sample",
+    type=options.Sample(),
+    metavar="N|P%",
+    help="Look at N objects, or P percent of them, only.",
+)
+
+
+@click.command()
+@options.RUN
+@options.add_options((_SAMPLE,), options.PACE, (options.PROGRESS,), options.CONNECTION)
+def verify(run: str, **values: Any) -> int:
+    """Read a run's objects again and report each that is not as the run left it.
+
+    Exit code 1 if there is one.
+
+    \b
+    Example:
+      bulkmeta verify bulkmeta-photos-20261122T101500Z-1f2e.jsonl --sample 1%
+    """
+    from bulkmeta.cli.reruns import verify_run
+
+    return verify_run(Path(run), values)

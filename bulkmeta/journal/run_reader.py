@@ -1,0 +1,118 @@
+"""Reading run files: what was done, and how far an interrupted run came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+from bulkmeta.journal.lines import Line, read_lines, refuse_line
+from bulkmeta.model.low_water import LowWater
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.run_file import SCHEMA, Resumed, RunHeader, Summary
+
+T = TypeVar("T")
+Record = RunHeader | Outcome | Resumed | Summary
+
+
+class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
+    """As much of an outcome as tells how far a run came: cheap to decode."""
+
+    seq: int
+    key: str
+    status: str
+    reason: str | None = None
+
+
+_records: Final = msgspec.json.Decoder(Record)
+_glances: Final = msgspec.json.Decoder(RunHeader | _Seen | Resumed | Summary)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run came. `done` holds finished keys beyond `low.key`; `unsettled` the
+    keys that an update was intended for, and that have no line."""
+
+    header: RunHeader
+    low: LowWater = field(default_factory=LowWater)
+    done: set[str] = field(default_factory=set)
+    last_seq: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    complete: bool = False
+    size_bytes: int = 0
+
+
+def read_run(path: Path) -> Iterator[Record]:
+    """Every whole line of a run file. A torn last line is left out.
+
+    Raises:
+        UsageError: no run file, or a line that cannot be read (with its number).
+    """
+    header, _, lines = _opened(path)
+    yield header
+    for line in lines:
+        yield _decoded(_records, path, line)
+
+
+def read_header(path: Path) -> RunHeader:
+    """The first line of a run file."""
+    return _opened(path)[0]
+
+
+def scan_progress(path: Path, unsettled: set[str]) -> Progress:
+    """How far a run came; takes the keys that have a line out of `unsettled`."""
+    header, first, lines = _opened(path)
+    progress = Progress(header, size_bytes=first.end_bytes)
+    for line in lines:
+        record = _decoded(_glances, path, line)
+        progress.size_bytes = line.end_bytes
+        if isinstance(record, _Seen):
+            _count(progress, record)
+            unsettled.discard(record.key)
+        elif isinstance(record, Resumed):
+            progress.done = _carried(progress)
+            progress.low = LowWater(record.seq, record.after)
+            progress.last_seq = record.seq - 1
+        progress.complete = isinstance(record, Summary)
+    progress.done = _carried(progress)
+    return progress
+
+
+def _count(progress: Progress, seen: _Seen) -> None:
+    progress.low.finish(seen.seq, seen.key)
+    progress.last_seq = max(progress.last_seq, seen.seq)
+    progress.counts[seen.status] += 1
+    if seen.reason:
+        progress.reasons[f"{seen.status}: {seen.reason}"] += 1
+
+
+def _carried(progress: Progress) -> set[str]:
+    return progress.done | progress.low.beyond()
+
+
+def _opened(path: Path) -> tuple[RunHeader, Line, Iterator[Line]]:
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        raise UsageError(f"{str(path)!r} holds no whole line; it is no run file")
+    header = _decoded(_records, path, first)
+    if not isinstance(header, RunHeader):
+        raise UsageError(f"{str(path)!r} does not begin like a run file")
+    if header.schema > SCHEMA:
+        raise UsageError(
+            f"{str(path)!r} was written by a newer bulkmeta ({header.version})"
+        )
+    return header, first, lines
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
+    try:
+        return decoder.decode(line.text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise refuse_line(path, line, error) from error

@@ -1,0 +1,173 @@
+"""The journal as written: no update leaves before its intent is on stable storage.
+
+Group commit: while one sync is under way further intents gather, and the next one makes
+all of them durable. A worker waits for one or two syncs, whatever the number of
+workers, and the disk sees one at a time. There is no timer: a slow disk just makes
+larger groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from bulkmeta.errors import OutputError
+from bulkmeta.journal.files import AppendFile, create_file, sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkmeta.journal.records import Intent, JournalHeader
+
+COMPACT_BYTES: Final = 64 * 1024 * 1024
+"""Size from which a journal is replaced by one that holds unsettled intents only."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class HasSeq(Protocol):
+    @property
+    def seq(self) -> int: ...
+
+
+class Journal:
+    """Makes intents durable, in groups. Open it with `open_journal`.
+
+    It always begins with `first`: the header, and what an interrupted run left in
+    doubt. `sync_outcomes` is called, in another thread, before settled intents are
+    forgotten: from then on their outcomes are the only record.
+    """
+
+    def __init__(
+        self,
+        file: AppendFile,
+        first: bytes,
+        *,
+        sync_outcomes: Callable[[], None],
+        compact_bytes: int = COMPACT_BYTES,
+    ) -> None:
+        self._file = file
+        self._first = first
+        self._sync_outcomes = sync_outcomes
+        self._compact_bytes = compact_bytes
+        self._size_bytes = 0
+        self._unsettled: dict[int, bytes] = {}
+        self._gathered = bytearray()
+        self._group: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+        self._broken: OutputError | None = None
+
+    async def record_intent(self, intent: Intent) -> None:
+        """Return once the intent is on stable storage.
+
+        Raises:
+            OutputError: it is not; the update must not be sent.
+        """
+        if self._broken:
+            raise self._broken
+        line = _encode(intent) + b"\n"
+        self._unsettled[intent.seq] = line
+        self._gathered += line
+        if self._group is None:
+            self._group = asyncio.get_running_loop().create_future()
+        self._wake.set()
+        await asyncio.shield(self._group)
+
+    def emit(self, result: HasSeq) -> None:
+        """The object has its outcome in the run file. So the journal is a sink, behind
+        the run file."""
+        self._unsettled.pop(result.seq, None)
+
+    def flush(self) -> None:
+        """Settled intents are only forgotten; nothing is held back."""
+
+    async def commit_groups(self) -> None:
+        """Write and sync one group after another, until cancelled."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "journal") as thread:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                group, self._group = self._group, None
+                data, self._gathered = self._gathered, bytearray()
+                if group is None:
+                    continue
+                try:
+                    await loop.run_in_executor(thread, self._job(data))
+                except Exception as error:  # noqa: BLE001 whatever it is, workers wait
+                    self._broken = self._broken or OutputError(str(error))
+                    group.set_exception(self._broken)
+                    group.exception()  # seen, even if nobody waits any more
+                else:
+                    group.set_result(None)
+
+    def _job(self, data: bytearray) -> Callable[[], None]:
+        """What to do in the other thread to make `data` durable."""
+        if self._broken:  # nothing may stand behind a line that may be torn
+            raise self._broken
+        self._size_bytes += len(data)
+        if self._size_bytes < self._compact_bytes:
+            return lambda: self._append(data)
+        kept = b"".join(self._unsettled.values())
+        self._size_bytes = len(kept)
+        return lambda: self._compact(kept)
+
+    def _append(self, data: bytearray) -> None:
+        self._file.write(data)
+        self._file.sync()
+
+    def _compact(self, kept: bytes) -> None:
+        """Replace the journal by one without settled intents, at no moment without."""
+        self._sync_outcomes()
+        fresh = _fresh(self._file.path, self._first + kept)
+        self._file.close()
+        self._file = fresh
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _fresh(path: Path, content: bytes) -> AppendFile:
+    """A durable file in the place of the one that may be there."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    file = create_file(draft, "journal")
+    try:
+        file.write(content)
+        file.sync()
+    except OutputError:
+        file.close()
+        raise
+    draft.replace(path)
+    sync_folder(path)
+    return file.renamed(path)
+
+
+@asynccontextmanager
+async def open_journal(
+    path: Path,
+    header: JournalHeader,
+    *,
+    unsettled: Iterable[Intent] = (),
+    sync_outcomes: Callable[[], None],
+) -> AsyncIterator[Journal]:
+    """A journal whose groups are committed as long as it is open; begins with the
+    `unsettled` intents of an interrupted run.
+
+    Raises:
+        UsageError: it cannot be created.
+    """
+    first = b"".join(_encode(record) + b"\n" for record in (header, *unsettled))
+    journal = Journal(_fresh(path, first), first, sync_outcomes=sync_outcomes)
+    try:
+        async with asyncio.TaskGroup() as group:
+            committer = group.create_task(journal.commit_groups())
+            yield journal
+            committer.cancel()
+    finally:
+        journal.close()

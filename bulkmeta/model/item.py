@@ -1,0 +1,19 @@
+"""One piece of work: an object to be looked at, and what is known of it beforehand."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bulkmeta.model.metadata import ListedObject
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.plan import UpdatePlan
+
+
+class Item(msgspec.Struct, frozen=True):
+    """An object by its key. `listed` is there if a listing named it, `recorded` if a
+    run file or plan did, and `doubt` if an interrupted run may have updated it."""
+
+    key: str
+    listed: ListedObject | None = None
+    recorded: Outcome | None = None
+    doubt: UpdatePlan | None = None

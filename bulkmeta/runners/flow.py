@@ -1,0 +1,101 @@
+"""Running a pipeline to its end: signals, progress, and the error that it is about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
+from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
+from bulkmeta.engine.window import HasSeq, Window
+from bulkmeta.errors import BulkmetaError
+from bulkmeta.report.drain import Sink, drain
+from bulkmeta.report.progress import report_progress
+
+if TYPE_CHECKING:
+    from bulkmeta.model.item import Item
+    from bulkmeta.report.stats import RunStats
+
+T = TypeVar("T", bound=HasSeq)
+Write = Callable[[str], object]
+
+STOPPING: Final = (
+    "stopping: objects under way come to their end; Ctrl-C (again) stops at once"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How a pipeline is run: so many workers, until the end or `stop`."""
+
+    workers: int
+    stop: StopRequest
+    first_seq: int = 1
+
+    async def run(
+        self,
+        source: AsyncIterator[Item],
+        process: Process[T],
+        sinks: Sequence[Sink[T]],
+        judge: Judge[T] | None = None,
+    ) -> None:
+        """Process every item, inside a window, and give each result to every sink.
+
+        Raises:
+            Exception: the first error that ended the run.
+        """
+        window = Window(first_seq=self.first_seq)
+        everyone = [*sinks, window]
+        with ungrouped(), stop_on_signals(self.stop, _insist()):
+            await run_pipeline(
+                window.number(source),
+                process,
+                lambda batches: drain(batches, everyone),
+                workers=self.workers,
+                stop=self.stop,
+                judge=judge,
+            )
+
+
+@asynccontextmanager
+async def progress_lines(stats: RunStats, write: Write | None) -> AsyncIterator[None]:
+    """Progress lines, as long as the body lasts."""
+    with ungrouped():
+        async with asyncio.TaskGroup() as group:
+            ticker = group.create_task(report_progress(stats, write)) if write else None
+            yield
+            if ticker:
+                ticker.cancel()
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Let the error out that a group of them is about."""
+    try:
+        yield
+    except BaseExceptionGroup as errors:
+        raise leading_error(errors) from errors
+
+
+def leading_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a group is about: ours before others, and the first of them."""
+    flat = list(_leaves(group))
+    return next((error for error in flat if isinstance(error, BulkmetaError)), flat[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _insist() -> Callable[[], object]:
+    """What a second signal does: cancel the run where it is."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 there is one inside a coroutine
+    return task.cancel

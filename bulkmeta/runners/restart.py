@@ -1,0 +1,88 @@
+"""Where an interrupted run is taken up again, found in its files. No network here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkmeta.errors import UsageError
+from bulkmeta.journal.reader import intended_keys, read_doubts
+from bulkmeta.journal.records import journal_path
+from bulkmeta.journal.run_reader import Progress, read_header, scan_progress
+
+if TYPE_CHECKING:
+    from bulkmeta.model.plan import UpdatePlan
+    from bulkmeta.model.run_file import RunHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run begins: at the beginning, unless it is taken up again."""
+
+    seq: int = 1
+    after: str | None = None
+    done: set[str] = field(default_factory=set)
+    doubts: dict[str, UpdatePlan] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An interrupted run: its header, where it goes on, the size of its whole lines and
+    that of the file as it was found."""
+
+    header: RunHeader
+    start: Start
+    size_bytes: int
+    found_bytes: int
+
+
+def find_restart(run_file: Path) -> Interrupted:
+    """Where the run in `run_file` goes on.
+
+    Raises:
+        UsageError: it is complete, no run file, or of another job than it says.
+    """
+    found_bytes = run_file.stat().st_size if run_file.exists() else 0
+    progress, doubts = examine_run(run_file)
+    if progress.complete:
+        raise UsageError(f"{str(run_file)!r} is complete; there is nothing to resume")
+    header = progress.header
+    if header.job.hash() != header.job_hash:
+        raise UsageError(
+            f"{str(run_file)!r} has been altered: its job is not the one that it ran"
+        )
+    low, in_order = progress.low, header.job.takes == "listing"
+    after = low.key or ""
+    done = {key for key in progress.done if not in_order or key > after}
+    start = Start(
+        progress.last_seq + 1,
+        low.key,
+        done,
+        doubts,
+        progress.counts,
+        progress.reasons,
+    )
+    return Interrupted(header, start, progress.size_bytes, found_bytes)
+
+
+def examine_run(run_file: Path) -> tuple[Progress, dict[str, UpdatePlan]]:
+    """How far a run came, and its updates in doubt.
+
+    Raises:
+        UsageError: a file is missing, or cannot be read.
+    """
+    journal = journal_path(run_file)
+    if not run_file.exists() and journal.exists():
+        raise UsageError(
+            f"run file {str(run_file)!r} is missing, but its journal is there: "
+            "put the run file back; the journal alone cannot be resumed"
+        )
+    job_hash = read_header(run_file).job_hash
+    unsettled = intended_keys(journal, job_hash)
+    progress = scan_progress(run_file, unsettled)
+    doubts = read_doubts(journal, job_hash, unsettled) if unsettled else {}
+    return progress, doubts

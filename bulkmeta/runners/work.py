@@ -1,0 +1,134 @@
+"""What a job's words come to: where its objects come from, and what they become."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulkmeta.errors import ObjectError, SkipError, UsageError
+from bulkmeta.journal.run_reader import read_header, read_run
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.plan import UpdatePlan, plan_update
+from bulkmeta.model.replay import carry_out_planned, restore_former
+from bulkmeta.runners.restart import examine_run
+from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.replay import (
+    has_failed,
+    is_planned,
+    may_have_changed,
+    replay_run,
+)
+from bulkmeta.sources.resume import take_up
+
+if TYPE_CHECKING:
+    from bulkmeta.engine.worker import Decide
+    from bulkmeta.model.item import Item
+    from bulkmeta.model.job import JobSpec, Parent
+    from bulkmeta.model.metadata import ObjectHead
+    from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.runners.restart import Start
+    from bulkmeta.sources.replay import Wanted
+
+_WANTED: Final = {
+    "failed": has_failed,
+    "former": may_have_changed,
+    "planned": is_planned,
+    "replanned": is_planned,
+}
+
+
+def source_of(job: JobSpec, bucket: Bucket, start: Start) -> AsyncIterator[Item]:
+    """The job's objects, from where the run starts."""
+    if job.parent is None:
+        source = list_prefix(bucket, job.target.prefix, after=start.after)
+    else:
+        path = _parent_file(job.parent)
+        _, doubts = examine_run(path)
+        source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
+    return take_up(
+        source,
+        done=start.done,
+        doubts=start.doubts,
+        in_key_order=job.parent is None,
+    )
+
+
+def decision_of(job: JobSpec) -> Decide:
+    """What the job wants an object to become, by its head."""
+
+    def changed(item: Item, head: ObjectHead) -> UpdatePlan:
+        return plan_update(item.key, head, job.change)
+
+    def former(item: Item, head: ObjectHead) -> UpdatePlan:
+        return restore_former(_recorded(item), head)
+
+    def planned(item: Item, head: ObjectHead) -> UpdatePlan:
+        return carry_out_planned(_recorded(item), head)
+
+    def replanned(item: Item, head: ObjectHead) -> UpdatePlan:
+        try:
+            return planned(item, head)
+        except SkipError:
+            return changed(item, head)
+
+    return {
+        "listing": changed,
+        "failed": changed,
+        "former": former,
+        "planned": planned,
+        "replanned": replanned,
+    }[job.takes]
+
+
+def _recorded(item: Item) -> Outcome:
+    if item.recorded is None:
+        raise ObjectError("unrecorded", "the parent's run file has no line for it")
+    return item.recorded
+
+
+def _parent_file(parent: Parent) -> Path:
+    path = Path(parent.path)
+    header = read_header(path)
+    if (header.job_hash, header.started) != (parent.job_hash, parent.started):
+        raise UsageError(f"{parent.path!r} is another run's file now")
+    return path
+
+
+def sampled(run_file: Path, sample: float | int | None) -> Wanted:
+    """Which lines of a run to look at again: those that say how an object is left, or
+    a sample of them. The same sample each time: it is drawn by the run's own start."""
+    if sample is None:
+        return _is_settled
+    if isinstance(sample, float):
+        return lambda outcome: _is_settled(outcome) and _share(outcome.key) < sample
+    chosen = _draw(run_file, sample)
+    return lambda outcome: outcome.key in chosen
+
+
+def _is_settled(outcome: Outcome) -> bool:
+    return outcome.status in {"updated", "unchanged"}
+
+
+def _share(key: str) -> float:
+    """A number from 0 to 1 that belongs to the key, evenly spread."""
+    return zlib.crc32(key.encode()) / 2**32
+
+
+def _draw(run_file: Path, count: int) -> set[str]:
+    """The keys of `count` lines, each with the same chance; memory holds no more."""
+    draw = random.Random(read_header(run_file).started)  # noqa: S311 no secret
+    chosen: list[str] = []
+    settled = (
+        record.key
+        for record in read_run(run_file)
+        if isinstance(record, Outcome) and _is_settled(record)
+    )
+    for number, key in enumerate(settled):
+        if number < count:
+            chosen.append(key)
+        elif (place := draw.randrange(number + 1)) < count:
+            chosen[place] = key
+    return set(chosen)

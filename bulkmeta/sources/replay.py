@@ -1,0 +1,67 @@
+"""Objects that a run file or a plan file speaks of, in the order of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkmeta.journal.run_reader import read_run
+from bulkmeta.model.item import Item
+from bulkmeta.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from bulkmeta.model.plan import UpdatePlan
+
+Wanted = Callable[[Outcome], bool]
+
+
+async def replay_run(
+    path: Path,
+    wanted: Wanted,
+    doubts: dict[str, UpdatePlan],
+    *,
+    after: str | None = None,
+) -> AsyncIterator[Item]:
+    """The wanted lines of a run file, from behind that of key `after`.
+
+    `doubts` are updates of that run that its journal holds without a line: they count
+    as lines of failed updates, behind the others.
+
+    Raises:
+        UsageError: a line cannot be read.
+    """
+    passed = after is None
+    for outcome in _outcomes(path, doubts):
+        if passed and wanted(outcome):
+            yield Item(outcome.key, recorded=outcome)
+        passed = passed or outcome.key == after
+
+
+def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:
+    for record in read_run(path):
+        if isinstance(record, Outcome):
+            yield record
+    for plan in doubts.values():
+        yield Outcome(
+            seq=0,
+            key=plan.key,
+            status="failed",
+            reason="interrupted",
+            before=plan.before,
+            after=plan.after,
+            etag=plan.etag,
+        )
+
+
+def may_have_changed(outcome: Outcome) -> bool:
+    """Whether the run changed the object, as far as it knows."""
+    return outcome.after is not None and outcome.status in {"updated", "failed"}
+
+
+def has_failed(outcome: Outcome) -> bool:
+    return outcome.status == "failed"
+
+
+def is_planned(outcome: Outcome) -> bool:
+    return outcome.status == "planned"

@@ -1,0 +1,618 @@
+"""Run files taken up again: resumed, retried, undone, verified; plans carried out."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkmeta.emulator.dataset import varied_objects
+from bulkmeta.emulator.faults import Fault
+from bulkmeta.emulator.options import EmulatorOptions
+from bulkmeta.emulator.server import EmbeddedOSS
+from bulkmeta.journal.files import AppendFile
+
+HEAD, COPY = "HeadObject", "CopyObject"
+LONG_AGO_S = 1_700_000_000
+RUN, JOURNAL = Path("run.jsonl"), Path("run.jsonl.journal")
+OLD, OURS, THEIRS = {"is": "old"}, {"is": "old", "x": "1"}, {"theirs": "1"}
+CHANGE = ("oss://bucket/p/", "--set", "x=1", "--yes", "--run-file", "run.jsonl")
+LIMITED = """
+import resource, sys
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
+from bulkmeta.cli.main import run
+code = run()
+resource.setrlimit(resource.RLIMIT_FSIZE, free)
+sys.exit(code)
+"""
+PLAIN = "from bulkmeta.cli.main import main; main()"
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def apply(bulkmeta: Command) -> Command:
+    """The main job on `p/`."""
+    return partial(bulkmeta, "apply", *CHANGE)
+
+
+@pytest.fixture
+def cut(oss: EmbeddedOSS, apply: Command) -> Callable[[int], list[dict[str, Any]]]:
+    """A whole run on six objects, made to look as if it was killed after some lines;
+    the lines taken away become intents. None of these updates is taken back."""
+
+    def make(kept: int) -> list[dict[str, Any]]:
+        seed(oss, 6)
+        result = apply("--concurrency", "1")
+        assert result.code == 0, result.err
+        header, *objects, _ = lines_of(RUN)
+        write_lines(RUN, [header, *objects[:kept]])
+        fields = ("seq", "key", "before", "after", "etag")
+        intents = [
+            {
+                "type": "intent",
+                **{name: line[name] for name in fields},
+                "last_modified": "Tue, 14 Nov 2023 22:13:20 GMT",
+            }
+            for line in objects[kept:]
+        ]
+        write_lines(JOURNAL, [journal_header(header), *intents])
+        oss.log.clear()
+        return intents
+
+    return make
+
+
+def journal_header(header: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "journal",
+        "schema": 1,
+        "job_hash": header["job_hash"],
+        "run_started": header["started"],
+    }
+
+
+def seed(oss: EmbeddedOSS, count: int) -> None:
+    """Objects `p/0000`, …, all long settled."""
+    oss.store.put_objects("bucket", (_spec(f"p/{n:04}") for n in range(count)))
+
+
+def _spec(key: str) -> dict[str, Any]:
+    return {"key": key, "meta": OLD, "last_modified": LONG_AGO_S}
+
+
+def meta(oss: EmbeddedOSS, number: int) -> dict[str, str]:
+    return dict(oss.store.get_object("bucket", f"p/{number:04}").meta)
+
+
+def write_as_other(oss: EmbeddedOSS, number: int, **changes: Any) -> None:
+    """Another writer's change, with a date between then and now."""
+    found = oss.store.get_object("bucket", f"p/{number:04}")
+    changes = {"meta": THEIRS, "last_modified": LONG_AGO_S + 9, **changes}
+    oss.store.save(replace(found, **changes), oss.store.body(found))
+
+
+def age(oss: EmbeddedOSS) -> None:
+    """Let ten seconds pass at the service, so that nothing has to be waited for."""
+    oss.clock.offset_s += 10
+
+
+def sent(oss: EmbeddedOSS) -> list[str]:
+    """The keys of all updates."""
+    return [key for operation, key in oss.log.operations() if operation == COPY]
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file."""
+    whole = path.read_bytes().split(b"\n")[:-1]
+    return [json.loads(line) for line in whole]
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def carried(oss: EmbeddedOSS) -> dict[str, tuple[Any, ...]]:
+    """All that an update could change, by key."""
+    return {
+        s.key: (
+            s.meta, s.headers, s.content_type, s.acl, s.tags, s.storage_class, s.sse,
+            s.etag,
+        )
+        for s in oss.store.objects("bucket")
+    }  # fmt: skip
+
+
+def assert_refused(result: Any, code: int, *words: str) -> None:
+    """One line that says what is wrong, and the exit code."""
+    assert result.code == code, result.err
+    (line,) = result.err.splitlines()
+    assert line.startswith("bulkmeta: ")
+    for word in words:
+        assert word in line
+
+
+# What resume refuses
+
+
+def test_a_complete_run_is_not_resumed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """There is nothing to do, and that is said."""
+    seed(oss, 1)
+    assert apply().code == 0
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "is complete")
+
+
+def test_another_jobs_journal(cut: Any, bulkmeta: Command) -> None:
+    """A journal that does not belong to the run is not believed."""
+    cut(3)
+    header, *intents = lines_of(JOURNAL)
+    write_lines(JOURNAL, [{**header, "job_hash": "0" * 64}, *intents])
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "another job's run")
+
+
+def test_an_altered_header(cut: Any, bulkmeta: Command) -> None:
+    """What was agreed to is what runs: an edited job is refused."""
+    cut(3)
+    text = RUN.read_text()
+    RUN.write_text(text.replace('"x": "1"', '"x": "2"', 1))
+    assert text != RUN.read_text()
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "has been altered")
+
+
+def test_another_endpoint(cut: Any, bulkmeta: Command) -> None:
+    """A bucket of the same name somewhere else is another bucket."""
+    cut(3)
+    before = RUN.read_bytes()
+    with EmbeddedOSS(EmulatorOptions()) as other:
+        other.store.create_bucket("bucket")
+        result = bulkmeta("resume", "run.jsonl", "--endpoint", other.endpoint)
+        assert sent(other) == []
+
+    assert result.code == 2, result.err
+    assert "the run was on" in result.err.splitlines()[-1]
+    assert RUN.read_bytes() == before
+
+
+def test_a_file_that_another_process_holds(cut: Any, bulkmeta: Command) -> None:
+    """Exit code 5, and neither file is touched."""
+    cut(3)
+    before = RUN.read_bytes(), JOURNAL.read_bytes()
+    with RUN.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 5, result.err
+    assert "another process" in result.err.splitlines()[-1]
+    assert (RUN.read_bytes(), JOURNAL.read_bytes()) == before
+
+
+def test_a_journal_without_its_run_file(cut: Any, bulkmeta: Command) -> None:
+    """Its outcomes are needed as well."""
+    cut(3)
+    RUN.unlink()
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "missing", "journal")
+
+
+@pytest.mark.parametrize("command", ["resume", "retry", "undo", "verify"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ("no whole line",)),
+        (b'{"type":"run"', ("no whole line",)),
+        (b"garbage\n", ("line 1",)),
+        (b"\xff\xfe\n", ("line 1",)),
+        (b'{"type":"run"}\n', ("line 1",)),
+    ],
+)
+def test_what_is_no_run_file(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    command: str,
+    content: bytes,
+    words: tuple[str, ...],
+) -> None:
+    """Truncated and garbage files: one line, exit 2, nothing sent."""
+    RUN.write_bytes(content)
+
+    assert_refused(bulkmeta(command, "run.jsonl"), 2, *words)
+    assert oss.log.requests() == []
+
+
+@pytest.mark.parametrize("garbage", [b"garbage\n", b"\xff\n", b'{"type":"object"}\n'])
+def test_garbage_in_the_middle(cut: Any, bulkmeta: Command, garbage: bytes) -> None:
+    """The number of the bad line is told."""
+    cut(3)
+    whole = RUN.read_bytes().splitlines(keepends=True)
+    RUN.write_bytes(b"".join([*whole[:2], garbage, *whole[2:]]))
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "line 3")
+
+
+# Resuming
+
+
+def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Each key has one outcome, and no object is updated twice."""
+    seed(oss, 200)
+    oss.faults.add(Fault("latency", COPY, seconds=0.1))
+    with subprocess.Popen(  # noqa: S603 our own command line
+        [sys.executable, "-c", PLAIN, "apply", *CHANGE, "--concurrency", "8"],
+        env={**os.environ, **oss.environment},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline_s = time.monotonic() + 20
+        while len(sent(oss)) < 20 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert JOURNAL.exists()
+    oss.faults.clear()
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    keys = sorted(ln["key"] for ln in lines_of(RUN) if ln["type"] == "object")
+    assert keys == sorted(sent(oss)) == [f"p/{n:04}" for n in range(200)]
+    assert lines_of(RUN)[-1]["counts"]["updated"] == 200
+    assert not JOURNAL.exists()
+
+
+def test_a_torn_line_is_cut_off(oss: EmbeddedOSS, cut: Any, bulkmeta: Command) -> None:
+    """What a crash left of a line goes, and its key gets a whole one."""
+    cut(3)
+    with RUN.open("ab") as file:
+        file.write(b'{"type":"object","seq":4,"k')
+
+    assert bulkmeta("resume", "run.jsonl").code == 0
+
+    assert [ln["type"] for ln in lines_of(RUN)].count("object") == 6
+    assert sent(oss) == []
+
+
+def test_updates_in_doubt(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command, read_run: Any
+) -> None:
+    """Done: confirmed by a head. Not done: done now. Somebody else's on top: merged
+    anew. Deleted: skipped. Each with one line."""
+    cut(2)
+    age(oss)
+    write_as_other(oss, 3, meta=OLD, last_modified=LONG_AGO_S)
+    write_as_other(oss, 4)
+    oss.store.delete_object("bucket", "p/0005")
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    lines = read_run(RUN).by_key()
+    assert len(lines) == 6
+    assert sent(oss) == ["p/0003", "p/0004"]
+    done, undone, other, gone = (lines[f"p/{n:04}"] for n in (2, 3, 4, 5))
+    assert (done["status"], done["confirmed"]) == ("updated", True)
+    assert done["before"]["meta"] == OLD
+    assert (undone["status"], undone["confirmed"]) == ("updated", False)
+    assert other["before"]["meta"] == THEIRS
+    assert meta(oss, 4) == {**THEIRS, "x": "1"}
+    assert (gone["status"], gone["reason"]) == ("skipped", "gone")
+
+
+# Retrying
+
+
+def test_retry_takes_what_failed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """A run of its own, that names its parent and asks for nothing else."""
+    seed(oss, 10)
+    fault = Fault("error", COPY, key="p/000[37]", status=403, code="AccessDenied")
+    oss.faults.add(fault)
+    assert apply().code == 1
+    oss.faults.clear()
+    oss.log.clear()
+
+    result = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+
+    assert result.code == 0, result.err
+    again = read_run("retry.jsonl")
+    assert {k: v["status"] for k, v in again.by_key().items()} == {
+        "p/0003": "updated",
+        "p/0007": "updated",
+    }
+    parent, header = again.header["job"]["parent"], read_run(RUN).header
+    assert parent["path"] == str(RUN.resolve())
+    assert parent["job_hash"] == header["job_hash"]
+    heads = [k for operation, k in oss.log.operations() if operation == HEAD]
+    assert sorted(heads) == ["p/0003", "p/0007"]
+
+
+# Undoing
+
+
+def test_undo_restores_everything_and_can_be_undone(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Varied objects are, field for field, as before; undone again, as after."""
+    oss.store.put_objects(
+        "bucket", ({**s, "last_modified": LONG_AGO_S} for s in varied_objects(120))
+    )
+    before = carried(oss)
+    changes = (
+        "--set", "project=atlas", "--rename", "owner=team", "--header",
+        "cache-control=max-age=1", "--unset-header", "content-disposition",
+    )  # fmt: skip
+    run = ("--yes", "--run-file")
+    first = bulkmeta("apply", "oss://bucket/", "--all", *changes, *run, "a.jsonl")
+    assert first.code in {0, 1}, first.err
+    after = carried(oss)
+    assert after != before
+    age(oss)
+
+    assert bulkmeta("undo", "a.jsonl", *run, "b.jsonl").code == 0
+    assert carried(oss) == before
+    age(oss)
+
+    assert bulkmeta("undo", "b.jsonl", *run, "c.jsonl").code == 0
+    assert carried(oss) == after
+
+
+@pytest.mark.parametrize("changes", [{}, {"meta": OURS}])
+def test_undo_leaves_alone_what_others_touched(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    read_run: Any,
+    changes: dict[str, Any],
+) -> None:
+    """`failed: changed_since_run`, exit 1, whether the metadata differs or only the
+    date does."""
+    seed(oss, 3)
+    assert apply().code == 0
+    age(oss)
+    write_as_other(oss, 1, **changes)
+    left = meta(oss, 1)
+    oss.log.clear()
+
+    result = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert result.code == 1, result.err
+    line = read_run("undo.jsonl").by_key()["p/0001"]
+    assert (line["status"], line["reason"]) == ("failed", "changed_since_run")
+    assert [meta(oss, n) for n in range(3)] == [OLD, left, OLD]
+    assert sorted(sent(oss)) == ["p/0000", "p/0002"]
+
+
+def test_undo_without_doing(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """`--dry-run` shows the former values, and sends no update."""
+    seed(oss, 2)
+    assert apply().code == 0
+    age(oss)
+    oss.log.clear()
+
+    result = bulkmeta("undo", "run.jsonl", "--dry-run")
+
+    assert result.code == 0, result.err
+    assert "p/0001" in result.out
+    assert {logged.method for logged in oss.log.requests()} <= {"GET", "HEAD"}
+
+
+def test_an_undo_can_be_resumed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """Cut off after one line, an undo goes on with the others."""
+    seed(oss, 4)
+    assert apply().code == 0
+    age(oss)
+    undo, path = (
+        ("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl"),
+        Path("u.jsonl"),
+    )
+    oss.faults.add(Fault("error", COPY, skip=2, status=403, code="InvalidAccessKeyId"))
+    assert bulkmeta(*undo, "--concurrency", "1").code == 4
+    oss.faults.clear()
+    assert [meta(oss, n) for n in range(4)].count(OLD) == 2
+
+    result = bulkmeta("resume", "u.jsonl")
+
+    assert result.code == 0, result.err
+    assert len(read_run(path).by_key()) == 4
+    assert [meta(oss, n) for n in range(4)] == [OLD] * 4
+
+
+def test_undo_covers_what_is_in_doubt(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command
+) -> None:
+    """Updates that only the journal knows of are undone as well, done or not."""
+    cut(3)
+    age(oss)
+    write_as_other(oss, 5, meta=OLD, last_modified=LONG_AGO_S)
+
+    result = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert result.code == 0, result.err
+    assert [meta(oss, n) for n in range(6)] == [OLD] * 6
+
+
+# Verifying
+
+
+def test_verify(oss: EmbeddedOSS, apply: Command, bulkmeta: Command) -> None:
+    """Nothing to say right after a run; drift is reported with exit 1."""
+    seed(oss, 5)
+    assert apply().code == 0
+    assert bulkmeta("verify", "run.jsonl").code == 0
+    write_as_other(oss, 2)
+    oss.log.clear()
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 1, result.err
+    assert "drift" in result.out
+    assert "p/0002" in result.out
+    assert "p/0001" not in result.out
+    assert sent(oss) == []
+
+
+@pytest.mark.parametrize(("sample", "least", "most"), [("7", 7, 7), ("50%", 10, 90)])
+def test_verify_a_sample(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    sample: str,
+    least: int,
+    most: int,
+) -> None:
+    """So many objects are read, or about such a part of them."""
+    seed(oss, 100)
+    assert apply().code == 0
+    oss.log.clear()
+
+    result = bulkmeta("verify", "run.jsonl", "--sample", sample)
+
+    assert result.code == 0, result.err
+    heads = [k for operation, k in oss.log.operations() if operation == HEAD]
+    assert least <= len(set(heads)) == len(heads) <= most
+
+
+# Plans
+
+
+@pytest.fixture
+def plan(oss: EmbeddedOSS, bulkmeta: Command) -> Path:
+    """A plan for three objects."""
+    seed(oss, 3)
+    result = bulkmeta("plan", "oss://bucket/p/", "--set", "x=1", "--out", "plan.jsonl")
+    assert result.code == 0, result.err
+    oss.log.clear()
+    return Path("plan.jsonl")
+
+
+@pytest.mark.parametrize("replan", [False, True])
+def test_a_plan_is_carried_out(
+    oss: EmbeddedOSS, plan: Path, bulkmeta: Command, read_run: Any, replan: bool
+) -> None:
+    """Just what was planned: objects that came later are not touched, and those that
+    changed since are skipped, or merged anew with `--replan`."""
+    oss.store.put_object("bucket", "p/later", meta=OLD)
+    write_as_other(oss, 1)
+    extra = ["--replan"] if replan else []
+
+    result = bulkmeta("apply", str(plan), "--yes", "--run-file", "run.jsonl", *extra)
+
+    assert result.code == 0, result.err
+    line = read_run(RUN).by_key()["p/0001"]
+    if replan:
+        assert line["status"] == "updated"
+        assert meta(oss, 1) == {**THEIRS, "x": "1"}
+    else:
+        assert (line["status"], line["reason"]) == ("skipped", "changed_since_plan")
+        assert meta(oss, 1) == THEIRS
+    assert meta(oss, 0) == meta(oss, 2) == OURS
+    assert oss.store.get_object("bucket", "p/later").meta == OLD
+    assert "ListObjectsV2" not in {logged.operation for logged in oss.log.requests()}
+
+
+def test_an_incomplete_plan(oss: EmbeddedOSS, plan: Path, bulkmeta: Command) -> None:
+    """Half a plan is not what was looked at."""
+    write_lines(plan, lines_of(plan)[:-1])
+
+    assert_refused(bulkmeta("apply", str(plan), "--yes"), 2, "not complete")
+    assert oss.log.requests() == []
+
+
+def test_a_plan_with_further_changes(plan: Path, bulkmeta: Command) -> None:
+    """A plan says all; what else is given contradicts it."""
+    result = bulkmeta("apply", str(plan), "--set", "y=2", "--yes")
+
+    assert_refused(result, 2, "plan file")
+
+
+def test_detailed_exit_codes(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """10 with something to change, 0 with nothing."""
+    seed(oss, 2)
+    plan = ("plan", "oss://bucket/p/", "--set", "x=1", "--detailed-exitcode")
+
+    assert bulkmeta(*plan).code == 10
+    assert apply().code == 0
+    assert bulkmeta(*plan).code == 0
+
+
+# What is on disk when an update arrives
+
+
+def test_a_full_disk_and_then_room(
+    oss: EmbeddedOSS, bulkmeta: Command, read_run: Any
+) -> None:
+    """Exit 4 before anything is sent that cannot be recorded; with room, `resume`
+    finishes, one line each."""
+    seed(oss, 200)
+    done = subprocess.run(  # noqa: S603 our own command line
+        [sys.executable, "-c", LIMITED, "apply", *CHANGE, "--concurrency", "8"],
+        env={**os.environ, **oss.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    known = {ln["key"] for p in (RUN, JOURNAL) for ln in lines_of(p) if "key" in ln}
+    assert set(sent(oss)) <= known
+    assert 0 < len(sent(oss)) < 200
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    assert len(read_run(RUN).by_key()) == 200
+    assert [meta(oss, n) for n in range(200)] == [OURS] * 200
+    assert len(sent(oss)) == 200
+
+
+def test_an_intent_is_durable_before_its_update_is_sent(
+    oss: EmbeddedOSS, apply: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever an update arrives, the synced part of the journal holds its intent."""
+    seed(oss, 100)
+    durable: dict[str, bytes] = {}
+    arrived: list[tuple[str, bool]] = []
+    sync, fire = AppendFile.sync, oss.faults.fire
+
+    def remembered(file: AppendFile) -> None:
+        size = os.fstat(file._fd).st_size
+        sync(file)
+        synced = Path(f"/proc/self/fd/{file._fd}").read_bytes()[:size]
+        durable[file.path.name.removesuffix(".new")] = synced
+
+    def watched(operation: str, key: str, **options: bool) -> Any:
+        if operation == COPY:
+            text = durable.get(JOURNAL.name, b"")
+            arrived.append((key, f'"key":"{key}"'.encode() in text))
+        return fire(operation, key, **options)
+
+    monkeypatch.setattr(AppendFile, "sync", remembered)
+    monkeypatch.setattr(oss.faults, "fire", watched)
+
+    assert apply().code == 0
+
+    assert len(arrived) == 100
+    assert all(recorded for _, recorded in arrived)

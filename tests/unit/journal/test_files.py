@@ -1,0 +1,114 @@
+"""Files that only grow: private, exclusive, locked, and loud when they cannot."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bulkmeta.errors import LockedError, OutputError, UsageError
+from bulkmeta.journal.files import create_file, cut_file, reopen_file
+from bulkmeta.journal.lines import Line, read_lines
+
+HOLD = """
+import sys
+from pathlib import Path
+from bulkmeta.journal.files import reopen_file
+file = reopen_file(Path(sys.argv[1]))
+file.lock()
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_created_for_the_owner_only(tmp_path: Path) -> None:
+    """Whatever the umask, nobody else may read the file (promise 11)."""
+    former = os.umask(0)
+    try:
+        create_file(tmp_path / "f", "file").close()
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+
+
+def test_created_only_once(tmp_path: Path) -> None:
+    """What is there is not touched."""
+    (tmp_path / "f").write_text("precious")
+    with pytest.raises(UsageError, match="exists; name another"):
+        create_file(tmp_path / "f", "file")
+    assert (tmp_path / "f").read_text() == "precious"
+
+
+def test_reopened_to_append(tmp_path: Path) -> None:
+    """A file goes on behind what a cut left of it."""
+    path = tmp_path / "f"
+    file = create_file(path, "file")
+    file.write(b"one\ntw")
+    file.close()
+    cut_file(path, 4)
+    file = reopen_file(path)
+    file.write(bytearray(b"three\n"))
+    file.sync()
+    file.close()
+    assert path.read_bytes() == b"one\nthree\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_full_disk() -> None:
+    """No room: an error that says what to do."""
+    file = reopen_file(Path("/dev/full"))
+    with pytest.raises(OutputError) as caught:
+        file.write(b"line\n")
+    file.close()
+    assert str(caught.value) == (
+        "cannot write '/dev/full': No space left on device; "
+        "make room and continue with resume"
+    )
+
+
+def test_sync_that_fails(tmp_path: Path) -> None:
+    """A system that cannot say that it is stored is not believed."""
+    file = create_file(tmp_path / "f", "file")
+    file.close()
+    with pytest.raises(OutputError, match="Bad file descriptor"):
+        file.sync()
+
+
+def test_locked_by_another_process(tmp_path: Path) -> None:
+    """A second process is refused, until the first one dies."""
+    path = tmp_path / "f"
+    file = create_file(path, "file")
+    with subprocess.Popen(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(LockedError, match="another process is working on"):
+            file.lock()
+        holder.kill()
+        holder.communicate()
+    file.lock()
+    file.close()
+
+
+def test_torn_tail_is_no_line(tmp_path: Path) -> None:
+    """Lines with their numbers and ends; what has no end was never finished."""
+    path = tmp_path / "f"
+    path.write_bytes("one\n照\n\ntor".encode())
+    assert list(read_lines(path)) == [
+        Line(1, b"one", 4),
+        Line(2, "照".encode(), 8),
+        Line(3, b"", 9),
+    ]
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    """A file that is not there is an error in the command."""
+    with pytest.raises(UsageError, match="cannot read"):
+        list(read_lines(tmp_path / "f"))

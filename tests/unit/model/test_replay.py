@@ -1,0 +1,109 @@
+"""What becomes of objects that a run file or a plan speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from bulkmeta.errors import ObjectError, SkipError
+from bulkmeta.model.metadata import Metadata, ObjectHead
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.plan import UpdatePlan
+from bulkmeta.model.replay import carry_out_planned, restore_former
+
+BEFORE = Metadata({"a": "1"}, {}, acl="private")
+AFTER = Metadata({"a": "2"}, {}, acl="private")
+OTHER = Metadata({"a": "3"}, {})
+LINE = Outcome(
+    seq=1,
+    key="k",
+    status="updated",
+    before=BEFORE,
+    after=AFTER,
+    etag="E",
+    last_modified="T",
+)
+
+
+def line(**other: Any) -> Outcome:
+    return msgspec.structs.replace(LINE, **other)
+
+
+def head(metadata: Metadata, etag: str = "E", last_modified: str = "T") -> ObjectHead:
+    shown = msgspec.structs.replace(metadata, acl=None)
+    return ObjectHead(shown, etag, last_modified, "D", 0, "Normal", None, "head")
+
+
+def update(seen: ObjectHead, wanted: Metadata) -> UpdatePlan:
+    """To `wanted`, less the ACL: it is read anew."""
+    after = msgspec.structs.replace(wanted, acl=None)
+    return UpdatePlan("k", seen.metadata, after, seen.etag, seen.last_modified)
+
+
+Replay = Callable[[Outcome, ObjectHead], UpdatePlan]
+BOTH: list[tuple[Replay, Metadata, Metadata]] = [
+    (restore_former, AFTER, BEFORE),
+    (carry_out_planned, BEFORE, AFTER),
+]
+
+
+@pytest.mark.parametrize(("replay", "here", "there"), BOTH)
+def test_as_recorded(replay: Replay, here: Metadata, there: Metadata) -> None:
+    """The object is as the record has it: it becomes the other state."""
+    assert replay(LINE, head(here)) == update(head(here), there)
+
+
+@pytest.mark.parametrize(("replay", "here", "there"), BOTH)
+def test_there_already(replay: Replay, here: Metadata, there: Metadata) -> None:
+    """Nothing is left to do, whoever did it and when."""
+    assert here != there
+    assert replay(LINE, head(there, "F", "later")).is_noop()
+
+
+@pytest.mark.parametrize(("replay", "here", "_there"), BOTH)
+@pytest.mark.parametrize(
+    ("state", "etag", "last_modified"),
+    [(OTHER, "E", "T"), (None, "F", "T"), (None, "E", "later")],
+)
+def test_changed_since(
+    replay: Replay,
+    here: Metadata,
+    _there: Metadata,
+    state: Metadata | None,
+    etag: str,
+    last_modified: str,
+) -> None:
+    """Another state, another content, or another writer's moment: left alone."""
+    with pytest.raises(ObjectError) as caught:
+        replay(LINE, head(state or here, etag, last_modified))
+    skips = replay is carry_out_planned
+    assert (caught.value.reason, isinstance(caught.value, SkipError)) == (
+        "changed_since_plan" if skips else "changed_since_run",
+        skips,
+    )
+
+
+def test_failed_update_that_landed_is_taken_back() -> None:
+    """When it landed is not known, so its date proves nothing; its content does."""
+    failed, landed = line(status="failed"), head(AFTER, last_modified="later")
+    assert restore_former(failed, landed) == update(landed, BEFORE)
+    with pytest.raises(ObjectError):
+        restore_former(failed, head(AFTER, "F"))
+
+
+def test_unknown_moment_is_no_obstacle() -> None:
+    """An update that was built upon has no date of its own."""
+    seen = head(AFTER, last_modified="later")
+    assert restore_former(line(last_modified=None), seen) == update(seen, BEFORE)
+
+
+@pytest.mark.parametrize("replay", [restore_former, carry_out_planned])
+@pytest.mark.parametrize("missing", ["before", "after"])
+def test_unrecorded(replay: Replay, missing: str) -> None:
+    """A line without both states says nothing about what to do."""
+    with pytest.raises(ObjectError) as caught:
+        replay(line(**{missing: None}), head(BEFORE))
+    assert caught.value.reason == "unrecorded"
