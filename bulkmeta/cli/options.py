@@ -278,14 +278,19 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
     job = JobSpec(
         target=parse_target(target, allow_all=values["allow_all"]),
         change=change_of(values),
-        rules=Rules(
-            acl=values["acl_policy"],
-            allow_appendable=values["allow_appendable"],
-            allow_early_rewrite=values["allow_early_rewrite"],
-            allow_new_versions=values["allow_new_versions"],
-        ),
+        rules=rules_of(values, Rules()),
     )
     return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def rules_of(values: dict[str, Any], given: Rules) -> Rules:
+    """What a job may do: what is `given`, and what the options add to it."""
+    return Rules(
+        acl="skip" if values["acl_policy"] == "skip" else given.acl,
+        allow_appendable=values["allow_appendable"] or given.allow_appendable,
+        allow_early_rewrite=values["allow_early_rewrite"] or given.allow_early_rewrite,
+        allow_new_versions=values["allow_new_versions"] or given.allow_new_versions,
+    )
 
 
 def connection_of(values: dict[str, Any]) -> Connection:

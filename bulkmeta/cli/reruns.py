@@ -94,6 +94,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError("a plan file says what changes; give it no further ones")
     job = msgspec.structs.replace(
         header.job,
+        rules=options.rules_of(values, header.job.rules),
         parent=Parent(str(plan.resolve()), header.job_hash, header.started),
         takes="replanned" if values["replan"] else "planned",
     )

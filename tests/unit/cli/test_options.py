@@ -159,3 +159,19 @@ def test_help_names_every_option() -> None:
     shown = CliRunner().invoke(command, ["--help"]).output
     missing = [p.opts[0] for p in command.params if p.opts[0] not in shown]
     assert missing == []
+
+
+def test_rules_add_to_what_is_given() -> None:
+    """Options on a plan file allow more than the plan did; none takes anything back."""
+    none = {
+        "acl_policy": "preserve",
+        "allow_appendable": False,
+        "allow_early_rewrite": False,
+        "allow_new_versions": False,
+    }
+    given = Rules(acl="skip", allow_appendable=True)
+    more = {**none, "allow_new_versions": True}
+    assert options.rules_of(none, given) == given
+    assert options.rules_of(more, given) == Rules(
+        acl="skip", allow_appendable=True, allow_new_versions=True
+    )
