@@ -60,6 +60,8 @@ def rerun(
 ) -> int:
     """Run again what failed, or put back what was changed; the exit code."""
     header = read_header(parent)
+    if command == "retry":
+        _refuse_retry(parent, header)
     job = msgspec.structs.replace(
         header.job,
         parent=Parent(str(parent.resolve()), header.job_hash, header.started),
@@ -76,6 +78,22 @@ def rerun(
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
     return carry_out(spec, run_file, progress=progress)
+
+
+def _refuse_retry(parent: Path, header: RunHeader) -> None:
+    """Retrying applies the job's change, which is not what such a run was to do."""
+    if header.command == "plan":
+        raise UsageError(f"{str(parent)!r} is a plan; nothing was tried in it")
+    if header.job.parent and header.job.takes == "former":
+        again = f"undo {header.job.parent.path}"
+    elif header.job.parent and header.job.takes != "failed":
+        again = f"apply {header.job.parent.path}"
+    else:
+        return
+    raise UsageError(
+        f"{str(parent)!r} took its objects from another file; to try again what failed "
+        f"in it, run: bulkmeta {again}"
+    )
 
 
 def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:

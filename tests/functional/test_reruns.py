@@ -342,6 +342,40 @@ def test_retry_takes_what_failed(
     assert sorted(heads) == ["p/0003", "p/0007"]
 
 
+def test_retrying_an_undo_does_not_apply_the_change_again(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """What an undo failed on is tried again by undoing, never by the old change."""
+    seed(oss, 3)
+    assert apply().code == 0
+    oss.faults.add(Fault("error", COPY, key="p/0001", status=403, code="AccessDenied"))
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl").code == 1
+    oss.faults.clear()
+    oss.log.clear()
+
+    result = bulkmeta("retry", "undo.jsonl", "--yes")
+
+    assert result.code == 2
+    assert result.err.startswith("bulkmeta: 'undo.jsonl' took its objects from")
+    assert "bulkmeta undo " in result.err
+    assert oss.log.requests() == []
+
+
+def test_retrying_a_plan_or_what_it_did_is_refused(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """A plan tried nothing; what one did is tried again by applying it."""
+    seed(oss, 3)
+    plan = ("plan", "oss://bucket/p/", "--set", "project=atlas", "--out", "plan.jsonl")
+    assert bulkmeta(*plan).code == 0
+    done = bulkmeta("apply", "plan.jsonl", "--yes", "--run-file", "done.jsonl")
+    assert done.code == 0, done.err
+
+    assert "is a plan" in bulkmeta("retry", "plan.jsonl", "--yes").err
+    result = bulkmeta("retry", "done.jsonl", "--yes")
+    assert (result.code, "bulkmeta apply " in result.err) == (2, True)
+
+
 # Undoing
 
 
