@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from bulkmeta.model.low_water import LowWater
+from bulkmeta.model.low_water import HasSeq, LowWater
 
 if TYPE_CHECKING:
     from bulkmeta.engine.pipeline import Numbered
     from bulkmeta.model.item import Item
 
 WINDOW: Final = 20_000
-
-
-class HasSeq(Protocol):
-    @property
-    def seq(self) -> int: ...
 
 
 class Window:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,16 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkmeta.journal.records import Intent, JournalHeader
+    from bulkmeta.model.low_water import HasSeq
 
 COMPACT_BYTES: Final = 64 * 1024 * 1024
 """Size from which a journal is replaced by one that holds unsettled intents only."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class HasSeq(Protocol):
-    @property
-    def seq(self) -> int: ...
 
 
 class Journal:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+
+class HasSeq(Protocol):
+    """Any result of a numbered item."""
+
+    @property
+    def seq(self) -> int: ...
+
 
 class LowWater:
     """Follows finished sequence numbers; `key` is that of the last one before the first

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from bulkmeta.model.low_water import HasSeq
 
 if TYPE_CHECKING:
     from bulkmeta.report.drain import Sink
 
 
-class Numbered(Protocol):
-    @property
-    def seq(self) -> int: ...
-
-
-N = TypeVar("N", bound=Numbered)
+N = TypeVar("N", bound=HasSeq)
 
 MOST_HELD: Final = 10_000
 """Results kept back for one that is late; beyond that they go out as they are."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
-from bulkmeta.engine.window import HasSeq, Window
+from bulkmeta.engine.window import Window
 from bulkmeta.errors import BulkmetaError
+from bulkmeta.model.low_water import HasSeq
 from bulkmeta.report.drain import Sink, drain
 from bulkmeta.report.progress import report_progress
 
