@@ -11,7 +11,7 @@ import click
 
 from bulkmeta.cli import options
 
-PLAN_SUFFIX: Final = ".jsonl"
+PLAN_SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _REPLAN = click.option(
     "--replan",
     is_flag=True,
@@ -19,11 +19,11 @@ _REPLAN = click.option(
 )
 
 
-@click.command()
+@click.command(cls=options.SelectingCommand)
 @options.TARGET
 @options.add_options(
     options.CHANGES,
-    options.SELECTION,
+    (options.ALL, *options.SELECTION),
     options.RULES,
     options.PACE,
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
@@ -45,7 +45,7 @@ def apply(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
 
-    if target.endswith(PLAN_SUFFIX):
+    if target.endswith(PLAN_SUFFIXES):
         from bulkmeta.cli.reruns import plan_spec
 
         spec = plan_spec(Path(target), values)

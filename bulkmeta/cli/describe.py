@@ -24,6 +24,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
     yield f"change    {'; '.join(job_words(spec.job))}"
+    if spec.job.select.keys:
+        yield f"select    {'; '.join(map(str, spec.job.select.keys))}"
     yield f"pace      {pace_words(spec.pace)}"
 
 
@@ -42,6 +44,9 @@ def job_words(job: JobSpec) -> Iterator[str]:
     """What becomes of the objects, in a few words."""
     if job.parent and job.takes == "former":
         yield f"put back what {job.parent.path} changed"
+        return
+    if job.parent and job.takes == "drifted":
+        yield f"put back what {job.parent.path} changed and is not as it left it"
         return
     if job.parent and job.takes in {"planned", "replanned"}:
         yield f"as planned in {job.parent.path}"

@@ -18,6 +18,9 @@ from bulkmeta.model.job import (
     RunSpec,
     parse_target,
 )
+from bulkmeta.model.selection import KeyRule, Selection
+
+_ORDER = "bulkmeta.order"
 
 Body = Callable[..., Any]
 Decorator = Callable[[Body], Body]
@@ -57,6 +60,22 @@ class Assignment(click.ParamType[Pair]):
         if not equals or not name.strip():
             self.fail(f"{value!r}: write it as {self.name}", param, ctx)
         return name.strip(), rest
+
+
+class SelectingCommand(click.Command):
+    """A command that remembers in which order its options were given."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_args(args: list[str]) -> Any:
+            options, rest, order = parse(args)
+            ctx.meta[_ORDER] = [param.name for param in order]
+            return options, rest, order
+
+        parser.parse_args = parse_args  # type: ignore[method-assign]
+        return parser
 
 
 class Sample(click.ParamType[float | int]):
@@ -134,8 +153,22 @@ CHANGES = (
     ),
 )
 
+ALL = click.option("--all", "allow_all", is_flag=True, help="Allow an empty prefix.")
+
 SELECTION = (
-    click.option("--all", "allow_all", is_flag=True, help="Allow an empty prefix."),
+    click.option(
+        "--include",
+        metavar="GLOB",
+        multiple=True,
+        help="Only keys that match (the whole key; * stands for slashes too).",
+    ),
+    click.option(
+        "--exclude",
+        metavar="GLOB",
+        multiple=True,
+        help="No keys that match. The last --include or --exclude that matches a key "
+        "decides.",
+    ),
 )
 
 RULES = (
@@ -279,8 +312,22 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
         target=parse_target(target, allow_all=values["allow_all"]),
         change=change_of(values),
         rules=rules_of(values, Rules()),
+        select=selection_of(values),
     )
     return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def selection_of(values: dict[str, Any]) -> Selection:
+    """Which keys the options admit; call it while the command is under way."""
+    given = {name: iter(values[name]) for name in ("include", "exclude")}
+    order = click.get_current_context().meta.get(_ORDER, ())
+    return Selection(
+        tuple(
+            KeyRule(next(given[name]), wanted=name == "include")
+            for name in order
+            if name in given
+        )
+    )
 
 
 def rules_of(values: dict[str, Any], given: Rules) -> Rules:

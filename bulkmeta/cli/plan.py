@@ -24,11 +24,11 @@ _DETAILED = click.option(
 )
 
 
-@click.command()
+@click.command(cls=options.SelectingCommand)
 @options.TARGET
 @options.add_options(
     options.CHANGES,
-    options.SELECTION,
+    (options.ALL, *options.SELECTION),
     options.RULES,
     options.PACE,
     (_OUT, _DETAILED, options.PROGRESS),

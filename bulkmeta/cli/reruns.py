@@ -20,6 +20,7 @@ from bulkmeta.cli.session import (
     refuse_existing,
 )
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.files import refuse_held
 from bulkmeta.journal.run_reader import read_header
 from bulkmeta.model.job import Parent, RunSpec
 from bulkmeta.report.diff import DiffPrinter
@@ -58,14 +59,20 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
 def rerun(
     parent: Path, command: Literal["retry", "undo"], values: dict[str, Any]
 ) -> int:
-    """Run again what failed, or put back what was changed; the exit code."""
+    """Run again what failed, or put back what was changed; the exit code.
+
+    Raises:
+        LockedError: the run is still under way.
+    """
     header = read_header(parent)
+    refuse_held(parent)
     if command == "retry":
         _refuse_retry(parent, header)
     job = msgspec.structs.replace(
         header.job,
         parent=Parent(str(parent.resolve()), header.job_hash, header.started),
-        takes=_TAKES[command],
+        takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
+        select=options.selection_of(values),
     )
     connection, pace = _connection(header, values), options.pace_of(values)
     progress = values["progress"] != "none"
@@ -84,7 +91,7 @@ def _refuse_retry(parent: Path, header: RunHeader) -> None:
     """Retrying applies the job's change, which is not what such a run was to do."""
     if header.command == "plan":
         raise UsageError(f"{str(parent)!r} is a plan; nothing was tried in it")
-    if header.job.parent and header.job.takes == "former":
+    if header.job.parent and header.job.takes in {"former", "drifted"}:
         again = f"undo {header.job.parent.path}"
     elif header.job.parent and header.job.takes != "failed":
         again = f"apply {header.job.parent.path}"
@@ -115,6 +122,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         rules=options.rules_of(values, header.job.rules),
         parent=Parent(str(plan.resolve()), header.job_hash, header.started),
         takes="replanned" if values["replan"] else "planned",
+        select=options.selection_of(values),
     )
     connection = _connection(header, values)
     return RunSpec(job, "apply", connection, options.pace_of(values))

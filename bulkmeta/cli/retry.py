@@ -10,10 +10,13 @@ import click
 from bulkmeta.cli import options
 
 
-@click.command()
+@click.command(cls=options.SelectingCommand)
 @options.RUN
 @options.add_options(
-    options.PACE, (options.RUN_FILE, options.PROGRESS, options.YES), options.CONNECTION
+    options.SELECTION,
+    options.PACE,
+    (options.RUN_FILE, options.PROGRESS, options.YES),
+    options.CONNECTION,
 )
 def retry(run: str, **values: Any) -> int:
     """Run a job again on the objects that failed in it, as a run of its own.

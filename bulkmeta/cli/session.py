@@ -19,6 +19,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
 from bulkmeta.runners.local import run_job
@@ -33,8 +34,10 @@ def refuse_existing(path: Path, option: str) -> None:
     """Stop before anything is sent if a file to be written cannot be a new one.
 
     Raises:
-        UsageError: it exists, its folder does not, or no file can have that name.
+        UsageError: it exists, its folder does not, no file can have that name, or it
+            is to be compressed in a way that is not at hand.
     """
+    codec_by_name(path)
     try:
         exists = path.is_symlink() or path.exists()
     except OSError as error:

@@ -22,7 +22,7 @@ from bulkmeta.model.job import parse_target
             show_default=True,
         ),
     ),
-    options.SELECTION,
+    (options.ALL,),
     options.PACE,
     options.CONNECTION,
 )

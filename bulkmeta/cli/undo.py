@@ -14,9 +14,19 @@ _DRY_RUN = click.option(
 )
 
 
-@click.command()
+_ONLY_FAILED_VERIFY = click.option(
+    "--only-failed-verify",
+    is_flag=True,
+    help="Only objects that verify would report, where nobody else has written since: "
+    "what the update itself did not leave as it should.",
+)
+
+
+@click.command(cls=options.SelectingCommand)
 @options.RUN
 @options.add_options(
+    options.SELECTION,
+    (_ONLY_FAILED_VERIFY,),
     options.PACE,
     (options.RUN_FILE, options.PROGRESS, options.YES, _DRY_RUN),
     options.CONNECTION,

@@ -14,12 +14,13 @@ except ImportError:  # not on Windows; exclusive creation still protects new fil
 
 
 class AppendFile:
-    """An open file that is appended to. What a failed write left of a line is cut off
-    again when the file is next opened for appending."""
+    """An open file that is appended to. Nothing is written behind a write that failed:
+    what that left of a line is cut off when the file is next opened for appending."""
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self._fd = fd
+        self._broken: OutputError | None = None
 
     def write(self, data: bytes | bytearray) -> None:
         """Hand everything to the operating system.
@@ -27,12 +28,15 @@ class AppendFile:
         Raises:
             OutputError: disk full, quota, or whatever else the system says.
         """
+        if self._broken:
+            raise self._broken
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise self._failure(error) from error
+            self._broken = _failure(self.path, error)
+            raise self._broken from error
 
     def sync(self) -> None:
         """Return once everything written is on stable storage.
@@ -43,7 +47,7 @@ class AppendFile:
         try:
             os.fdatasync(self._fd)
         except OSError as error:
-            raise self._failure(error) from error
+            raise _failure(self.path, error) from error
 
     def lock(self) -> None:
         """Keep other processes from appending, until this one closes the file or dies.
@@ -56,9 +60,18 @@ class AppendFile:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise LockedError(
-                f"another process is working on {str(self.path)!r}; wait for its end"
-            ) from error
+            raise _held(self.path) from error
+
+    def cut(self, size_bytes: int) -> None:
+        """Cut off what comes after the last whole line.
+
+        Raises:
+            OutputError: it cannot be cut.
+        """
+        try:
+            os.ftruncate(self._fd, size_bytes)
+        except OSError as error:
+            raise _failure(self.path, error) from error
 
     def close(self) -> None:
         os.close(self._fd)
@@ -66,12 +79,6 @@ class AppendFile:
     def renamed(self, path: Path) -> AppendFile:
         """The same open file under its new name."""
         return AppendFile(path, self._fd)
-
-    def _failure(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot write {str(self.path)!r}: {error.strerror}; "
-            "make room and continue with resume"
-        )
 
 
 def create_file(path: Path, what: str) -> AppendFile:
@@ -88,8 +95,13 @@ def create_file(path: Path, what: str) -> AppendFile:
         raise UsageError(
             f"cannot create the {what} {str(path)!r}: {error.strerror}; name another"
         ) from error
-    sync_folder(path)
-    return AppendFile(path, fd)
+    file = AppendFile(path, fd)
+    try:
+        sync_folder(path)
+    except OutputError:
+        file.close()
+        raise
+    return file
 
 
 def reopen_file(path: Path) -> AppendFile:
@@ -104,17 +116,45 @@ def reopen_file(path: Path) -> AppendFile:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from error
 
 
-def cut_file(path: Path, size_bytes: int) -> None:
-    """Cut off what comes after the last whole line."""
-    os.truncate(path, size_bytes)
+def refuse_held(path: Path) -> None:
+    """Stop if another process has the file locked.
+
+    Raises:
+        LockedError: it has.
+    """
+    if fcntl is None:
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _held(path) from error
 
 
 def sync_folder(path: Path) -> None:
-    """Make the name of a file durable, where folders can be opened at all."""
+    """Make the name of a file durable, where folders can be opened at all.
+
+    Raises:
+        OutputError: the system cannot say that it is.
+    """
     if os.name == "nt":
         return
-    fd = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _failure(path.parent, error) from error
+
+
+def _held(path: Path) -> LockedError:
+    return LockedError(f"another process is working on {str(path)!r}; wait for its end")
+
+
+def _failure(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {str(path)!r}: {error.strerror}; "
+        "make room and continue with resume"
+    )

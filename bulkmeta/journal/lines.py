@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.compression import Codec, codec_by_content, decompressed
+
+_BLANK: Final = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A whole line without its end, its number from 1, and where the next begins."""
+    """A whole line without its end, its number from 1, and where the file can be cut
+    behind it: for a compressed one, where its last whole frame ends."""
 
     number: int
     text: bytes
@@ -19,23 +25,67 @@ class Line:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The whole lines of a file; what follows the last line end was never finished.
+    """The whole lines of a file; what follows the last line end, or the last whole
+    frame of a compressed file, was never finished.
 
     Raises:
         UsageError: the file cannot be read.
     """
-    end_bytes = 0
+    codec = codec_by_content(path)
     try:
         with path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                if not text.endswith(b"\n"):
-                    return
-                end_bytes += len(text)
-                yield Line(number, text[:-1], end_bytes)
+            if codec:
+                yield from _unpacked(path, file, codec)
+            else:
+                yield from _plain(file)
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
-def refuse_line(path: Path, line: Line, why: object) -> UsageError:
+def _plain(file: BinaryIO) -> Iterator[Line]:
+    end_bytes = 0
+    for number, text in enumerate(file, 1):
+        if not text.endswith(b"\n"):
+            return
+        end_bytes += len(text)
+        yield Line(number, text[:-1], end_bytes)
+
+
+def _unpacked(path: Path, file: BinaryIO, codec: Codec) -> Iterator[Line]:
+    """In two passes, so that no line of a frame that is not whole is ever seen."""
+    whole_bytes = _whole_bytes(path, file, codec)
+    file.seek(0)
+    number, rest = 0, b""
+    for chunk in decompressed(file, codec, whole_bytes):
+        *texts, rest = (rest + chunk.data).split(b"\n")
+        for text in texts:
+            number += 1
+            yield Line(number, text, whole_bytes)
+    if rest:
+        why = "it has no end; decompress the file and use that"
+        raise refuse_line(path, number + 1, why)
+
+
+def _whole_bytes(path: Path, file: BinaryIO, codec: Codec) -> int:
+    """Where the last whole frame ends."""
+    number, whole_bytes = 1, 0
+    try:
+        for chunk in decompressed(file, codec, path.stat().st_size):
+            number += chunk.data.count(b"\n")
+            whole_bytes = chunk.whole_bytes
+    except codec.damage as error:
+        if not _ends_blank(file):
+            raise refuse_line(path, number, f"damaged: {error}") from error
+    return whole_bytes
+
+
+def _ends_blank(file: BinaryIO) -> bool:
+    """Whether the file ends in zero bytes, as a loss of power can leave it."""
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - len(_BLANK)))
+    return file.read() == _BLANK
+
+
+def refuse_line(path: Path, number: int, why: object) -> UsageError:
     """The error about a line that is not what it should be."""
-    return UsageError(f"{str(path)!r}, line {line.number}: {why}")
+    return UsageError(f"{str(path)!r}, line {number}: {why}")

@@ -33,7 +33,7 @@ def read_intents(path: Path, job_hash: str) -> Iterator[Intent]:
         try:
             record = _decoder.decode(line.text)
         except msgspec.MsgspecError as error:
-            raise refuse_line(path, line, error) from error
+            raise refuse_line(path, line.number, error) from error
         if isinstance(record, Intent):
             yield record
         elif record.job_hash != job_hash:

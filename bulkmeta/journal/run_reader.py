@@ -14,10 +14,9 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import Line, read_lines, refuse_line
 from bulkmeta.model.low_water import LowWater
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.model.run_file import SCHEMA, Resumed, RunHeader, Summary
+from bulkmeta.model.run_file import SCHEMA, Record, Resumed, RunHeader, Summary
 
 T = TypeVar("T")
-Record = RunHeader | Outcome | Resumed | Summary
 
 
 class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
@@ -29,8 +28,9 @@ class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
     reason: str | None = None
 
 
-_records: Final = msgspec.json.Decoder(Record)
-_glances: Final = msgspec.json.Decoder(RunHeader | _Seen | Resumed | Summary)
+_headers: Final = msgspec.json.Decoder(RunHeader)
+_records: Final = msgspec.json.Decoder(Outcome | Resumed | Summary)
+_glances: Final = msgspec.json.Decoder(_Seen | Resumed | Summary)
 
 
 @dataclass(slots=True)
@@ -48,12 +48,17 @@ class Progress:
     size_bytes: int = 0
 
 
-def read_run(path: Path) -> Iterator[Record]:
-    """Every whole line of a run file. A torn last line is left out.
+def read_run(path: str | Path) -> Iterator[Record]:
+    """Every whole line of a run file or plan file, compressed or not.
+
+    First comes a `RunHeader`; then an `Outcome` per object, and a `Resumed` wherever
+    the run was taken up again; at last a `Summary`, if the run came to its end. What a
+    crash left of a last line is left out. Memory does not grow with the file.
 
     Raises:
         UsageError: no run file, or a line that cannot be read (with its number).
     """
+    path = Path(path)
     header, _, lines = _opened(path)
     yield header
     for line in lines:
@@ -101,9 +106,10 @@ def _opened(path: Path) -> tuple[RunHeader, Line, Iterator[Line]]:
     first = next(lines, None)
     if first is None:
         raise UsageError(f"{str(path)!r} holds no whole line; it is no run file")
-    header = _decoded(_records, path, first)
-    if not isinstance(header, RunHeader):
-        raise UsageError(f"{str(path)!r} does not begin like a run file")
+    try:
+        header = _headers.decode(first.text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise refuse_line(path, 1, f"no run file begins so: {error}") from error
     if header.schema > SCHEMA:
         raise UsageError(
             f"{str(path)!r} was written by a newer bulkmeta ({header.version})"
@@ -115,4 +121,4 @@ def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
     try:
         return decoder.decode(line.text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise refuse_line(path, line, error) from error
+        raise refuse_line(path, line.number, error) from error

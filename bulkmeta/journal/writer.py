@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -31,12 +31,22 @@ COMPACT_BYTES: Final = 64 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
+class Outcomes(Protocol):
+    """The file that outcomes are written to."""
+
+    def write_out(self) -> None:
+        """Hand all that was taken to the operating system."""
+
+    def sync(self) -> None:
+        """Return once that is on stable storage; called in another thread."""
+
+
 class Journal:
     """Makes intents durable, in groups. Open it with `open_journal`.
 
     It always begins with `first`: the header, and what an interrupted run left in
-    doubt. `sync_outcomes` is called, in another thread, before settled intents are
-    forgotten: from then on their outcomes are the only record.
+    doubt. `outcomes` are made durable before settled intents are forgotten: from then
+    on they are the only record.
     """
 
     def __init__(
@@ -44,12 +54,12 @@ class Journal:
         file: AppendFile,
         first: bytes,
         *,
-        sync_outcomes: Callable[[], None],
+        outcomes: Outcomes,
         compact_bytes: int = COMPACT_BYTES,
     ) -> None:
         self._file = file
         self._first = first
-        self._sync_outcomes = sync_outcomes
+        self._outcomes = outcomes
         self._compact_bytes = compact_bytes
         self._size_bytes = 0
         self._unsettled: dict[int, bytes] = {}
@@ -109,6 +119,7 @@ class Journal:
         self._size_bytes += len(data)
         if self._size_bytes < self._compact_bytes:
             return lambda: self._append(data)
+        self._outcomes.write_out()
         kept = b"".join(self._unsettled.values())
         self._size_bytes = len(kept)
         return lambda: self._compact(kept)
@@ -119,7 +130,7 @@ class Journal:
 
     def _compact(self, kept: bytes) -> None:
         """Replace the journal by one without settled intents, at no moment without."""
-        self._sync_outcomes()
+        self._outcomes.sync()
         fresh = _fresh(self._file.path, self._first + kept)
         self._file.close()
         self._file = fresh
@@ -150,7 +161,7 @@ async def open_journal(
     header: JournalHeader,
     *,
     unsettled: Iterable[Intent] = (),
-    sync_outcomes: Callable[[], None],
+    outcomes: Outcomes,
 ) -> AsyncIterator[Journal]:
     """A journal whose groups are committed as long as it is open; begins with the
     `unsettled` intents of an interrupted run.
@@ -159,7 +170,7 @@ async def open_journal(
         UsageError: it cannot be created.
     """
     first = b"".join(_encode(record) + b"\n" for record in (header, *unsettled))
-    journal = Journal(_fresh(path, first), first, sync_outcomes=sync_outcomes)
+    journal = Journal(_fresh(path, first), first, outcomes=outcomes)
     try:
         async with asyncio.TaskGroup() as group:
             committer = group.create_task(journal.commit_groups())

@@ -14,11 +14,12 @@ import msgspec
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change
+from bulkmeta.model.selection import Selection
 
 SCHEME = "oss://"
 AclPolicy = Literal["preserve", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
-Takes = Literal["listing", "failed", "former", "planned", "replanned"]
+Takes = Literal["listing", "failed", "former", "drifted", "planned", "replanned"]
 SignatureVersion = Literal["v4", "v1"]
 
 
@@ -76,7 +77,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `takes` says where its objects come from and what they become: those of a listing,
     changed; a parent's `failed` ones, changed; a parent's changed ones, back to their
-    `former` state; a plan's, as `planned`, or `replanned` where they are different now.
+    `former` state, or only those that have `drifted`; a plan's, as `planned`, or
+    `replanned` where they are different now. `select` leaves some of them out.
     """
 
     target: Target
@@ -84,6 +86,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: Rules = Rules()
     parent: Parent | None = None
     takes: Takes = "listing"
+    select: Selection = Selection()
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

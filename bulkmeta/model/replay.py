@@ -26,10 +26,27 @@ def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     if head.metadata.same_state(before):
         return _to(recorded.key, head, head.metadata)
     if not (head.metadata.same_state(after) and _is_same_object(recorded, head)):
-        raise ObjectError(
-            "changed_since_run",
-            "the object is not as the run left it; it was left alone",
-        )
+        raise _changed_since_run()
+    return _to(recorded.key, head, before)
+
+
+def restore_drifted(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
+    """The update that takes back a recorded one whose result is not what was recorded,
+    though nobody wrote the object since: then the update itself made it so.
+
+    Raises:
+        SkipError: the object is as the run left it.
+        ObjectError: somebody else changed the object since.
+    """
+    before, after = _states(recorded)
+    dated = recorded.status == "updated" and recorded.last_modified is not None
+    ours = dated and _is_same_object(recorded, head)
+    if head.metadata.same_state(after) and ours:
+        raise SkipError("as_run_left_it", "the object is as the run left it")
+    if head.metadata.same_state(before):
+        return _to(recorded.key, head, head.metadata)
+    if not ours:
+        raise _changed_since_run()
     return _to(recorded.key, head, before)
 
 
@@ -47,6 +64,12 @@ def carry_out_planned(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
             "changed_since_plan", "the object is not as it was when it was planned"
         )
     return _to(recorded.key, head, after)
+
+
+def _changed_since_run() -> ObjectError:
+    return ObjectError(
+        "changed_since_run", "the object is not as the run left it; it was left alone"
+    )
 
 
 def _states(recorded: Outcome) -> tuple[Metadata, Metadata]:

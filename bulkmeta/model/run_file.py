@@ -1,10 +1,13 @@
-"""The lines around the outcomes in a run file: what ran, and how it ended."""
+"""What lines a run file has: what ran, what became of each object, how it ended."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
 from bulkmeta.model.job import Command, JobSpec
+from bulkmeta.model.outcome import Outcome
 
 SCHEMA = 1
 
@@ -48,3 +51,16 @@ class Summary(
     requests: dict[str, int]
     elapsed_s: float
     finished: str
+
+
+Record = RunHeader | Outcome | Resumed | Summary
+"""A line of a run file."""
+
+
+def run_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a line of a run file or plan file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of a bulkmeta run file, schema {SCHEMA}",
+        **msgspec.json.schema(Record),
+    }

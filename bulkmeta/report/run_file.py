@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from bulkmeta.errors import BulkmetaError, LockedError
-from bulkmeta.journal.files import AppendFile, create_file, cut_file, reopen_file
+from bulkmeta.errors import BulkmetaError, LockedError, OutputError
+from bulkmeta.journal.compression import Codec, codec_by_content, codec_by_name
+from bulkmeta.journal.files import AppendFile, create_file, reopen_file
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
@@ -18,30 +20,47 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
+FRAME_BYTES: Final = 256 * 1024
+FRAME_S: Final = 1.0
+"""How much, and how long, a compressed file holds back to fill a frame. Whatever is
+lost with it in a crash, an intent in the journal still speaks for."""
+
+
 class RunFile:
     """Writes outcomes as they come, whole lines only, and holds the run's lock.
 
     Its methods raise `OutputError` if a line cannot be written (disk full, for one).
     """
 
-    def __init__(self, file: AppendFile, first: RunHeader | Resumed) -> None:
+    def __init__(
+        self, file: AppendFile, first: RunHeader | Resumed, codec: Codec | None
+    ) -> None:
         self._file = file
+        self._codec = codec
         self._buffer = bytearray()
+        self._written_s = 0.0
         try:
             file.lock()
-            self._write(first)
-            self.flush()
+            self._add(first)
+            self.write_out()
         except BulkmetaError:
             file.close()
             raise
 
     def emit(self, result: Outcome) -> None:
-        self._write(result)
+        self._add(result)
 
     def flush(self) -> None:
+        """Hand all lines to the operating system, if they fill a frame or are plain."""
+        if self._codec is None or self._fills_frame():
+            self.write_out()
+
+    def write_out(self) -> None:
         """Hand all lines to the operating system."""
         data, self._buffer = self._buffer, bytearray()
-        self._file.write(data)
+        if data:
+            self._file.write(self._codec.compress(data) if self._codec else data)
+        self._written_s = time.monotonic()
 
     def sync(self) -> None:
         """Return once all lines handed over are on stable storage; thread-safe."""
@@ -49,13 +68,17 @@ class RunFile:
 
     def finish(self, summary: Summary) -> None:
         """Write the last line, which says that the run came to its end."""
-        self._write(summary)
-        self.flush()
+        self._add(summary)
+        self.write_out()
         self.sync()
 
-    def _write(self, line: RunHeader | Resumed | Outcome | Summary) -> None:
+    def _add(self, line: RunHeader | Resumed | Outcome | Summary) -> None:
         self._buffer += _encode(line)
         self._buffer += b"\n"
+
+    def _fills_frame(self) -> bool:
+        held_s = time.monotonic() - self._written_s
+        return len(self._buffer) >= FRAME_BYTES or held_s >= FRAME_S
 
     def __enter__(self) -> RunFile:
         return self
@@ -66,16 +89,24 @@ class RunFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        try:
+            self.write_out()
+        except OutputError:
+            if error is None:
+                raise
+        finally:
+            self._file.close()
 
 
 def create_run_file(path: Path, header: RunHeader) -> RunFile:
-    """A run file that did not exist before, readable by its owner only.
+    """A run file that did not exist before, readable by its owner only; compressed if
+    its name ends so.
 
     Raises:
         UsageError: it exists, or cannot be created.
     """
-    return RunFile(create_file(path, "run file"), header)
+    codec = codec_by_name(path)
+    return RunFile(create_file(path, "run file"), header, codec)
 
 
 def continue_run_file(
@@ -86,13 +117,14 @@ def continue_run_file(
     Raises:
         LockedError: another process is writing it, or was when it was read.
     """
+    codec = codec_by_content(path)
     file = reopen_file(path)
     try:
         file.lock()
         if path.stat().st_size != found_bytes:
             raise LockedError(f"{str(path)!r} was just being written; try again")
+        file.cut(keep_bytes)
     except BulkmetaError:
         file.close()
         raise
-    cut_file(path, keep_bytes)
-    return RunFile(file, resumed)
+    return RunFile(file, resumed, codec)

@@ -98,6 +98,6 @@ async def _ledger(
             journal_path(path),
             journal_header,
             unsettled=[intent_of(0, plan) for plan in doubts.values()],
-            sync_outcomes=run_file.sync,
+            outcomes=run_file,
         ) as journal:
             yield Ledger(run_file, journal, path)

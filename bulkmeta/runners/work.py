@@ -12,8 +12,9 @@ from bulkmeta.errors import ObjectError, SkipError, UsageError
 from bulkmeta.journal.run_reader import read_header, read_run
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan, plan_update
-from bulkmeta.model.replay import carry_out_planned, restore_former
+from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 from bulkmeta.runners.restart import examine_run
+from bulkmeta.sources.filters import admitted
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.replay import (
     has_failed,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _WANTED: Final = {
     "failed": has_failed,
     "former": may_have_changed,
+    "drifted": may_have_changed,
     "planned": is_planned,
     "replanned": is_planned,
 }
@@ -49,7 +51,7 @@ def source_of(job: JobSpec, bucket: Bucket, start: Start) -> AsyncIterator[Item]
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
     return take_up(
-        source,
+        admitted(source, job.select),
         done=start.done,
         doubts=start.doubts,
         in_key_order=job.parent is None,
@@ -65,6 +67,9 @@ def decision_of(job: JobSpec) -> Decide:
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
         return restore_former(_recorded(item), head)
 
+    def drifted(item: Item, head: ObjectHead) -> UpdatePlan:
+        return restore_drifted(_recorded(item), head)
+
     def planned(item: Item, head: ObjectHead) -> UpdatePlan:
         return carry_out_planned(_recorded(item), head)
 
@@ -78,6 +83,7 @@ def decision_of(job: JobSpec) -> Decide:
         "listing": changed,
         "failed": changed,
         "former": former,
+        "drifted": drifted,
         "planned": planned,
         "replanned": replanned,
     }[job.takes]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkmeta.errors import UsageError
 from bulkmeta.journal.run_reader import read_run
 from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome
@@ -29,13 +30,15 @@ async def replay_run(
     as lines of failed updates, behind the others.
 
     Raises:
-        UsageError: a line cannot be read.
+        UsageError: a line cannot be read, or there is none of key `after`.
     """
     passed = after is None
     for outcome in _outcomes(path, doubts):
         if passed and wanted(outcome):
             yield Item(outcome.key, recorded=outcome)
         passed = passed or outcome.key == after
+    if not passed:
+        raise UsageError(f"{str(path)!r} has no line of {after!r}; it was altered")
 
 
 def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:

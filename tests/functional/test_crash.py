@@ -7,14 +7,17 @@ full one.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,7 @@ from bulkmeta.emulator.server import EmbeddedOSS
 if TYPE_CHECKING:
     from bulkmeta.emulator.stored import StoredObject
 
+ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 OBJECTS = 300
 LONGEST_LIFE_S = 1.2
 JOB = ("--set", "project=atlas", "--rename", "owner=team", "--header", "expires=never")
@@ -110,19 +114,21 @@ def _varied(number: int) -> dict[str, Any]:
     }
 
 
-def test_crashes(machine: Machine, crashes: int) -> None:
+@pytest.mark.parametrize("form", ["", ".gz", ".zst"])
+def test_crashes(machine: Machine, crashes: int, form: str) -> None:
     """Killed again and again, and resumed: each key has one outcome, the bucket is as
     after an undisturbed run, former states are on record, and undo brings them back."""
     done = rounds = 0
-    while done < crashes:
-        done += _round(machine, rounds, crashes - done)
+    share = math.ceil(crashes / 3)
+    while done < share:
+        done += _round(machine, f"{rounds}.jsonl{form}", share - done)
         rounds += 1
 
 
-def _round(machine: Machine, number: int, crashes: int) -> int:
+def _round(machine: Machine, name: str, crashes: int) -> int:
     """One run with as many crashes as it meets, and its undo with some; how many."""
     before = machine.state()
-    run_file, undo_file = f"run-{number}.jsonl", f"undo-{number}.jsonl"
+    run_file, undo_file = f"run-{name}", f"undo-{name}"
     met = _crash_until_done(
         machine, run_file, crashes, "apply", "oss://bucket/p/", *JOB, "--yes",
         "--run-file", run_file,
@@ -196,11 +202,29 @@ def _outcomes(path: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text() if path.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    lines = [json.loads(line) for line in whole.split("\n")[:-1]]
+    lines = [json.loads(line) for line in _content(path).split(b"\n")[:-1]]
     return [line for line in lines if "key" in line]
 
 
 def _has_header(path: Path) -> bool:
-    return path.exists() and b"\n" in path.read_bytes()
+    return b"\n" in _content(path)
+
+
+def _content(path: Path) -> bytes:
+    """What stands in a file; of a compressed one, in its whole frames."""
+    data = path.read_bytes() if path.exists() else b""
+    decoder_of = {".gz": lambda: zlib.decompressobj(31), ".zst": _zstd_decoder}
+    if path.suffix not in decoder_of:
+        return data
+    content = b""
+    while data:
+        decoder = decoder_of[path.suffix]()
+        frame = decoder.decompress(data)
+        if not decoder.eof:
+            break
+        content, data = content + frame, decoder.unused_data
+    return content
+
+
+def _zstd_decoder() -> Any:
+    return import_module(ZSTD).ZstdDecompressor()

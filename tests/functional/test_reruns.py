@@ -11,10 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import msgspec
 import pytest
 
 from bulkmeta.emulator.dataset import varied_objects
@@ -22,6 +25,8 @@ from bulkmeta.emulator.faults import Fault
 from bulkmeta.emulator.options import EmulatorOptions
 from bulkmeta.emulator.server import EmbeddedOSS
 from bulkmeta.journal.files import AppendFile
+from bulkmeta.journal.run_reader import read_run as read_records
+from bulkmeta.model.outcome import Outcome
 
 HEAD, COPY = "HeadObject", "CopyObject"
 LONG_AGO_S = 1_700_000_000
@@ -650,3 +655,148 @@ def test_an_intent_is_durable_before_its_update_is_sent(
 
     assert len(arrived) == 100
     assert all(recorded for _, recorded in arrived)
+
+
+# Selections, compressed files
+
+
+def test_undo_of_a_selection(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """Only the keys that are wanted go back; the order of the two options counts."""
+    seed(oss, 12)
+    assert apply().code == 0
+    age(oss)
+    undo = ("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    result = bulkmeta(*undo, "--exclude", "*1", "--include", "p/0001")
+
+    assert result.code == 0, result.err
+    assert "select    exclude *1; include p/0001" in result.err
+    assert set(read_run("undo.jsonl").by_key()) == {
+        f"p/{n:04}" for n in range(12) if n != 11
+    }
+    assert [n for n in range(12) if meta(oss, n) == OURS] == [11]
+
+
+def test_undo_of_what_fails_verification(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """What the service did not do as asked goes back; what others wrote stays theirs,
+    and what is as it should be is left alone."""
+    seed(oss, 3)
+    assert apply().code == 0
+    run_line = read_run(RUN).by_key()["p/0000"]
+    ours_s = parsedate_to_datetime(run_line["last_modified"]).timestamp()
+    age(oss)
+    write_as_other(oss, 0, meta={"x": "1"}, last_modified=ours_s)
+    write_as_other(oss, 1)
+
+    result = bulkmeta(
+        "undo", "run.jsonl", "--only-failed-verify", "--yes", "--run-file", "u.jsonl"
+    )
+
+    assert result.code == 1, result.err
+    ends = {
+        k: (v["status"], v["reason"]) for k, v in read_run("u.jsonl").by_key().items()
+    }
+    assert ends == {
+        "p/0000": ("updated", None),
+        "p/0001": ("failed", "changed_since_run"),
+        "p/0002": ("skipped", "as_run_left_it"),
+    }
+    assert [meta(oss, n) for n in range(3)] == [OLD, THEIRS, OURS]
+
+
+@pytest.mark.parametrize("command", ["undo", "retry"])
+def test_a_run_under_way_is_not_replayed(
+    cut: Any, bulkmeta: Command, command: str
+) -> None:
+    """Exit code 5: its lines are still to come."""
+    cut(3)
+    with RUN.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        assert_refused(bulkmeta(command, "run.jsonl", "--yes"), 5, "another process")
+
+
+@pytest.mark.parametrize("form", ["gz", "zst"])
+def test_compressed_files_all_the_way(
+    oss: EmbeddedOSS, bulkmeta: Command, form: str
+) -> None:
+    """Plan, apply, verify and undo through compressed files; the lines are those of
+    the published schema."""
+    seed(oss, 50)
+    names = [f"{name}.jsonl.{form}" for name in ("plan", "run", "undo")]
+    plan, run, undo = names
+
+    for code, *command in (
+        (0, "plan", "oss://bucket/p/", "--set", "x=1", "--out", plan),
+        (0, "apply", plan, "--yes", "--run-file", run),
+        (0, "verify", run),
+        (0, "undo", run, "--yes", "--run-file", undo),
+        (1, "verify", run),
+    ):
+        result = bulkmeta(*command)
+        assert result.code == code, result.err
+        age(oss)
+
+    assert [meta(oss, n) for n in range(50)] == [OLD] * 50
+    schema = json.loads(bulkmeta("schema", "run").out)
+    for name in names:
+        assert Path(name).read_bytes()[:2] in {b"\x1f\x8b", b"\x28\xb5"}
+        for record in read_records(name):
+            jsonschema.validate(json.loads(msgspec.json.encode(record)), schema)
+        assert not Path(f"{name}.journal").exists()
+
+
+def test_a_torn_frame_is_cut_off(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compressed run that was killed in the middle of a frame goes on, each key with
+    one line; what the frame held comes from the journal."""
+    monkeypatch.setattr("bulkmeta.report.run_file.FRAME_BYTES", 2_000)
+    seed(oss, 30)
+    name = "run.jsonl.gz"
+    oss.faults.add(Fault("error", COPY, skip=20, status=403, code="InvalidAccessKeyId"))
+    started = bulkmeta(
+        "apply", "oss://bucket/p/", "--set", "x=1", "--yes", "--run-file", name,
+        "--concurrency", "1",
+    )  # fmt: skip
+    assert started.code == 4
+    oss.faults.clear()
+    whole = Path(name).read_bytes()
+    Path(name).write_bytes(whole[:-7])
+
+    assert bulkmeta("resume", name).code == 0
+
+    lines = [r for r in read_records(name) if isinstance(r, Outcome)]
+    assert sorted(ln.key for ln in lines) == [f"p/{n:04}" for n in range(30)]
+    assert all(ln.before and ln.before.meta == OLD for ln in lines)
+    assert len(sent(oss)) == 31
+
+
+def test_a_full_disk_with_a_compressed_file(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Nothing is written behind what did not fit; with room, `resume` finishes."""
+    seed(oss, 200)
+    limited = LIMITED.replace("20_000", "24_000")
+    done = subprocess.run(  # noqa: S603 our own command line
+        [sys.executable, "-c", limited, "apply", *CHANGE[:-1], "run.jsonl.gz"],
+        env={**os.environ, **oss.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+
+    result = bulkmeta("resume", "run.jsonl.gz")
+
+    assert result.code == 0, result.err
+    lines = [r for r in read_records("run.jsonl.gz") if isinstance(r, Outcome)]
+    assert sorted(ln.key for ln in lines) == [f"p/{n:04}" for n in range(200)]
+    assert all(ln.before and ln.before.meta == OLD for ln in lines)
+    assert len(sent(oss)) == 200

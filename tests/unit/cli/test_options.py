@@ -20,11 +20,11 @@ def parse(*args: str) -> RunSpec:
     """
     made: list[RunSpec] = []
 
-    @click.command()
+    @click.command(cls=options.SelectingCommand)
     @options.TARGET
     @options.add_options(
         options.CHANGES,
-        options.SELECTION,
+        (options.ALL, *options.SELECTION),
         options.RULES,
         options.PACE,
         options.CONNECTION,
@@ -138,21 +138,34 @@ def test_no_change() -> None:
 def test_options_in_the_order_given() -> None:
     """Help shows options as they are listed in the groups."""
 
-    @click.command()
+    @click.command(cls=options.SelectingCommand)
     @options.add_options(options.CHANGES, options.SELECTION)
     def command(**_values: object) -> None: ...
 
     names = [parameter.opts[0] for parameter in command.params]
     assert names == [
         *("--set", "--default", "--unset", "--rename", "--header", "--unset-header"),
-        *("--replace", "--all"),
+        *("--replace", "--include", "--exclude"),
+    ]
+
+
+def test_selection_keeps_the_order_given() -> None:
+    """The two options are one list, also with equal signs and other options between."""
+    spec = parse(
+        *("oss://bucket/p", "--exclude=*", "--set", "include=1", "--include", "*.jpg"),
+        *("--exclude", "*/--include/*"),
+    )
+    assert list(map(str, spec.job.select.keys)) == [
+        "exclude *",
+        "include *.jpg",
+        "exclude */--include/*",
     ]
 
 
 def test_help_names_every_option() -> None:
     """An option without a line of help would be one nobody finds."""
 
-    @click.command()
+    @click.command(cls=options.SelectingCommand)
     @options.add_options(options.CHANGES, options.RULES, options.PACE)
     def command(**_values: object) -> None: ...
 

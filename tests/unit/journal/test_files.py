@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
-from bulkmeta.journal.files import create_file, cut_file, reopen_file
+from bulkmeta.journal.files import create_file, reopen_file
 from bulkmeta.journal.lines import Line, read_lines
 
 HOLD = """
@@ -49,8 +49,8 @@ def test_reopened_to_append(tmp_path: Path) -> None:
     file = create_file(path, "file")
     file.write(b"one\ntw")
     file.close()
-    cut_file(path, 4)
     file = reopen_file(path)
+    file.cut(4)
     file.write(bytearray(b"three\n"))
     file.sync()
     file.close()

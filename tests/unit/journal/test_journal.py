@@ -80,6 +80,22 @@ def folder(path: Path) -> dict[str, int]:
     }
 
 
+class Outcomes:
+    """A run file that tells when it is made durable; what it holds back is handed over
+    before that."""
+
+    def __init__(self, synced: Callable[[], None] = lambda: None) -> None:
+        self._synced = synced
+        self._handed_over = False
+
+    def write_out(self) -> None:
+        self._handed_over = True
+
+    def sync(self) -> None:
+        assert self._handed_over
+        self._synced()
+
+
 async def reached(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(HANG_S):
         while not done():  # noqa: ASYNC110 no event tells of another thread
@@ -89,7 +105,7 @@ async def reached(done: Callable[[], bool]) -> None:
 async def test_many_intents_few_syncs(path: Path, syncs: Syncs) -> None:
     """What gathers during one sync is made durable by the next; none returns before
     its own."""
-    async with open_journal(path, HEADER, sync_outcomes=lambda: None) as journal:
+    async with open_journal(path, HEADER, outcomes=Outcomes()) as journal:
         syncs.go.clear()
         first = asyncio.create_task(journal.record_intent(intent(1)))
         await reached(lambda: syncs.count == 2)
@@ -109,7 +125,7 @@ async def test_intent_of_the_next_group_waits_for_its_own_sync(
     path: Path, syncs: Syncs
 ) -> None:
     """The sync under way may have missed what came after it began."""
-    async with open_journal(path, HEADER, sync_outcomes=lambda: None) as journal:
+    async with open_journal(path, HEADER, outcomes=Outcomes()) as journal:
         syncs.one_by_one = threading.Semaphore(0)
         first = asyncio.create_task(journal.record_intent(intent(1)))
         await reached(lambda: syncs.count == 2)
@@ -125,7 +141,7 @@ async def test_intent_of_the_next_group_waits_for_its_own_sync(
 
 async def test_failing_sync_reaches_everyone(path: Path, syncs: Syncs) -> None:
     """Those of the group, those gathered meanwhile, and whoever comes later."""
-    async with open_journal(path, HEADER, sync_outcomes=lambda: None) as journal:
+    async with open_journal(path, HEADER, outcomes=Outcomes()) as journal:
         syncs.go.clear()
         syncs.error = OutputError("disk full")
         tasks = [asyncio.create_task(journal.record_intent(intent(1)))]
@@ -145,12 +161,12 @@ async def test_failing_sync_reaches_everyone(path: Path, syncs: Syncs) -> None:
 async def fill(
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    sync_outcomes: Callable[[], None] = lambda: None,
+    synced: Callable[[], None] = lambda: None,
 ) -> None:
     """Settle intents 1 to 3, and compact when 4 is recorded; 9 was there before."""
     monkeypatch.setattr(Journal.__init__, "__kwdefaults__", {"compact_bytes": 600})
     async with open_journal(
-        path, HEADER, unsettled=[intent_of(0, plan("k9"))], sync_outcomes=sync_outcomes
+        path, HEADER, unsettled=[intent_of(0, plan("k9"))], outcomes=Outcomes(synced)
     ) as journal:
         for seq in (1, 2, 3):
             await journal.record_intent(intent(seq))
@@ -207,9 +223,7 @@ async def test_new_journal_replaces_the_old_one(path: Path) -> None:
     write(path, HEADER, intent(1))
     write(path.with_name(path.name + ".new"), tail=b"left by a crash")
     doubted = intent_of(0, plan("k9"))
-    async with open_journal(
-        path, HEADER, unsettled=[doubted], sync_outcomes=lambda: None
-    ):
+    async with open_journal(path, HEADER, unsettled=[doubted], outcomes=Outcomes()):
         assert list(read_intents(path, "hash")) == [doubted]
     assert folder(path) == {path.name: 0o600}
 

@@ -12,7 +12,7 @@ from bulkmeta.errors import ObjectError, SkipError
 from bulkmeta.model.metadata import Metadata, ObjectHead
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
-from bulkmeta.model.replay import carry_out_planned, restore_former
+from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 
 BEFORE = Metadata({"a": "1"}, {}, acl="private")
 AFTER = Metadata({"a": "2"}, {}, acl="private")
@@ -107,3 +107,39 @@ def test_unrecorded(replay: Replay, missing: str) -> None:
     with pytest.raises(ObjectError) as caught:
         replay(line(**{missing: None}), head(BEFORE))
     assert caught.value.reason == "unrecorded"
+
+
+# Only what the update itself did not leave as it should
+
+
+def test_lossy_update_is_taken_back() -> None:
+    """Nobody wrote since, and still it is not as recorded: back to the former state."""
+    assert restore_drifted(LINE, head(OTHER)) == update(head(OTHER), BEFORE)
+
+
+def test_as_the_run_left_it() -> None:
+    """There is nothing wrong with it."""
+    with pytest.raises(SkipError) as caught:
+        restore_drifted(LINE, head(AFTER))
+    assert caught.value.reason == "as_run_left_it"
+
+
+def test_former_state_is_there_again() -> None:
+    """Whoever brought it back, nothing is left to do."""
+    assert restore_drifted(LINE, head(BEFORE, last_modified="U")).is_noop()
+
+
+@pytest.mark.parametrize("other", [{"etag": "F"}, {"last_modified": "U"}])
+@pytest.mark.parametrize("state", [OTHER, AFTER])
+def test_somebody_wrote_since(state: Metadata, other: dict[str, str]) -> None:
+    """Then it is theirs, and is left alone."""
+    with pytest.raises(ObjectError) as caught:
+        restore_drifted(LINE, head(state, **other))
+    assert caught.value.reason == "changed_since_run"
+
+
+@pytest.mark.parametrize("other", [{"last_modified": None}, {"status": "failed"}])
+def test_moment_of_the_update_is_not_known(other: dict[str, Any]) -> None:
+    """Without it nobody can say that no one else wrote."""
+    with pytest.raises(ObjectError):
+        restore_drifted(line(**other), head(OTHER))
