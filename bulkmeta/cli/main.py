@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import signal
 import sys
 from importlib import import_module
@@ -80,12 +81,21 @@ def bulkmeta() -> None:
 
 def main() -> None:
     """Run the command line; exits with one of the documented codes."""
+    _hold_standard_streams()
     for number in SIGNALS:  # until a run handles them in its own way
         signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
+
+
+def _hold_standard_streams() -> None:
+    """Let no file be opened in the place of a standard stream that is closed: a stray
+    word to stderr would end up in the run file."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
 
 
 def run(args: list[str] | None = None) -> int:

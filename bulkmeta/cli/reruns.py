@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -11,6 +10,7 @@ import msgspec
 from bulkmeta.cli import options
 from bulkmeta.cli.apply import default_run_file
 from bulkmeta.cli.describe import end_lines
+from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.cli.session import (
     agree,
@@ -51,7 +51,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
     progress = tell if values["progress"] != "none" else None
-    end = asyncio.run(resume_job(spec, run_file, found, progress=progress))
+    end = run_loop(resume_job(spec, run_file, found, progress=progress))
     print_summary(end_lines(end))
     return exit_code(end)
 
@@ -134,7 +134,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     spec = RunSpec(
         header.job, "plan", _connection(header, values), options.pace_of(values)
     )
-    end = asyncio.run(
+    end = run_loop(
         verify_objects(
             spec,
             run_file,

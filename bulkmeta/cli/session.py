@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from bulkmeta.cli.describe import (
     order_lines,
     warning_lines,
 )
+from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
@@ -61,7 +61,7 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
     for line in order_lines(spec):
         tell(line)
-    findings = asyncio.run(inspect_bucket(spec, sample=not yes, patient=yes))
+    findings = run_loop(inspect_bucket(spec, sample=not yes, patient=yes))
     refuse_unwanted(spec.job, findings)
     for line in (*warning_lines(findings), *estimate_lines(spec, findings)):
         tell(line)
@@ -73,7 +73,7 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
 def carry_out(spec: RunSpec, run_file: Path, *, progress: bool) -> int:
     """Run it, and tell how it ended; the exit code."""
     tell(f"run file  {run_file}")
-    end = asyncio.run(
+    end = run_loop(
         run_job(spec, run_file=run_file, progress=tell if progress else None)
     )
     print_summary(end_lines(end))
@@ -87,11 +87,11 @@ def preview(
     pending changes from none."""
     for line in order_lines(spec):
         tell(line)
-    findings = asyncio.run(inspect_bucket(spec, sample=False, patient=True))
+    findings = run_loop(inspect_bucket(spec, sample=False, patient=True))
     for line in warning_lines(findings):
         tell(line)
     printer = InOrder(DiffPrinter(print_result))
-    end = asyncio.run(
+    end = run_loop(
         run_job(
             spec,
             run_file=out,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
+from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.report.order import InOrder
@@ -33,7 +33,7 @@ def print_objects(
     ordered = InOrder(printer)
     if form == "csv":
         write(csv_header())
-    interrupted = asyncio.run(view_objects(target, connection, pace, ordered))
+    interrupted = run_loop(view_objects(target, connection, pace, ordered))
     ordered.finish()
     if interrupted:
         tell("bulkmeta: interrupted")

@@ -64,7 +64,7 @@ class Journal:
         self._size_bytes = 0
         self._unsettled: dict[int, bytes] = {}
         self._gathered = bytearray()
-        self._group: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._broken: OutputError | None = None
 
@@ -79,10 +79,10 @@ class Journal:
         line = _encode(intent) + b"\n"
         self._unsettled[intent.seq] = line
         self._gathered += line
-        if self._group is None:
-            self._group = asyncio.get_running_loop().create_future()
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
         self._wake.set()
-        await asyncio.shield(self._group)
+        await written
 
     def emit(self, result: HasSeq) -> None:
         """The object has its outcome in the run file. So the journal is a sink, behind
@@ -99,18 +99,19 @@ class Journal:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                group, self._group = self._group, None
+                group, self._waiting = self._waiting, []
                 data, self._gathered = self._gathered, bytearray()
-                if group is None:
-                    continue
                 try:
                     await loop.run_in_executor(thread, self._job(data))
                 except Exception as error:  # noqa: BLE001 whatever it is, workers wait
                     self._broken = self._broken or OutputError(str(error))
-                    group.set_exception(self._broken)
-                    group.exception()  # seen, even if nobody waits any more
-                else:
-                    group.set_result(None)
+                for written in group:
+                    if written.done():  # cancelled: whoever waited has gone
+                        continue
+                    if self._broken:
+                        written.set_exception(self._broken)
+                    else:
+                        written.set_result(None)
 
     def _job(self, data: bytearray) -> Callable[[], None]:
         """What to do in the other thread to make `data` durable."""

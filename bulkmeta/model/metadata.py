@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -95,6 +96,7 @@ class ObjectHead(msgspec.Struct, frozen=True):
         return parse_http_date(self.last_modified)
 
 
+@lru_cache(maxsize=4096)
 def parse_http_date(text: str) -> datetime:
     """An RFC 1123 date as an aware datetime.
 

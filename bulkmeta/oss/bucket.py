@@ -126,9 +126,7 @@ class Bucket:
             "CopyObject", "PUT", plan.key, headers=wire.replace_headers(self.name, plan)
         )
         try:
-            answer: Response = await self._retry.retrying(effort)(
-                self._write_once, request
-            )
+            answer = await self._write(request, effort)
         except ServiceError as error:
             effort.request_id = error.detail.request_id
             raise self._fatal_or(error) from error
@@ -150,7 +148,12 @@ class Bucket:
         """Send a request that may be repeated freely, and read its answer."""
         effort = effort or Effort()
         try:
-            return await self._retry.retrying(effort)(self._read_once, request, parse)
+            try:
+                return await self._read_once(request, parse)
+            except ObjectError as error:
+                again = self._retry.after(error, effort)
+                repeated: T = await again(self._read_once, request, parse)
+                return repeated
         except ServiceError as error:
             effort.request_id = error.detail.request_id
             raise self._fatal_or(error) from error
@@ -163,6 +166,14 @@ class Bucket:
             raise TransportError(
                 "truncated", f"the answer is unreadable: {error}", sent=True
             ) from error
+
+    async def _write(self, request: Request, effort: Effort) -> Response:
+        try:
+            return await self._write_once(request)
+        except ObjectError as error:
+            again = self._retry.after(error, effort)
+            answer: Response = await again(self._write_once, request)
+            return answer
 
     async def _write_once(self, request: Request) -> Response:
         try:

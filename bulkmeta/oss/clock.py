@@ -21,9 +21,16 @@ class ServiceClock:
     def __init__(self, now_s: Callable[[], float] = time.time) -> None:
         self._now_s = now_s
         self.offset = timedelta()
+        self._second = 0
+        self._now = datetime.fromtimestamp(0, UTC)
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._now_s(), UTC) + self.offset
+        """The present second; one and the same object as long as that lasts."""
+        second = int(self._now_s())
+        if second != self._second:
+            self._second = second
+            self._now = datetime.fromtimestamp(second, UTC) + self.offset
+        return self._now
 
     def correct(self, service_date: str | None, *, signed_with: timedelta) -> bool:
         """Take the service's time over; False if that would not help a refused request.
@@ -41,4 +48,5 @@ class ServiceClock:
         if abs(offset - signed_with) < _WORTH_CORRECTING:
             return False
         self.offset = offset
+        self._second = 0
         return True

@@ -60,10 +60,12 @@ async def open_bucket(
     provider.get_credentials()
     signer = make_signer(provider, connection.sign_version)
     clock = ServiceClock()
-    async with open_session(answer_timeout_s=answer_timeout_s) as session:
+    async with open_session() as session:
         yield Bucket(
             endpoint,
-            Transport(session, endpoint, signer, clock),
+            Transport(
+                session, endpoint, signer, clock, answer_timeout_s=answer_timeout_s
+            ),
             clock=clock,
             limiter=RateLimiter(rate),
             retry=retry,

@@ -1,4 +1,4 @@
-"""Where credentials come from: the environment, read anew for every request.
+"""Where credentials come from: the environment, read anew every second.
 
 Order: `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, `OSS_SESSION_TOKEN`, then the
 `ALIBABA_CLOUD_*` names. What is returned is an oss2 credentials provider.
@@ -6,7 +6,9 @@ Order: `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, `OSS_SESSION_TOKEN`, then t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from oss2.credentials import Credentials, CredentialsProvider
 
@@ -14,9 +16,10 @@ from bulkmeta.errors import RunFatalError
 from bulkmeta.model.limits import value_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_SOURCES = (
+_FRESH_S: Final = 1.0
+_SOURCES: Final = (
     ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
     (
         "ALIBABA_CLOUD_ACCESS_KEY_ID",
@@ -29,15 +32,30 @@ _SOURCES = (
 class EnvironmentProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is untyped
     """An oss2 credentials provider over environment variables."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._environment = environment
+        self._now_s = now_s
+        self._read_s = -math.inf
+        self._credentials: Any = None
 
     def get_credentials(self) -> Any:
-        """The first complete pair of key and secret.
+        """The first complete pair of key and secret, at most a second old.
 
         Raises:
             RunFatalError: there is none, half of one, or one that no header can hold.
         """
+        now_s = self._now_s()
+        if now_s - self._read_s >= _FRESH_S:
+            self._credentials = self._read()
+            self._read_s = now_s
+        return self._credentials
+
+    def _read(self) -> Any:
         for id_name, secret_name, token_name in _SOURCES:
             key_id, secret = self._value(id_name), self._value(secret_name)
             if key_id and secret:

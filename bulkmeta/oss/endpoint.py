@@ -32,16 +32,20 @@ class Endpoint(msgspec.Struct, frozen=True):
     region: str
     path_style: bool
 
+    def path(self, key: str) -> str:
+        """The path of a request, percent-encoded; nothing may re-encode it."""
+        return f"/{self.bucket}/{quote(key)}" if self.path_style else f"/{quote(key)}"
+
     def url(self, key: str, params: Mapping[str, str]) -> str:
         """The exact URL of a request, percent-encoded; nothing may re-encode it."""
-        path = f"/{self.bucket}/{quote(key)}" if self.path_style else f"/{quote(key)}"
         query = "&".join(
             f"{quote(name, safe='')}={quote(value, safe='')}"
             if value
             else quote(name, safe="")
             for name, value in params.items()
         )
-        return f"{self.base}{path}?{query}" if query else f"{self.base}{path}"
+        url = f"{self.base}{self.path(key)}"
+        return f"{url}?{query}" if query else url
 
 
 def resolve_endpoint(

@@ -10,11 +10,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from bulkmeta.errors import ServiceError, TransportError, Verdict
+from bulkmeta.errors import ObjectError, ServiceError, TransportError, Verdict
 
 if TYPE_CHECKING:
     from bulkmeta.oss.effort import Effort
@@ -26,7 +27,9 @@ _MENDABLE: Final = {Verdict.EXPIRED, Verdict.SKEWED}
 
 _MENDED_RETRIES: Final = 2
 
+T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
+Retrying = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,20 @@ class RetryPolicy:
     stopping: Callable[[], bool] = lambda: False
     sleep: Sleep = asyncio.sleep
 
-    def retrying(self, effort: Effort) -> AsyncRetrying:
-        """A controller for one operation. Never shared: tenacity's state is not
-        task-local, and concurrent tasks would get each other's results."""
-        return AsyncRetrying(
+    def after(self, error: ObjectError, effort: Effort) -> Retrying:
+        """What calls a function that failed with `error` again, as the policy says.
+
+        tenacity is entered only then: it would cost each request a quarter of all it
+        takes, and nearly all succeed at once. Never shared: its state is not
+        task-local, and concurrent tasks would get each other's results.
+
+        Raises:
+            ObjectError: `error`, at once, if it is none that passes.
+        """
+        if not is_retriable(error):
+            raise error
+        first = _Once(error)
+        retrying = AsyncRetrying(
             sleep=self.sleep,
             wait=_wait_s,
             stop=_StopAfterFailures(self),
@@ -52,6 +65,24 @@ class RetryPolicy:
             before_sleep=lambda _: effort.count_retry(),
             reraise=True,
         )
+        return partial(retrying, _after, first)
+
+
+@dataclass(slots=True)
+class _Once:
+    """An error that is still to be raised once."""
+
+    error: ObjectError | None
+
+
+async def _after(
+    first: _Once, function: Callable[..., Awaitable[T]], *args: object
+) -> T:
+    """What `function` returns; but its first call was made already, and failed."""
+    if first.error:
+        error, first.error = first.error, None
+        raise error
+    return await function(*args)
 
 
 def backoff_s(attempt: int) -> float:

@@ -20,7 +20,7 @@ class _ReadResponse:
 
     def __init__(self, response: Response) -> None:
         self.status = response.status
-        self.headers = dict(response.headers)
+        self.headers = {name.lower(): v for name, v in response.headers.items()}
         self._body = response.body or _body_of_head(response)
 
     def read(self, limit: int) -> bytes:

@@ -1,21 +1,26 @@
-"""Signatures, made by oss2 itself at the time of sending.
+"""Signatures, made at the time of sending, and equal to oss2's own byte for byte.
 
-The one module that touches oss2's private names; `tests/unit/oss/test_signing.py` pins
-them, so that an upstream release cannot change behaviour unnoticed. They are needed
-because oss2 reads the machine's clock inside its signer, where a skew could not be
-corrected.
+oss2 reads the machine's clock inside its signers, where a skew could not be corrected,
+and derives the V4 key anew for every request. So V1 goes by oss2's private names (here
+alone), and V4 is computed here; `tests/unit/oss/test_signing.py` holds both to oss2's
+answers, so that an upstream release cannot change behaviour unnoticed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import quote
 
 import oss2
-from oss2.auth import AuthBase, ProviderAuth, ProviderAuthV4
+from oss2.auth import DEFAULT_SIGNED_HEADERS, AuthBase, ProviderAuth, ProviderAuthV4
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from bulkmeta.model.job import SignatureVersion
@@ -23,14 +28,19 @@ if TYPE_CHECKING:
 # oss2 formats what it signs into debug messages; that holds the security token.
 logging.getLogger(oss2.auth.__name__).disabled = True
 
+_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+
 
 class Signable(Protocol):
-    """What a signer reads of a request; it adds its own headers."""
+    """What a signer reads of a request; it adds its own headers. `uri` is the bucket
+    and the percent-encoded key, in path style."""
 
     @property
     def method(self) -> str: ...
     @property
     def region(self) -> str: ...
+    @property
+    def uri(self) -> str: ...
     @property
     def headers(self) -> dict[str, str]: ...
     @property
@@ -49,21 +59,75 @@ def make_signer(provider: Any, version: SignatureVersion = "v4") -> Signer:
 
 
 class SignerV4(ProviderAuthV4):  # type: ignore[misc]  # oss2 is untyped
-    """OSS4-HMAC-SHA256; needs the request's region."""
+    """OSS4-HMAC-SHA256; needs the request's region.
+
+    The hot path: what oss2 computes for every request is kept here for as long as it
+    stays the same, the time stamp for a second and the derived key for a day.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        super().__init__(provider)
+        self._now: datetime | None = None
+        self._stamp = ""
+        self._mac_for: tuple[str, str, str] | None = None
+        self._mac = hmac.new(b"", digestmod="sha256")
 
     def sign(self, request: Signable, bucket: str, key: str, now: datetime) -> None:
         credentials = _credentials(self, request)
-        stamp = now.strftime("%Y%m%dT%H%M%SZ")
-        request.headers["x-oss-date"] = stamp
-        request.headers["x-oss-content-sha256"] = "UNSIGNED-PAYLOAD"
-        signature = self._ProviderAuthV4__make_signature(
-            request, bucket, key, None, credentials, stamp
+        stamp = self._stamp_of(now)
+        headers, date, region = request.headers, stamp[:8], request.region
+        headers["x-oss-date"] = stamp
+        headers["x-oss-content-sha256"] = _PAYLOAD
+        canonical = (
+            f"{request.method}\n{request.uri}\n{_canonical_query(request.params)}\n"
+            f"{_canonical_headers(headers)}\n\n{_PAYLOAD}"
         )
-        scope = f"{stamp[:8]}/{request.region}/oss/aliyun_v4_request"
-        request.headers["authorization"] = (
+        scope = f"{date}/{region}/oss/aliyun_v4_request"
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        text = f"OSS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
+        mac = self._keyed_mac(credentials.get_access_key_secret(), date, region)
+        mac.update(text.encode())
+        headers["authorization"] = (
             f"OSS4-HMAC-SHA256 Credential={credentials.get_access_key_id()}/{scope}, "
-            f"Signature={signature}"
+            f"Signature={mac.hexdigest()}"
         )
+
+    def _stamp_of(self, now: datetime) -> str:
+        if now is not self._now:
+            self._now, self._stamp = now, now.strftime("%Y%m%dT%H%M%SZ")
+        return self._stamp
+
+    def _keyed_mac(self, secret: str, date: str, region: str) -> hmac.HMAC:
+        if self._mac_for != (secret, date, region):
+            key = f"aliyun_v4{secret}".encode()
+            for part in (date, region, "oss", "aliyun_v4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._mac_for = (secret, date, region)
+            self._mac = hmac.new(key, digestmod="sha256")
+        return self._mac.copy()
+
+
+def _canonical_query(params: Mapping[str, str]) -> str:
+    if not params:
+        return ""
+    encoded = {quote(n, safe=""): quote(v, safe="") for n, v in params.items()}
+    return "&".join(f"{n}={v}" if v else n for n, v in sorted(encoded.items()))
+
+
+def _canonical_headers(headers: Mapping[str, str]) -> str:
+    signed = [
+        (lower, value) for name, value in headers.items() if (lower := _signed(name))
+    ]
+    signed.sort()
+    return "".join([f"{name}:{value}\n" for name, value in signed])
+
+
+@lru_cache(maxsize=4096)
+def _signed(name: str) -> str | None:
+    """The name as it is signed; None if the signature does not cover it."""
+    lower = name.lower()
+    covered = lower.startswith("x-oss-") or lower in DEFAULT_SIGNED_HEADERS
+    return lower if covered else None
 
 
 class SignerV1(ProviderAuth):  # type: ignore[misc]  # oss2 is untyped

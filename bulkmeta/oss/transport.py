@@ -10,19 +10,21 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import aiohttp
+import msgspec
+from multidict import MultiMapping
 from yarl import URL
 
 from bulkmeta import __version__
 from bulkmeta.errors import TransportError
 from bulkmeta.model.limits import is_utf8
+from bulkmeta.oss.deadlines import Deadlines
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from bulkmeta.oss.clock import ServiceClock
     from bulkmeta.oss.endpoint import Endpoint
     from bulkmeta.oss.signing import Signer
@@ -36,42 +38,43 @@ _MAX_HEADERS: Final = 8192
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_TYPE: Final = ("Content-Type",)
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request to a bucket (empty key) or object, before it is signed."""
 
     operation: str
     method: str
     key: str = ""
-    params: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = {}
+    headers: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One answer. Headers in the order received, names lower-case."""
+class Response(msgspec.Struct, frozen=True):
+    """One answer. Headers in the order received; a name may come more than once."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: MultiMapping[str]
     body: bytes
     signed_with: timedelta
 
     def header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
+        """The first header of that name, in any case."""
+        return self.headers.get(name)
 
 
-@dataclass(slots=True, repr=False)  # it comes to hold the authorization
-class _Signable:
+class _Signable(msgspec.Struct):
     method: str
     region: str
+    uri: str
     headers: dict[str, str]
     params: dict[str, str]
-    product: str = "oss"
-    cloudbox_id: str | None = None
+
+    def __repr__(self) -> str:  # it comes to hold the authorization
+        return f"<{self.method} request>"
 
 
 class Transport:
@@ -83,11 +86,16 @@ class Transport:
         endpoint: Endpoint,
         signer: Signer,
         clock: ServiceClock,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self._session = session
         self._endpoint = endpoint
+        self._base = URL(endpoint.base, encoded=True)
+        self._root = endpoint.path("")
         self._signer = signer
         self._clock = clock
+        self._deadlines = Deadlines(answer_timeout_s)
 
     async def send(self, request: Request) -> Response:
         """The service's answer, whatever its status.
@@ -96,24 +104,42 @@ class Transport:
             TransportError: no complete answer came back.
             RunFatalError: there are no credentials to sign with.
         """
-        if not is_utf8(request.key):
-            raise TransportError("unsendable_key", "the key is not UTF-8", sent=False)
-        offset = self._clock.offset
-        headers = self._sign(request)
-        url = URL(self._endpoint.url(request.key, request.params), encoded=True)
         try:
-            async with self._session.request(
-                request.method, url, headers=headers, allow_redirects=False
-            ) as answer:
+            path = quote(request.key)
+        except UnicodeEncodeError as error:
+            raise TransportError(
+                "unsendable_key", "the key is not UTF-8", sent=False
+            ) from error
+        offset = self._clock.offset
+        headers = self._sign(request, path)
+        url = self._url(request, path)
+        try:
+            with self._deadlines:
+                answer = await self._session.request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    skip_auto_headers=_auto_headers_to_skip(request.method, headers),
+                    allow_redirects=False,
+                )
                 body = await answer.read()
-                received = _decode_headers(answer.raw_headers)
-                return Response(answer.status, received, body, offset)
         except (aiohttp.ClientError, OSError) as error:
             raise _translate(error) from error
+        return Response(answer.status, answer.headers, body, offset)
 
-    def _sign(self, request: Request) -> dict[str, str]:
+    def _url(self, request: Request, path: str) -> URL:
+        """Without parsing it, where that can be avoided."""
+        if request.params:
+            return URL(self._endpoint.url(request.key, request.params), encoded=True)
+        return self._base.with_path(f"{self._root}{path}", encoded=True)
+
+    def _sign(self, request: Request, path: str) -> dict[str, str]:
         signable = _Signable(
-            request.method, self._endpoint.region, dict(request.headers), request.params
+            request.method,
+            self._endpoint.region,
+            f"/{self._endpoint.bucket}/{path}",
+            dict(request.headers),
+            request.params,
         )
         self._signer.sign(
             signable, self._endpoint.bucket, request.key, self._clock.now()
@@ -128,6 +154,9 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
     Raises:
         TransportError: a control character in a header, or text that is not UTF-8.
     """
+    together = "".join(headers.values())
+    if together.isascii() and together.isprintable():
+        return
     for name, value in headers.items():
         if not is_utf8(value) or _CONTROL.search(value):
             shown = "its value" if name in _SECRET_HEADERS else repr(value)
@@ -138,9 +167,7 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def open_session(
-    *,
-    connect_timeout_s: float = CONNECT_TIMEOUT_S,
-    answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    *, connect_timeout_s: float = CONNECT_TIMEOUT_S
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """A connection pool without a limit of its own: the number of workers is one."""
     connector = aiohttp.TCPConnector(
@@ -152,12 +179,9 @@ async def open_session(
             "Accept-Encoding": "identity",
             "User-Agent": f"bulkmeta/{__version__}",
         },
-        skip_auto_headers={"Content-Type"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(
-            total=answer_timeout_s, sock_connect=connect_timeout_s
-        ),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
         max_line_size=_MAX_HEADER_BYTES,
         max_field_size=_MAX_HEADER_BYTES,
         max_headers=_MAX_HEADERS,
@@ -168,14 +192,11 @@ async def open_session(
         yield session
 
 
-def _decode_headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
-    return [
-        (
-            name.decode("ascii", "replace").lower(),
-            value.decode("utf-8", "surrogateescape"),
-        )
-        for name, value in raw
-    ]
+def _auto_headers_to_skip(
+    method: str, headers: Mapping[str, str]
+) -> tuple[str, ...] | None:
+    """aiohttp would give a PUT without Content-Type one of its own."""
+    return _NO_TYPE if method == "PUT" and "content-type" not in headers else None
 
 
 def _translate(error: Exception) -> TransportError:

@@ -5,8 +5,10 @@ Facts: OSS API reference of HeadObject, CopyObject, ListObjectsV2 and GetObjectA
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.transport import Response
 
+_PREFIX_LENGTH: Final = len(USER_META_PREFIX)
 SSE_HEADERS: Final = frozenset(
     {
         "x-oss-server-side-encryption",
@@ -38,6 +41,13 @@ SSE_HEADERS: Final = frozenset(
     }
 )
 CLASS_HEADER: Final = "x-oss-storage-class"
+
+# As the service writes it, to the last byte; each update's answer is one.
+_COPY_RESULT: Final = re.compile(
+    rb"<\?xml version=\"1.0\" encoding=\"UTF-8\"\?>\s*<CopyObjectResult>\s*"
+    rb"<ETag>[^<&]*</ETag>\s*<LastModified>(?P<modified>[0-9T:.Z-]+)</LastModified>\s*"
+    rb"</CopyObjectResult>\s*",
+)
 
 # Facts about the object or the reply that no update can or may carry.
 VOLATILE_HEADERS: Final = frozenset(
@@ -57,6 +67,7 @@ VOLATILE_HEADERS: Final = frozenset(
         "x-oss-delete-marker",
         "x-oss-ec",
         "x-oss-expiration",
+        "x-oss-force-download",
         "x-oss-hash-crc64ecma",
         "x-oss-last-access-time",
         "x-oss-next-append-position",
@@ -79,6 +90,9 @@ _VOLATILE_PREFIX: Final = "access-control-"
 # On its default domain OSS adds `Content-Disposition: attachment` of its own to images
 # (help page 0048-00000101), and this header tells that it did.
 _FORCED_DOWNLOAD: Final = "x-oss-force-download"
+
+
+lower_name = lru_cache(maxsize=4096)(str.lower)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -108,18 +122,19 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
     sse: dict[str, str] = {}
     storage_class = STANDARD_CLASS
     facts: dict[str, str] = {}
-    for name, value in response.headers:
+    for given, value in response.headers.items():
+        name = lower_name(given)
         if name.startswith(USER_META_PREFIX):
-            _put(meta, name.removeprefix(USER_META_PREFIX), value)
+            _put(meta, name[_PREFIX_LENGTH:], value)
+        elif name in VOLATILE_HEADERS:
+            facts[name] = value
         elif name in STANDARD_HEADERS:
             _put(headers, name, value)
         elif name in SSE_HEADERS:
             _put(sse, name, value)
         elif name == CLASS_HEADER:
             storage_class = clean(value)
-        elif _is_volatile(name):
-            facts[name] = clean(value)
-        else:
+        elif not name.startswith(_VOLATILE_PREFIX):
             raise _unknown_header(name)
     metadata = Metadata(meta, headers, None, None, storage_class, sse)
     return _head(metadata, facts, now)
@@ -127,7 +142,7 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
 
 def clean(text: str) -> str:
     """Text that can be recorded, whatever bytes a header had."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _clean_header(response: Response, name: str) -> str | None:
@@ -135,20 +150,12 @@ def _clean_header(response: Response, name: str) -> str | None:
     return None if value is None else clean(value)
 
 
-def _is_volatile(name: str) -> bool:
-    return (
-        name in VOLATILE_HEADERS
-        or name.startswith(_VOLATILE_PREFIX)
-        or name == _FORCED_DOWNLOAD
-    )
-
-
 def _put(into: dict[str, str], name: str, value: str) -> None:
     if name in into:
         raise ObjectError(
             "repeated_header", f"the answer holds {name!r} twice; it cannot be sent so"
         )
-    if not is_utf8(value):
+    if not (value.isascii() or is_utf8(value)):
         raw = value.encode("utf-8", "surrogateescape")
         raise ObjectError(
             "not_utf8",
@@ -176,16 +183,21 @@ def _head(metadata: Metadata, facts: dict[str, str], now: datetime) -> ObjectHea
     date = facts.get("date")
     return ObjectHead(
         metadata=metadata,
-        etag=etag.strip('"'),
+        etag=clean(etag.strip('"')),
         last_modified=last_modified,
         date=date if date and _is_http_date(date) else _http_text(now),
         size_bytes=int(facts.get("content-length", "0")),
-        object_type=facts.get("x-oss-object-type", "Normal"),
-        version_id=facts.get("x-oss-version-id"),
-        request_id=facts.get("x-oss-request-id"),
-        restore=facts.get("x-oss-restore"),
+        object_type=clean(facts.get("x-oss-object-type", "Normal")),
+        version_id=_clean_fact(facts, "x-oss-version-id"),
+        request_id=_clean_fact(facts, "x-oss-request-id"),
+        restore=_clean_fact(facts, "x-oss-restore"),
         forced_download=facts.get(_FORCED_DOWNLOAD) == "true",
     )
+
+
+def _clean_fact(facts: dict[str, str], name: str) -> str | None:
+    value = facts.get(name)
+    return None if value is None else clean(value)
 
 
 def _is_http_date(text: str | None) -> bool:
@@ -224,13 +236,20 @@ def parse_copy_result(response: Response) -> CopyResult:
     Raises:
         ValueError: the body is not a complete CopyObjectResult.
     """
-    root = _parse(response.body, "CopyObjectResult")
-    modified = root.findtext("LastModified")
+    modified = _copy_time(response.body)
     return CopyResult(
         last_modified=_http_date(modified) if modified else None,
         version_id=_clean_header(response, "x-oss-version-id"),
         request_id=_clean_header(response, "x-oss-request-id"),
     )
+
+
+def _copy_time(body: bytes) -> str | None:
+    """LastModified of a CopyObjectResult: by its usual form, else by the parser."""
+    usual = _COPY_RESULT.fullmatch(body)
+    if usual:
+        return usual["modified"].decode()
+    return _parse(body, "CopyObjectResult").findtext("LastModified")
 
 
 def parse_page(body: bytes) -> Page:
@@ -295,6 +314,7 @@ def _parse(body: bytes, tag: str) -> ElementTree.Element:
     return root
 
 
+@lru_cache(maxsize=1024)
 def _http_date(iso: str) -> str:
     try:
         moment = datetime.fromisoformat(iso).astimezone(UTC)

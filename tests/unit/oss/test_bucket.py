@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from multidict import CIMultiDict
 
 from bulkmeta.errors import (
     AmbiguousWriteError,
@@ -38,12 +39,12 @@ ENDPOINT = resolve_endpoint("bucket", endpoint=None, region="cn-hangzhou")
 
 
 def ok(body: bytes = b"", *headers: tuple[str, str]) -> Response:
-    return Response(200, [ID, *headers], body, timedelta())
+    return Response(200, CIMultiDict([ID, *headers]), body, timedelta())
 
 
 def error(status: int, code: str, *headers: tuple[str, str]) -> Response:
     body = f"<Error><Code>{code}</Code><Message>words</Message></Error>".encode()
-    return Response(status, [ID, *headers], body, timedelta())
+    return Response(status, CIMultiDict([ID, *headers]), body, timedelta())
 
 
 HEAD = ok(b"", ("etag", '"E"'), ("last-modified", MODIFIED))

@@ -83,12 +83,15 @@ def test_not_found(environment: dict[str, str], line: str) -> None:
     assert str(caught.value) == line
 
 
-def test_read_anew_each_time() -> None:
-    """A token renewed during a run is used by the next request."""
-    environment = dict(OSS)
-    provider = EnvironmentProvider(environment)
-    provider.get_credentials()
+def test_read_anew_every_second() -> None:
+    """A token renewed during a run is soon used."""
+    environment, now_s = dict(OSS), 0.0
+    provider = EnvironmentProvider(environment, now_s=lambda: now_s)
+    first = provider.get_credentials()
     environment["OSS_SESSION_TOKEN"] = "new"
+    now_s = 0.9
+    assert provider.get_credentials() is first
+    now_s = 1.0
     assert provider.get_credentials().get_security_token() == "new"
 
 

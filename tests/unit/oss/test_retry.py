@@ -62,7 +62,19 @@ class Flaky:
 async def outcome(policy: RetryPolicy, flaky: Flaky, effort: Effort) -> object:
     """The answer, or the error that came out."""
     try:
-        answer: object = await policy.retrying(effort)(flaky)
+        answer: object = await flaky()
+    except ObjectError as first:
+        return await _outcome_after(policy, flaky, effort, first)
+    except BulkmetaError as error:
+        return error
+    return answer
+
+
+async def _outcome_after(
+    policy: RetryPolicy, flaky: Flaky, effort: Effort, first: ObjectError
+) -> object:
+    try:
+        answer: object = await policy.after(first, effort)(flaky)
     except BulkmetaError as error:
         return error
     return answer

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 from oss2.exceptions import NoSuchKey, ServerError
 
 from bulkmeta.errors import ErrorDetail, ServiceError, Verdict
@@ -36,7 +37,7 @@ BOMB = (
 
 
 def answer(status: int, body: bytes = b"", *headers: tuple[str, str]) -> Response:
-    return Response(status, list(headers), body, timedelta())
+    return Response(status, CIMultiDict(headers), body, timedelta())
 
 
 def shown(error: ServiceError) -> tuple[Verdict, str, ErrorDetail]:

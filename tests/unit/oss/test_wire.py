@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
@@ -24,7 +25,7 @@ PLAIN = Metadata({}, {}, storage_class="Standard")
 
 
 def answer(*headers: tuple[str, str], body: bytes = b"") -> Response:
-    return Response(200, list(headers), body, timedelta())
+    return Response(200, CIMultiDict(headers), body, timedelta())
 
 
 def read(*headers: tuple[str, str]) -> ObjectHead:
