@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Final
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.errors import UsageError
+from bulkmeta.model.job import SCHEME
 
 PLAN_SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _REPLAN = click.option(
@@ -20,7 +23,7 @@ _REPLAN = click.option(
 
 
 @click.command(cls=options.SelectingCommand)
-@options.TARGET
+@click.argument("target", metavar="oss://BUCKET/PREFIX|PLAN.jsonl")
 @options.add_options(
     options.CHANGES,
     (options.ALL, *options.SELECTION),
@@ -45,10 +48,12 @@ def apply(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
 
-    if target.endswith(PLAN_SUFFIXES):
+    if _names_plan(target):
         from bulkmeta.cli.reruns import plan_spec
 
-        spec = plan_spec(Path(target), values)
+        spec = plan_spec(options.file_named(target), values)
+    elif values["replan"]:
+        raise UsageError("--replan goes with a plan file")
     else:
         spec = options.run_spec(target, "apply", values)
     name = values["run_file"]
@@ -56,6 +61,13 @@ def apply(target: str, **values: Any) -> int:
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
     return carry_out(spec, run_file, progress=values["progress"] != "none")
+
+
+def _names_plan(target: str) -> bool:
+    """Whether it is a file, which no `oss://…` is."""
+    if target.startswith(SCHEME):
+        return False
+    return target.endswith(PLAN_SUFFIXES) or os.path.isfile(target)  # noqa: PTH113 never raises
 
 
 def default_run_file(bucket: str) -> str:

@@ -95,9 +95,10 @@ def estimate_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:
         return
     listed = f"{findings.listed:,}"
     yield f"objects   {f'more than {listed}' if findings.more else listed}"
+    listing = "" if spec.job.parent else "; 1 per 1,000 objects to list them"
     yield (
         f"requests  {_per_update(spec)} per object ({_calls(spec)}), 1 for one that "
-        "needs no change; 1 per 1,000 objects to list them"
+        f"needs no change{listing}"
     )
     if spec.pace.rate:
         minutes = 1_000_000 * _per_update(spec) / spec.pace.rate / 60

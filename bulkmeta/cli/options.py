@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bulkmeta.errors import UsageError
+from bulkmeta.model import limits
 from bulkmeta.model.changes import Change, Pair, make_change
 from bulkmeta.model.job import (
     Command,
@@ -98,7 +100,28 @@ class Sample(click.ParamType[float | int]):
         return self.fail(f"{value!r}: give a number, or a percentage", param, ctx)
 
 
-RUN = click.argument("run", metavar="RUN.jsonl")
+def file_named(name: str) -> Path:
+    """The run file or plan file of that name; a link leads to where its journal lies.
+
+    Raises:
+        UsageError: there can be none of that name.
+    """
+    path = Path(name)
+    if not limits.is_utf8(name):
+        raise UsageError(f"{name!r}: the name is not UTF-8, so it cannot be recorded")
+    try:
+        if not name or path.is_dir():
+            raise UsageError(f"{name!r} is no file; name a run file")
+        return path.resolve() if path.is_symlink() else path
+    except OSError as error:
+        raise UsageError(f"cannot read {name!r}: {error.strerror}") from error
+
+
+def _file(ctx: click.Context, param: click.Parameter, value: str) -> Path:
+    return file_named(value)
+
+
+RUN = click.argument("run", metavar="RUN.jsonl", callback=_file)
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed in scripts.")
 TARGET = click.argument("target", metavar="oss://BUCKET/PREFIX")
 
@@ -319,6 +342,9 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
 
 def selection_of(values: dict[str, Any]) -> Selection:
     """Which keys the options admit; call it while the command is under way."""
+    for glob in (*values["include"], *values["exclude"]):
+        if not limits.is_utf8(glob):
+            raise UsageError(f"{glob!r}: the pattern is not valid UTF-8, as keys are")
     given = {name: iter(values[name]) for name in ("include", "exclude")}
     order = click.get_current_context().meta.get(_ORDER, ())
     return Selection(

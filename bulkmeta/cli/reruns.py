@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,9 +21,10 @@ from bulkmeta.cli.session import (
     refuse_existing,
 )
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.files import refuse_held
-from bulkmeta.journal.run_reader import read_header
+from bulkmeta.journal.files import held_for_reading
+from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import Parent, RunSpec
+from bulkmeta.model.limits import is_utf8
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.runners.local import resume_job, verify_objects
 from bulkmeta.runners.restart import examine_run, find_restart
@@ -64,13 +66,14 @@ def rerun(
     Raises:
         LockedError: the run is still under way.
     """
-    header = read_header(parent)
-    refuse_held(parent)
+    header = examine_run(parent)[0].header
+    _refuse_plan(parent, header)
     if command == "retry":
         _refuse_retry(parent, header)
     job = msgspec.structs.replace(
         header.job,
-        parent=Parent(str(parent.resolve()), header.job_hash, header.started),
+        rules=options.rules_of(values, header.job.rules),
+        parent=_parent(parent, header),
         takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
         select=options.selection_of(values),
     )
@@ -87,14 +90,26 @@ def rerun(
     return carry_out(spec, run_file, progress=progress)
 
 
+def _refuse_plan(path: Path, header: RunHeader) -> None:
+    if header.command == "plan":
+        raise UsageError(f"{str(path)!r} is a plan; nothing was done in it")
+
+
+def _parent(path: Path, header: RunHeader) -> Parent:
+    whole = str(path.resolve())
+    if not is_utf8(whole):
+        raise UsageError(f"{whole!r}: the path is not UTF-8; move the file")
+    return Parent(whole, header.job_hash, header.started, path.stat().st_size)
+
+
 def _refuse_retry(parent: Path, header: RunHeader) -> None:
     """Retrying applies the job's change, which is not what such a run was to do."""
-    if header.command == "plan":
-        raise UsageError(f"{str(parent)!r} is a plan; nothing was tried in it")
     if header.job.parent and header.job.takes in {"former", "drifted"}:
-        again = f"undo {header.job.parent.path}"
+        flag = ["--only-failed-verify"] if header.job.takes == "drifted" else []
+        again = shlex.join(["undo", header.job.parent.path, *flag])
     elif header.job.parent and header.job.takes != "failed":
-        again = f"apply {header.job.parent.path}"
+        flag = ["--replan"] if header.job.takes == "replanned" else []
+        again = shlex.join(["apply", header.job.parent.path, *flag])
     else:
         return
     raise UsageError(
@@ -120,7 +135,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
     job = msgspec.structs.replace(
         header.job,
         rules=options.rules_of(values, header.job.rules),
-        parent=Parent(str(plan.resolve()), header.job_hash, header.started),
+        parent=_parent(plan, header),
         takes="replanned" if values["replan"] else "planned",
         select=options.selection_of(values),
     )
@@ -130,19 +145,24 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
 
 def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     """Report what is not as the run left it; the exit code."""
-    header = read_header(run_file)
+    progress = scan_progress(run_file, set())
+    header = progress.header
+    _refuse_plan(run_file, header)
+    if not progress.complete:
+        tell("warning   the run was interrupted; what was under way is not looked at")
     spec = RunSpec(
         header.job, "plan", _connection(header, values), options.pace_of(values)
     )
-    end = run_loop(
-        verify_objects(
-            spec,
-            run_file,
-            sampled(run_file, values["sample"]),
-            DiffPrinter(print_result),
-            progress=tell if values["progress"] != "none" else None,
+    with held_for_reading(run_file):
+        end = run_loop(
+            verify_objects(
+                spec,
+                run_file,
+                sampled(run_file, values["sample"]),
+                DiffPrinter(print_result),
+                progress=tell if values["progress"] != "none" else None,
+            )
         )
-    )
     print_summary(end_lines(end))
     return exit_code(end)
 
@@ -150,10 +170,9 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
 def _connection(header: RunHeader, values: dict[str, Any]) -> Connection:
     """As the run was connected, unless flags say otherwise."""
     given = options.connection_of(values)
-    if given.internal:
-        return given
+    known = None if given.internal else header.endpoint
     return msgspec.structs.replace(
         given,
-        endpoint=given.endpoint or header.endpoint,
+        endpoint=given.endpoint or known,
         region=given.region or header.region,
     )

@@ -13,7 +13,7 @@ from bulkmeta.cli import options
 @click.command()
 @options.RUN
 @options.add_options(options.PACE, (options.PROGRESS,), options.CONNECTION)
-def resume(run: str, **values: Any) -> int:
+def resume(run: Path, **values: Any) -> int:
     """Go on with an interrupted run, exactly where its run file ends.
 
     Nothing is asked: what was agreed to goes on. Objects whose update was under way are
@@ -25,4 +25,4 @@ def resume(run: str, **values: Any) -> int:
     """
     from bulkmeta.cli.reruns import resume_run
 
-    return resume_run(Path(run), values)
+    return resume_run(run, values)

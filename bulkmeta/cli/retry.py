@@ -14,11 +14,12 @@ from bulkmeta.cli import options
 @options.RUN
 @options.add_options(
     options.SELECTION,
+    options.RULES,
     options.PACE,
     (options.RUN_FILE, options.PROGRESS, options.YES),
     options.CONNECTION,
 )
-def retry(run: str, **values: Any) -> int:
+def retry(run: Path, **values: Any) -> int:
     """Run a job again on the objects that failed in it, as a run of its own.
 
     \b
@@ -27,4 +28,4 @@ def retry(run: str, **values: Any) -> int:
     """
     from bulkmeta.cli.reruns import rerun
 
-    return rerun(Path(run), "retry", values)
+    return rerun(run, "retry", values)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,14 +21,19 @@ from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import codec_by_name
+from bulkmeta.journal.records import LONGEST_SUFFIX
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
 from bulkmeta.runners.local import run_job
 from bulkmeta.runners.preflight import inspect_bucket, refuse_unwanted
+from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
     from bulkmeta.runners.local import RunEnd
+
+
+_NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
 
 def refuse_existing(path: Path, option: str) -> None:
@@ -40,6 +46,7 @@ def refuse_existing(path: Path, option: str) -> None:
     codec_by_name(path)
     try:
         exists = path.is_symlink() or path.exists()
+        exists = exists or Path(f"{path}{LONGEST_SUFFIX}").exists()
     except OSError as error:
         raise UsageError(
             f"{option} {str(path)!r}: {error.strerror}; name another file"
@@ -61,8 +68,12 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
     for line in order_lines(spec):
         tell(line)
-    findings = run_loop(inspect_bucket(spec, sample=not yes, patient=yes))
+    lines = None if yes else count_lines(spec.job)
+    sample = not yes and lines is None
+    findings = run_loop(inspect_bucket(spec, sample=sample, patient=yes))
     refuse_unwanted(spec.job, findings)
+    if lines is not None:
+        findings = replace(findings, listed=lines)
     for line in (*warning_lines(findings), *estimate_lines(spec, findings)):
         tell(line)
     if not yes and not click.confirm("Change these objects?", err=True):
@@ -110,4 +121,13 @@ def exit_code(end: RunEnd) -> int:
     if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED
-    return SOME_FAILED if end.stats.counts["failed"] else OK
+    return SOME_FAILED if end.stats.counts["failed"] or _left_changed(end) else OK
+
+
+def _left_changed(end: RunEnd) -> bool:
+    """Whether an undo left objects as the run made them, by one of its rules."""
+    restores = end.spec.job.takes in {"former", "drifted"}
+    return restores and any(
+        reason.startswith("skipped: ") and reason not in _NOTHING_TO_RESTORE
+        for reason in end.stats.reasons
+    )

@@ -26,12 +26,13 @@ _ONLY_FAILED_VERIFY = click.option(
 @options.RUN
 @options.add_options(
     options.SELECTION,
+    options.RULES,
     (_ONLY_FAILED_VERIFY,),
     options.PACE,
     (options.RUN_FILE, options.PROGRESS, options.YES, _DRY_RUN),
     options.CONNECTION,
 )
-def undo(run: str, **values: Any) -> int:
+def undo(run: Path, **values: Any) -> int:
     """Put back what a run changed, where the object still is as the run left it.
 
     An object that somebody else changed since is left alone and fails as
@@ -43,4 +44,4 @@ def undo(run: str, **values: Any) -> int:
     """
     from bulkmeta.cli.reruns import rerun
 
-    return rerun(Path(run), "undo", values)
+    return rerun(run, "undo", values)

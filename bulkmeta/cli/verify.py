@@ -20,7 +20,7 @@ _SAMPLE = click.option(
 @click.command()
 @options.RUN
 @options.add_options((_SAMPLE,), options.PACE, (options.PROGRESS,), options.CONNECTION)
-def verify(run: str, **values: Any) -> int:
+def verify(run: Path, **values: Any) -> int:
     """Read a run's objects again and report each that is not as the run left it.
 
     Exit code 1 if there is one.
@@ -31,4 +31,4 @@ def verify(run: str, **values: Any) -> int:
     """
     from bulkmeta.cli.reruns import verify_run
 
-    return verify_run(Path(run), values)
+    return verify_run(run, values)

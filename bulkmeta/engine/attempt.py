@@ -69,19 +69,15 @@ class End:
     confirmed: bool = False
 
 
-def end_by_head(
-    attempt: Attempt, now: UpdatePlan, head: ObjectHead, *, write: bool
-) -> End | None:
-    """How the object ends by what a head shows; None if an update is to be sent.
+def confirmed(attempt: Attempt, head: ObjectHead) -> End | None:
+    """The update sent before that the head shows in effect, if there is one.
 
-    `now` is the update merged from that head. An update sent before is in effect if the
-    head shows just what it sent, even if its condition was refused: something on the
-    way may have sent it twice. If its answer was lost and nothing is left to change, it
-    is in effect under what another writer changed on top; what that writer's date is
-    shown then is not ours.
+    It is if the head shows just what it sent, on the same content, even if its
+    condition was refused: something on the way may have sent it twice. A class may have
+    changed since, by a lifecycle rule.
     """
     for sent in reversed(attempt.sent):
-        if sent.plan.after.same_state(now.before):
+        if _shows_landed(head, sent.plan):
             return End(
                 "updated",
                 sent.plan,
@@ -89,8 +85,26 @@ def end_by_head(
                 head.version_id,
                 confirmed=True,
             )
+    return None
+
+
+def _shows_landed(head: ObjectHead, plan: UpdatePlan) -> bool:
+    if head.etag != plan.etag or not head.shows(plan.in_class_of(head)):
+        return False
+    return not head.forced_download or head.last_modified != plan.last_modified
+
+
+def end_by_head(
+    attempt: Attempt, now: UpdatePlan, head: ObjectHead, *, write: bool
+) -> End | None:
+    """How the object ends by what a head shows; None if an update is to be sent.
+
+    `now` is the update merged from that head. If the answer to an update of the same
+    content was lost and nothing is left to change, it is in effect under what another
+    writer changed on top; the date shown then is that writer's.
+    """
     doubt = attempt.in_doubt()
-    if doubt and now.is_noop():
+    if doubt and doubt.etag == head.etag and now.is_noop():
         attempt.effort.count_conflict()
         return End("updated", doubt, confirmed=True)
     if now.is_noop():
@@ -121,31 +135,32 @@ def failed(attempt: Attempt, error: ObjectError) -> Outcome:
     skip = isinstance(error, SkipError) or (
         isinstance(error, ServiceError) and error.verdict is Verdict.SKIP
     )
-    doubt = attempt.in_doubt()
-    return Outcome(
-        seq=attempt.seq,
-        key=attempt.key,
-        status="skipped" if skip else "failed",
-        reason=error.reason,
-        before=doubt.before if doubt else None,
-        after=doubt.after if doubt else None,
-        etag=doubt.etag if doubt else None,
-        last_modified=doubt.last_modified if doubt else None,
-        error=error.detail,
-    )
-
-
-def interrupted(attempt: Attempt, cause: Exception) -> Outcome | None:
-    """The line of an object left in the middle; none if nothing was done to it."""
-    if attempt.in_doubt() is None:
-        return None
-    message = f"the run ended while the fate of an update was unknown: {cause}"
-    return failed(attempt, ObjectError("interrupted", message))
+    return _unfinished(attempt, "skipped" if skip else "failed", error)
 
 
 def skipped(attempt: Attempt, reason: str) -> Outcome:
     """The line of an object that is left alone."""
-    return Outcome(seq=attempt.seq, key=attempt.key, status="skipped", reason=reason)
+    return _unfinished(attempt, "skipped", reason=reason)
+
+
+def _unfinished(
+    attempt: Attempt,
+    status: Status,
+    error: ObjectError | None = None,
+    reason: str | None = None,
+) -> Outcome:
+    doubt = attempt.in_doubt()
+    return Outcome(
+        seq=attempt.seq,
+        key=attempt.key,
+        status=status,
+        reason=error.reason if error else reason,
+        before=doubt.before if doubt else None,
+        after=doubt.after if doubt else None,
+        etag=doubt.etag if doubt else None,
+        last_modified=doubt.last_modified if doubt else None,
+        error=error.detail if error else None,
+    )
 
 
 def unnameable(attempt: Attempt) -> Outcome:

@@ -6,8 +6,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bulkmeta.engine.pipeline import Processed
-from bulkmeta.errors import ErrorDetail, ObjectError
+from bulkmeta.errors import ObjectError
+from bulkmeta.model.item import recorded_of
 from bulkmeta.model.outcome import Outcome, timestamp
 from bulkmeta.oss.effort import Effort
 
@@ -28,26 +31,26 @@ class Verifier:
         was recorded as `before` and what is there as `after`."""
         started_s = time.perf_counter()
         effort = Effort()
-        recorded = item.recorded or Outcome(seq=seq, key=item.key, status="unchanged")
         found: ObjectHead | None = None
-        error: ErrorDetail | None = None
+        failure: ObjectError | None = None
         try:
-            found = await self._bucket.head(item.key, effort)
-            error = _drift(recorded, found)
-        except ObjectError as failure:
-            error = failure.detail
+            recorded = recorded_of(item)
+            found = await self._found(recorded, effort)
+            _refuse_drift(recorded, found)
+        except ObjectError as error:
+            failure = error
         return Processed(
             Outcome(
                 seq=seq,
                 key=item.key,
-                status="failed" if error else "unchanged",
-                reason=error.code if error else None,
-                before=recorded.after,
+                status="failed" if failure else "unchanged",
+                reason=failure.reason if failure else None,
+                before=item.recorded.after if item.recorded else None,
                 after=found.metadata if found else None,
                 etag=found.etag if found else None,
                 last_modified=found.last_modified if found else None,
                 version_id=found.version_id if found else None,
-                error=error,
+                error=failure.detail if failure else None,
                 request_id=effort.request_id,
                 attempts=effort.attempts,
                 elapsed_ms=round((time.perf_counter() - started_s) * 1000, 1),
@@ -55,10 +58,27 @@ class Verifier:
             )
         )
 
+    async def _found(self, recorded: Outcome, effort: Effort) -> ObjectHead:
+        """What is there now; with the ACL, if one was recorded."""
+        head = await self._bucket.head(recorded.key, effort)
+        if recorded.after is None or recorded.after.acl is None:
+            return head
+        acl = await self._bucket.acl(recorded.key, effort)
+        metadata = msgspec.structs.replace(head.metadata, acl=acl)
+        return msgspec.structs.replace(head, metadata=metadata)
 
-def _drift(recorded: Outcome, found: ObjectHead) -> ErrorDetail | None:
+
+def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
+    """Stop at what is not as recorded.
+
+    Raises:
+        ObjectError: `drift`, and where.
+    """
     if recorded.etag and recorded.etag != found.etag:
-        return ErrorDetail("drift", None, "the content is another one now")
-    if recorded.after and not recorded.after.same_state(found.metadata):
-        return ErrorDetail("drift", None, "the metadata is not as the run left it")
-    return None
+        raise ObjectError("drift", "the content is another one now")
+    if recorded.after is None:
+        return
+    if not found.shows(recorded.after):
+        raise ObjectError("drift", "the metadata is not as the run left it")
+    if recorded.after.acl != found.metadata.acl:
+        raise ObjectError("drift", "the access control list is another one now")

@@ -20,10 +20,10 @@ from bulkmeta.engine.attempt import (
     End,
     Fate,
     Sent,
+    confirmed,
     end_by_head,
     ended,
     failed,
-    interrupted,
     skipped,
     unnameable,
 )
@@ -95,8 +95,8 @@ class Worker:
     async def process_object(self, seq: int, item: Item) -> Processed[Outcome]:
         """The outcome of one object; its own failures are outcomes too.
 
-        What ends the run comes beside the outcome, if an update may have landed, or in
-        its place.
+        What ends the run comes in its place: if an update may have landed, its intent
+        is in the journal, and a resumed run looks at the object.
         """
         started_s = time.perf_counter()
         attempt = Attempt(seq, item)
@@ -113,15 +113,15 @@ class Worker:
             return Processed(await self._outcome(attempt))
         except ObjectError as error:
             if self._stop.is_requested() and _is_passing(error):
-                return Processed(interrupted(attempt, error))
+                return Processed(None)  # its intent, if it has one, stays in doubt
             return Processed(failed(attempt, error))
-        except Exception as error:  # noqa: BLE001 the object's line must not be lost
-            return Processed(interrupted(attempt, error), error)
+        except Exception as error:  # noqa: BLE001 others come to their end first
+            return Processed(None, error)
 
     async def _outcome(self, attempt: Attempt) -> Outcome:
         if not is_utf8(attempt.key):
             return unnameable(attempt)
-        listed = attempt.item.listed
+        listed = attempt.item.listed if not attempt.sent else None
         reason = refusal_of_listed(listed, self._rules) if listed else None
         if reason:
             return skipped(attempt, reason)
@@ -133,6 +133,9 @@ class Worker:
         reason to leave it alone."""
         while True:
             head = await self._bucket.head(attempt.key, attempt.effort)
+            end = confirmed(attempt, head)
+            if end:
+                return end
             reason = refusal_of_head(head, self._rules)
             if reason:
                 return reason

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
 
@@ -11,6 +16,18 @@ try:
     import fcntl
 except ImportError:  # not on Windows; exclusive creation still protects new files
     fcntl = None  # type: ignore[assignment]
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+def _sync(fd: int) -> None:
+    """Wait until all data is on the medium itself, as far as the system can tell."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    elif sys.platform == "win32":
+        os.fsync(fd)
+    else:
+        os.fdatasync(fd)
 
 
 class AppendFile:
@@ -44,23 +61,28 @@ class AppendFile:
         Raises:
             OutputError: the system cannot say so; nothing can be trusted then.
         """
+        if self._broken:
+            raise self._broken
         try:
-            os.fdatasync(self._fd)
+            _sync(self._fd)
         except OSError as error:
-            raise _failure(self.path, error) from error
+            self._broken = _failure(self.path, error)
+            raise self._broken from error
 
     def lock(self) -> None:
         """Keep other processes from appending, until this one closes the file or dies.
 
         Raises:
             LockedError: another process holds it.
+            UsageError: files cannot be locked there.
         """
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _held(self.path) from error
+        if fcntl is not None:
+            _lock(self.path, self._fd, fcntl.LOCK_EX)
+
+    def is_still(self, path: Path, size_bytes: int) -> bool:
+        """Whether `path` still names this file, and it has still that size."""
+        here = os.fstat(self._fd)
+        return os.path.samestat(here, path.stat()) and here.st_size == size_bytes
 
     def cut(self, size_bytes: int) -> None:
         """Cut off what comes after the last whole line.
@@ -86,12 +108,15 @@ def create_file(path: Path, what: str) -> AppendFile:
 
     Raises:
         UsageError: it exists, or cannot be created.
+        OutputError: there is no room for it.
     """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise UsageError(f"{what} {str(path)!r} exists; name another") from error
     except OSError as error:
+        if error.errno in _FULL:
+            raise _failure(path, error) from error
         raise UsageError(
             f"cannot create the {what} {str(path)!r}: {error.strerror}; name another"
         ) from error
@@ -116,19 +141,36 @@ def reopen_file(path: Path) -> AppendFile:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from error
 
 
-def refuse_held(path: Path) -> None:
-    """Stop if another process has the file locked.
+@contextmanager
+def held_for_reading(path: Path) -> Iterator[None]:
+    """Let nobody append to the file, as long as the body lasts; others may read it.
 
     Raises:
-        LockedError: it has.
+        LockedError: another process is appending to it.
+        UsageError: it cannot be read, or files cannot be locked there.
     """
-    if fcntl is None:
-        return
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _held(path) from error
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    with file:
+        if fcntl is not None:
+            _lock(path, file.fileno(), fcntl.LOCK_SH)
+        yield
+
+
+def _lock(path: Path, fd: int, kind: int) -> None:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LockedError(
+            f"another process is working on {str(path)!r}; wait for its end"
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"cannot lock {str(path)!r}: {error.strerror}; "
+            "put run files on a file system that has locks"
+        ) from error
 
 
 def sync_folder(path: Path) -> None:
@@ -147,10 +189,6 @@ def sync_folder(path: Path) -> None:
             os.close(fd)
     except OSError as error:
         raise _failure(path.parent, error) from error
-
-
-def _held(path: Path) -> LockedError:
-    return LockedError(f"another process is working on {str(path)!r}; wait for its end")
 
 
 def _failure(path: Path, error: OSError) -> OutputError:

@@ -42,11 +42,35 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
+def first_line(path: Path) -> Line | None:
+    """The first whole line, without reading the rest; None if there is none.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    codec = codec_by_content(path)
+    if codec is None:
+        return next(read_lines(path), None)
+    start = b""
+    try:
+        with path.open("rb") as file:
+            for chunk in decompressed(file, codec, path.stat().st_size):
+                start += chunk.data
+                if b"\n" in start and chunk.whole_bytes:
+                    break
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except codec.damage as error:
+        raise refuse_line(path, 1, f"damaged: {error}") from error
+    text, end, _ = start.partition(b"\n")
+    return Line(1, text, 0) if end else None
+
+
 def _plain(file: BinaryIO) -> Iterator[Line]:
     end_bytes = 0
     for number, text in enumerate(file, 1):
-        if not text.endswith(b"\n"):
-            return
+        if not text.endswith(b"\n") or b"\0" in text:
+            return  # never finished, or never written when the power went
         end_bytes += len(text)
         yield Line(number, text[:-1], end_bytes)
 

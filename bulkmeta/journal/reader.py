@@ -10,16 +10,18 @@ import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import read_lines, refuse_line
-from bulkmeta.journal.records import Intent, JournalHeader
+from bulkmeta.journal.records import SCHEMA, Intent, JournalHeader
 
 if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
+    from bulkmeta.model.run_file import RunHeader
 
-_decoder: Final = msgspec.json.Decoder(JournalHeader | Intent)
+_headers: Final = msgspec.json.Decoder(JournalHeader)
+_intents: Final = msgspec.json.Decoder(Intent)
 
 
-def read_intents(path: Path, job_hash: str) -> Iterator[Intent]:
-    """The intents of a journal, in the order in which they were recorded.
+def read_intents(path: Path, run: RunHeader) -> Iterator[Intent]:
+    """The intents of a run's journal, in the order in which they were recorded.
 
     There is none where there is no journal: it is made before the first update, and
     removed when all are settled.
@@ -31,24 +33,30 @@ def read_intents(path: Path, job_hash: str) -> Iterator[Intent]:
         return
     for line in read_lines(path):
         try:
-            record = _decoder.decode(line.text)
-        except msgspec.MsgspecError as error:
+            if line.number == 1:
+                _refuse_foreign(path, _headers.decode(line.text), run)
+            else:
+                yield _intents.decode(line.text)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise refuse_line(path, line.number, error) from error
-        if isinstance(record, Intent):
-            yield record
-        elif record.job_hash != job_hash:
-            raise UsageError(f"journal {str(path)!r} belongs to another job's run")
 
 
-def intended_keys(path: Path, job_hash: str) -> set[str]:
+def _refuse_foreign(path: Path, header: JournalHeader, run: RunHeader) -> None:
+    if header.schema > SCHEMA:
+        raise UsageError(f"journal {str(path)!r} was written by a newer bulkmeta")
+    if (header.job_hash, header.run_started) != (run.job_hash, run.started):
+        raise UsageError(f"journal {str(path)!r} belongs to another run")
+
+
+def intended_keys(path: Path, run: RunHeader) -> set[str]:
     """The keys of all intents; bounded, since a journal is compacted as it grows."""
-    return {intent.key for intent in read_intents(path, job_hash)}
+    return {intent.key for intent in read_intents(path, run)}
 
 
-def read_doubts(path: Path, job_hash: str, keys: set[str]) -> dict[str, UpdatePlan]:
+def read_doubts(path: Path, run: RunHeader, keys: set[str]) -> dict[str, UpdatePlan]:
     """The last intended update of each of `keys`."""
     return {
         intent.key: intent.plan()
-        for intent in read_intents(path, job_hash)
+        for intent in read_intents(path, run)
         if intent.key in keys
     }

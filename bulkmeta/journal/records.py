@@ -12,6 +12,9 @@ from bulkmeta.model.plan import UpdatePlan
 
 SCHEMA: Final = 1
 SUFFIX: Final = ".journal"
+DRAFT_SUFFIX: Final = ".new"
+LONGEST_SUFFIX: Final = SUFFIX + DRAFT_SUFFIX
+"""What a run file's name must leave room for."""
 
 
 class JournalHeader(

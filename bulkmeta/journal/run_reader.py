@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.lines import Line, read_lines, refuse_line
+from bulkmeta.journal.lines import Line, first_line, read_lines, refuse_line
 from bulkmeta.model.low_water import LowWater
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.run_file import SCHEMA, Record, Resumed, RunHeader, Summary
@@ -28,6 +28,14 @@ class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
     reason: str | None = None
 
 
+class _Form(msgspec.Struct, frozen=True, tag_field="type", tag="run"):
+    """As much of the first line as every version writes."""
+
+    schema: int
+    version: str
+
+
+_forms: Final = msgspec.json.Decoder(_Form)
 _headers: Final = msgspec.json.Decoder(RunHeader)
 _records: Final = msgspec.json.Decoder(Outcome | Resumed | Summary)
 _glances: Final = msgspec.json.Decoder(_Seen | Resumed | Summary)
@@ -67,7 +75,7 @@ def read_run(path: str | Path) -> Iterator[Record]:
 
 def read_header(path: Path) -> RunHeader:
     """The first line of a run file."""
-    return _opened(path)[0]
+    return _header(path, first_line(path))
 
 
 def scan_progress(path: Path, unsettled: set[str]) -> Progress:
@@ -104,17 +112,23 @@ def _carried(progress: Progress) -> set[str]:
 def _opened(path: Path) -> tuple[RunHeader, Line, Iterator[Line]]:
     lines = read_lines(path)
     first = next(lines, None)
+    header = _header(path, first)
+    assert first is not None  # noqa: S101 it has a header
+    return header, first, lines
+
+
+def _header(path: Path, first: Line | None) -> RunHeader:
     if first is None:
         raise UsageError(f"{str(path)!r} holds no whole line; it is no run file")
     try:
-        header = _headers.decode(first.text)
+        form = _forms.decode(first.text)
+        if form.schema > SCHEMA:
+            raise UsageError(
+                f"{str(path)!r} was written by a newer bulkmeta ({form.version})"
+            )
+        return _headers.decode(first.text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise refuse_line(path, 1, f"no run file begins so: {error}") from error
-    if header.schema > SCHEMA:
-        raise UsageError(
-            f"{str(path)!r} was written by a newer bulkmeta ({header.version})"
-        )
-    return header, first, lines
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:

@@ -18,6 +18,7 @@ import msgspec
 
 from bulkmeta.errors import OutputError
 from bulkmeta.journal.files import AppendFile, create_file, sync_folder
+from bulkmeta.journal.records import DRAFT_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +143,7 @@ class Journal:
 
 def _fresh(path: Path, content: bytes) -> AppendFile:
     """A durable file in the place of the one that may be there."""
-    draft = path.with_name(path.name + ".new")
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
     draft.unlink(missing_ok=True)
     file = create_file(draft, "journal")
     try:
@@ -171,6 +172,7 @@ async def open_journal(
         UsageError: it cannot be created.
     """
     first = b"".join(_encode(record) + b"\n" for record in (header, *unsettled))
+    outcomes.sync()
     journal = Journal(_fresh(path, first), first, outcomes=outcomes)
     try:
         async with asyncio.TaskGroup() as group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bulkmeta.errors import ObjectError
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
@@ -17,3 +18,14 @@ class Item(msgspec.Struct, frozen=True):
     listed: ListedObject | None = None
     recorded: Outcome | None = None
     doubt: UpdatePlan | None = None
+
+
+def recorded_of(item: Item) -> Outcome:
+    """The line that a run file or plan has for the item.
+
+    Raises:
+        ObjectError: it has none.
+    """
+    if item.recorded is None:
+        raise ObjectError("unrecorded", "the parent's run file has no line for it")
+    return item.recorded

@@ -1,7 +1,7 @@
 """A job: which objects, what change, under which rules. What identifies a run.
 
 Pace and connection are not part of a job: the same job may be run faster or slower, or
-resumed over another endpoint of the same bucket.
+with another signature.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Parent(msgspec.Struct, frozen=True):
-    """The run file, or plan file, whose lines a run takes its objects from."""
+    """The run file, or plan file, whose lines a run takes its objects from, as it was
+    when the run began."""
 
     path: str
     job_hash: str
     started: str
+    size_bytes: int
 
 
 class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -25,6 +25,13 @@ STANDARD_HEADERS: Final = frozenset(
 )
 """The six headers that OSS keeps with an object and lets a user set."""
 
+SSE_HEADERS: Final = frozenset(
+    {
+        "x-oss-server-side-encryption",
+        "x-oss-server-side-encryption-key-id",
+        "x-oss-server-side-data-encryption",
+    }
+)
 DEFAULT_ACL: Final = "default"
 STANDARD_CLASS: Final = "Standard"
 
@@ -87,6 +94,15 @@ class ObjectHead(msgspec.Struct, frozen=True):
     restore: str | None = None
     forced_download: bool = False
 
+    def shows(self, state: Metadata) -> bool:
+        """Whether the object is in `state`, as far as the head can tell: a forced
+        download hides the object's own Content-Disposition."""
+        if not self.forced_download:
+            return self.metadata.same_state(state)
+        return _without_disposition(self.metadata).same_state(
+            _without_disposition(state)
+        )
+
     def unsettled_s(self) -> float:
         """Seconds until Last-Modified is old enough to guard an update; 0 if it is."""
         age_s = (parse_http_date(self.date) - self.modified_at()).total_seconds()
@@ -94,6 +110,11 @@ class ObjectHead(msgspec.Struct, frozen=True):
 
     def modified_at(self) -> datetime:
         return parse_http_date(self.last_modified)
+
+
+def _without_disposition(state: Metadata) -> Metadata:
+    headers = {n: v for n, v in state.headers.items() if n != "content-disposition"}
+    return msgspec.structs.replace(state, headers=headers)
 
 
 @lru_cache(maxsize=4096)

@@ -36,6 +36,14 @@ class UpdatePlan(msgspec.Struct, frozen=True):
     def is_noop(self) -> bool:
         return self.before == self.after
 
+    def in_class_of(self, head: ObjectHead) -> Metadata:
+        """The state it leads to, if the storage class became that of `head` since."""
+        if self.before.storage_class != self.after.storage_class:
+            return self.after
+        return msgspec.structs.replace(
+            self.after, storage_class=head.metadata.storage_class
+        )
+
 
 def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
     """The update that brings `change` to the object that `head` describes.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from bulkmeta.errors import ObjectError, SkipError
+from bulkmeta.model import limits
+from bulkmeta.model.metadata import SSE_HEADERS, STANDARD_HEADERS
 from bulkmeta.model.plan import UpdatePlan
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import Metadata, ObjectHead
     from bulkmeta.model.outcome import Outcome
+
+_TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
@@ -22,10 +27,11 @@ def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     Raises:
         ObjectError: somebody else changed the object since.
     """
-    before, after = _states(recorded)
-    if head.metadata.same_state(before):
+    before, after = _states(recorded, head)
+    _refuse_hidden(head, before, after)
+    if head.shows(before):
         return _to(recorded.key, head, head.metadata)
-    if not (head.metadata.same_state(after) and _is_same_object(recorded, head)):
+    if not (head.shows(after) and _is_same_object(recorded, head)):
         raise _changed_since_run()
     return _to(recorded.key, head, before)
 
@@ -38,14 +44,13 @@ def restore_drifted(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
         SkipError: the object is as the run left it.
         ObjectError: somebody else changed the object since.
     """
-    before, after = _states(recorded)
-    dated = recorded.status == "updated" and recorded.last_modified is not None
-    ours = dated and _is_same_object(recorded, head)
-    if head.metadata.same_state(after) and ours:
+    before, after = _states(recorded, head)
+    _refuse_hidden(head, before, after)
+    if head.shows(after) and head.etag == recorded.etag:
         raise SkipError("as_run_left_it", "the object is as the run left it")
-    if head.metadata.same_state(before):
+    if head.shows(before):
         return _to(recorded.key, head, head.metadata)
-    if not ours:
+    if not _is_same_object(recorded, head):
         raise _changed_since_run()
     return _to(recorded.key, head, before)
 
@@ -56,10 +61,10 @@ def carry_out_planned(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     Raises:
         SkipError: somebody changed the object since the plan was made.
     """
-    before, after = _states(recorded)
-    if head.metadata.same_state(after):
+    before, after = _states(recorded, head)
+    if head.shows(after) and not _is_hidden(head, before, after):
         return _to(recorded.key, head, head.metadata)
-    if not (head.metadata.same_state(before) and _is_same_object(recorded, head)):
+    if not (head.shows(before) and _is_same_object(recorded, head)):
         raise SkipError(
             "changed_since_plan", "the object is not as it was when it was planned"
         )
@@ -72,17 +77,54 @@ def _changed_since_run() -> ObjectError:
     )
 
 
-def _states(recorded: Outcome) -> tuple[Metadata, Metadata]:
-    if recorded.before is None or recorded.after is None:
+def _refuse_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> None:
+    if _is_hidden(head, before, after):
+        raise ObjectError(
+            "forced_download",
+            "on this endpoint OSS hides the object's Content-Disposition, so the "
+            "former one is not known; use the bucket's custom domain as --endpoint",
+        )
+
+
+def _is_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> bool:
+    """Whether the two states differ in what the head does not show."""
+    name = "content-disposition"
+    return head.forced_download and before.headers.get(name) != after.headers.get(name)
+
+
+def _states(recorded: Outcome, head: ObjectHead) -> tuple[Metadata, Metadata]:
+    before, after = recorded.before, recorded.after
+    if before is None or after is None:
         raise ObjectError("unrecorded", "the line does not hold both states")
-    return recorded.before, recorded.after
+    if not (_is_possible(before) and _is_possible(after)):
+        raise ObjectError("unrecorded", "the line holds what no run can have written")
+    if (before.storage_class, before.sse) != (after.storage_class, after.sse):
+        raise ObjectError("unrecorded", "the line holds a change that no run makes")
+    # A lifecycle rule may have moved the object since; it stays where it is.
+    there = head.metadata.storage_class
+    return (
+        msgspec.structs.replace(before, storage_class=there),
+        msgspec.structs.replace(after, storage_class=there),
+    )
+
+
+def _is_possible(state: Metadata) -> bool:
+    """Whether a head can have shown it: a file may have been edited since."""
+    return (
+        state.headers.keys() <= STANDARD_HEADERS
+        and all(map(_TOKEN.fullmatch, state.meta))
+        and state.sse.keys() <= SSE_HEADERS
+        and limits.user_meta_bytes(state.meta) <= limits.USER_META_BYTES
+    )
 
 
 def _is_same_object(recorded: Outcome, head: ObjectHead) -> bool:
-    """The content, and the moment of the last write where the record knows it: that of
-    a failed update is not known."""
-    known = recorded.last_modified if recorded.status != "failed" else None
-    return head.etag == recorded.etag and known in {None, head.last_modified}
+    """The content, and the moment of the last write. That of an update without an
+    answer is not known; one without a moment was written over by somebody else."""
+    if head.etag != recorded.etag:
+        return False
+    answered = recorded.status in {"updated", "planned"}
+    return not answered or recorded.last_modified == head.last_modified
 
 
 def _to(key: str, head: ObjectHead, wanted: Metadata) -> UpdatePlan:

@@ -20,6 +20,7 @@ from bulkmeta.model.changes import USER_META_PREFIX
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import (
     DEFAULT_ACL,
+    SSE_HEADERS,
     STANDARD_CLASS,
     STANDARD_HEADERS,
     ListedObject,
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
     from bulkmeta.oss.transport import Response
 
 _PREFIX_LENGTH: Final = len(USER_META_PREFIX)
-SSE_HEADERS: Final = frozenset(
-    {
-        "x-oss-server-side-encryption",
-        "x-oss-server-side-encryption-key-id",
-        "x-oss-server-side-data-encryption",
-    }
-)
 CLASS_HEADER: Final = "x-oss-storage-class"
 
 # As the service writes it, to the last byte; each update's answer is one.
@@ -215,13 +209,13 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     """
     after = plan.after
     headers = {
+        **after.headers,
+        **{f"{USER_META_PREFIX}{name}": value for name, value in after.meta.items()},
+        **after.sse,
         "x-oss-copy-source": f"/{bucket}/{quote(plan.key, safe='')}",
         "x-oss-metadata-directive": "REPLACE",
         "x-oss-copy-source-if-match": f'"{plan.etag}"',
         "x-oss-copy-source-if-unmodified-since": plan.last_modified,
-        **after.headers,
-        **{f"{USER_META_PREFIX}{name}": value for name, value in after.meta.items()},
-        **after.sse,
     }
     if after.acl not in {None, DEFAULT_ACL}:
         headers["x-oss-object-acl"] = str(after.acl)

@@ -29,6 +29,9 @@ lost with it in a crash, an intent in the journal still speaks for."""
 class RunFile:
     """Writes outcomes as they come, whole lines only, and holds the run's lock.
 
+    Its first line, and whatever stood in the file before, is on stable storage from the
+    start: without it a journal is of no use.
+
     Its methods raise `OutputError` if a line cannot be written (disk full, for one).
     """
 
@@ -43,6 +46,7 @@ class RunFile:
             file.lock()
             self._add(first)
             self.write_out()
+            self.sync()
         except BulkmetaError:
             file.close()
             raise
@@ -121,7 +125,7 @@ def continue_run_file(
     file = reopen_file(path)
     try:
         file.lock()
-        if path.stat().st_size != found_bytes:
+        if not file.is_still(path, found_bytes):
             raise LockedError(f"{str(path)!r} was just being written; try again")
         file.cut(keep_bytes)
     except BulkmetaError:

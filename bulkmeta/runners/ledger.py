@@ -39,7 +39,7 @@ class Ledger:
         """The run came to its end: nothing is in doubt any more."""
         self.run_file.finish(summary)
         if self.journal:
-            journal_path(self.path).unlink()
+            journal_path(self.path).unlink(missing_ok=True)
             sync_folder(self.path)
 
 

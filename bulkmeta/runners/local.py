@@ -25,7 +25,7 @@ from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.flow import STOPPING, Flow, Write, progress_lines
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import decision_of, source_of
+from bulkmeta.runners.work import decision_of, parent_held, source_of
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
 
@@ -141,6 +141,7 @@ async def _run(
         stop.on_request(lambda: progress(STOPPING))
     target = spec.job.target
     async with (
+        parent_held(spec.job),
         _bucket(target.bucket, spec.connection, spec.pace, stop) as bucket,
         open_ledger(bucket) as ledger,
         progress_lines(stats, progress),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.reader import intended_keys, read_doubts
 from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import Progress, read_header, scan_progress
@@ -51,10 +52,6 @@ def find_restart(run_file: Path) -> Interrupted:
     if progress.complete:
         raise UsageError(f"{str(run_file)!r} is complete; there is nothing to resume")
     header = progress.header
-    if header.job.hash() != header.job_hash:
-        raise UsageError(
-            f"{str(run_file)!r} has been altered: its job is not the one that it ran"
-        )
     low, in_order = progress.low, header.job.takes == "listing"
     after = low.key or ""
     done = {key for key in progress.done if not in_order or key > after}
@@ -73,7 +70,8 @@ def examine_run(run_file: Path) -> tuple[Progress, dict[str, UpdatePlan]]:
     """How far a run came, and its updates in doubt.
 
     Raises:
-        UsageError: a file is missing, or cannot be read.
+        UsageError: a file is missing, cannot be read, or has been altered.
+        LockedError: the run is still under way.
     """
     journal = journal_path(run_file)
     if not run_file.exists() and journal.exists():
@@ -81,8 +79,27 @@ def examine_run(run_file: Path) -> tuple[Progress, dict[str, UpdatePlan]]:
             f"run file {str(run_file)!r} is missing, but its journal is there: "
             "put the run file back; the journal alone cannot be resumed"
         )
-    job_hash = read_header(run_file).job_hash
-    unsettled = intended_keys(journal, job_hash)
-    progress = scan_progress(run_file, unsettled)
-    doubts = read_doubts(journal, job_hash, unsettled) if unsettled else {}
-    return progress, doubts
+    with held_for_reading(run_file):
+        header = read_header(run_file)
+        if header.job.hash() != header.job_hash:
+            raise UsageError(
+                f"{str(run_file)!r} has been altered: its job is not the one it ran"
+            )
+        unsettled = intended_keys(journal, header)
+        progress = scan_progress(run_file, unsettled)
+        if not journal.exists():
+            _refuse_without_journal(run_file, progress)
+        doubts = read_doubts(journal, header, unsettled) if unsettled else {}
+        return progress, doubts
+
+
+def _refuse_without_journal(run_file: Path, progress: Progress) -> None:
+    """A run has its journal from before its first update to its end."""
+    begun = progress.last_seq > 0 and progress.header.command != "plan"
+    if begun and not progress.complete:
+        journal = journal_path(run_file)
+        raise UsageError(
+            f"{str(run_file)!r} was interrupted, and its journal {journal.name!r} is "
+            "missing: put it beside the run file (if it is lost for good, an empty "
+            "file of that name goes on without it)"
+        )

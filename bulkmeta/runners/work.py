@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bulkmeta.errors import ObjectError, SkipError, UsageError
+from bulkmeta.errors import SkipError, UsageError
+from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_run
+from bulkmeta.model.item import recorded_of
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
@@ -21,6 +24,7 @@ from bulkmeta.sources.replay import (
     is_planned,
     may_have_changed,
     replay_run,
+    was_updated,
 )
 from bulkmeta.sources.resume import take_up
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 _WANTED: Final = {
     "failed": has_failed,
     "former": may_have_changed,
-    "drifted": may_have_changed,
+    "drifted": was_updated,
     "planned": is_planned,
     "replanned": is_planned,
 }
@@ -65,13 +69,13 @@ def decision_of(job: JobSpec) -> Decide:
         return plan_update(item.key, head, job.change)
 
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
-        return restore_former(_recorded(item), head)
+        return restore_former(recorded_of(item), head)
 
     def drifted(item: Item, head: ObjectHead) -> UpdatePlan:
-        return restore_drifted(_recorded(item), head)
+        return restore_drifted(recorded_of(item), head)
 
     def planned(item: Item, head: ObjectHead) -> UpdatePlan:
-        return carry_out_planned(_recorded(item), head)
+        return carry_out_planned(recorded_of(item), head)
 
     def replanned(item: Item, head: ObjectHead) -> UpdatePlan:
         try:
@@ -89,18 +93,43 @@ def decision_of(job: JobSpec) -> Decide:
     }[job.takes]
 
 
-def _recorded(item: Item) -> Outcome:
-    if item.recorded is None:
-        raise ObjectError("unrecorded", "the parent's run file has no line for it")
-    return item.recorded
-
-
 def _parent_file(parent: Parent) -> Path:
     path = Path(parent.path)
+    if not path.exists():
+        raise UsageError(
+            f"{parent.path!r}, which this run takes its objects from, is missing; "
+            "put it back"
+        )
     header = read_header(path)
     if (header.job_hash, header.started) != (parent.job_hash, parent.started):
         raise UsageError(f"{parent.path!r} is another run's file now")
+    if path.stat().st_size != parent.size_bytes:
+        raise UsageError(
+            f"{parent.path!r} is not as it was when this run began; begin a new one"
+        )
     return path
+
+
+@asynccontextmanager
+async def parent_held(job: JobSpec) -> AsyncIterator[None]:
+    """Let nobody go on with the parent run as long as the body lasts.
+
+    Raises:
+        LockedError: somebody is at it.
+    """
+    with held_for_reading(Path(job.parent.path)) if job.parent else nullcontext():
+        yield
+
+
+def count_lines(job: JobSpec) -> int | None:
+    """How many of the parent's lines the job takes up; None if it has no parent."""
+    if job.parent is None:
+        return None
+    wanted = _WANTED[job.takes]
+    return sum(
+        isinstance(record, Outcome) and wanted(record) and job.select.admits(record.key)
+        for record in read_run(job.parent.path)
+    )
 
 
 def sampled(run_file: Path, sample: float | int | None) -> Wanted:

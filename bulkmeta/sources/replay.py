@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.run_reader import read_run
@@ -14,6 +15,7 @@ from bulkmeta.model.outcome import Outcome
 if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
 
+_LINES_AT_ONCE: Final = 200
 Wanted = Callable[[Outcome], bool]
 
 
@@ -33,7 +35,9 @@ async def replay_run(
         UsageError: a line cannot be read, or there is none of key `after`.
     """
     passed = after is None
-    for outcome in _outcomes(path, doubts):
+    for number, outcome in enumerate(_outcomes(path, doubts)):
+        if number % _LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)  # others have to have their turn in a long file
         if passed and wanted(outcome):
             yield Item(outcome.key, recorded=outcome)
         passed = passed or outcome.key == after
@@ -59,11 +63,17 @@ def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:
 
 def may_have_changed(outcome: Outcome) -> bool:
     """Whether the run changed the object, as far as it knows."""
-    return outcome.after is not None and outcome.status in {"updated", "failed"}
+    changing = {"updated", "failed", "skipped"}
+    return outcome.after is not None and outcome.status in changing
+
+
+def was_updated(outcome: Outcome) -> bool:
+    return outcome.status == "updated"
 
 
 def has_failed(outcome: Outcome) -> bool:
-    return outcome.status == "failed"
+    """Whether it is worth another try: a key that no request can carry is not."""
+    return outcome.status == "failed" and outcome.reason != "invalid_key"
 
 
 def is_planned(outcome: Outcome) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -188,10 +189,11 @@ def test_throttling_without_end_does_not_hold_up_the_end(
     assert seen(oss, COPY) == 0
 
 
-def test_a_throttled_update_in_doubt_has_its_line(
-    oss: EmbeddedOSS, read_run: Any, tmp_path: Path
+def test_a_throttled_update_in_doubt_is_settled_by_resume(
+    oss: EmbeddedOSS, bulkmeta: Any, read_run: Any, tmp_path: Path
 ) -> None:
-    """503 may come after the commit: whoever was sent is told of, with both states."""
+    """503 may come after the commit: what was sent stands in the journal, and the run
+    that goes on brings each to its end."""
     seed(oss, 100)
     oss.faults.add(Fault("error", COPY, status=503))
     with running(oss, tmp_path) as process:
@@ -203,10 +205,19 @@ def test_a_throttled_update_in_doubt_has_its_line(
     assert time.monotonic() - sent_s < 5
     assert_interrupted(end)
     lines = read_run(tmp_path / "run.jsonl")
+    assert lines.objects == []
     sent = {logged.key for logged in oss.log.requests() if logged.operation == COPY}
-    assert lines.by_key().keys() == sent
+    journal = (tmp_path / "run.jsonl.journal").read_text().splitlines()[1:]
+    assert {json.loads(line)["key"] for line in journal} == sent
+
+    oss.faults.clear()
+    done = bulkmeta("resume", str(tmp_path / "run.jsonl"))
+
+    assert done.code == 0, done.err
+    lines = read_run(tmp_path / "run.jsonl")
+    assert len(lines.by_key()) == 100
     for line in lines.objects:
-        assert (line["status"], line["reason"]) == ("failed", "interrupted")
+        assert line["status"] == "updated"
         assert line["before"]["meta"] == {"is": "old"}
         assert line["after"]["meta"] == {"is": "old", "project": "atlas"}
 

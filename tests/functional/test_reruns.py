@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -168,7 +170,7 @@ def test_another_jobs_journal(cut: Any, bulkmeta: Command) -> None:
     header, *intents = lines_of(JOURNAL)
     write_lines(JOURNAL, [{**header, "job_hash": "0" * 64}, *intents])
 
-    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "another job's run")
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "belongs to another run")
 
 
 def test_an_altered_header(cut: Any, bulkmeta: Command) -> None:
@@ -308,7 +310,7 @@ def test_updates_in_doubt(
     assert result.code == 0, result.err
     lines = read_run(RUN).by_key()
     assert len(lines) == 6
-    assert sent(oss) == ["p/0003", "p/0004"]
+    assert sorted(sent(oss)) == ["p/0003", "p/0004"]
     done, undone, other, gone = (lines[f"p/{n:04}"] for n in (2, 3, 4, 5))
     assert (done["status"], done["confirmed"]) == ("updated", True)
     assert done["before"]["meta"] == OLD
@@ -717,7 +719,9 @@ def test_a_run_under_way_is_not_replayed(
     with RUN.open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        assert_refused(bulkmeta(command, "run.jsonl", "--yes"), 5, "another process")
+        result = bulkmeta(command, "run.jsonl", "--yes")
+
+    assert (result.code, "another process" in result.err) == (5, True)
 
 
 @pytest.mark.parametrize("form", ["gz", "zst"])
@@ -800,3 +804,391 @@ def test_a_full_disk_with_a_compressed_file(
     assert sorted(ln.key for ln in lines) == [f"p/{n:04}" for n in range(200)]
     assert all(ln.before and ln.before.meta == OLD for ln in lines)
     assert len(sent(oss)) == 200
+
+
+# What stands on the disk when the power goes, and what is not there
+
+
+@pytest.fixture
+def cut_short(oss: EmbeddedOSS, apply: Command) -> None:
+    """A run on 20 objects that ended in the middle, its lines not yet synced."""
+    seed(oss, 20)
+    oss.faults.add(Fault("error", COPY, skip=10, status=403, code="InvalidAccessKeyId"))
+    assert apply("--concurrency", "1").code == 4
+    oss.faults.clear()
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What a loss of power would leave of each file at present."""
+    files: dict[str, bytes] = {}
+    sync, replace_file = AppendFile.sync, Path.replace
+
+    def synced(file: AppendFile) -> None:
+        sync(file)
+        files[file.path.name] = Path(f"/proc/self/fd/{file._fd}").read_bytes()
+
+    def replaced(path: Path, target: Path) -> Path:
+        files[Path(target).name] = files.pop(path.name)
+        return replace_file(path, target)
+
+    monkeypatch.setattr(AppendFile, "sync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    return files
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_power_loss_at_any_update(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    durable: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    again: bool,
+) -> None:
+    """Whatever update is the last to arrive, the synced parts of the two files tell of
+    all that were sent, in a resumed run too; resume and undo go by them."""
+    seed(oss, 12)
+    fire, arrived = oss.faults.fire, list[str]()
+    job = partial(bulkmeta, "apply", *CHANGE, "--concurrency", "1")
+    if again:
+        oss.faults.add(
+            Fault("error", COPY, skip=5, status=403, code="InvalidAccessKeyId")
+        )
+        assert job().code == 4
+        oss.faults.clear()
+        arrived += sent(oss)
+        job = partial(bulkmeta, "resume", "run.jsonl", "--concurrency", "1")
+
+    def watched(operation: str, key: str, **options: bool) -> Any:
+        if operation == COPY:
+            arrived.append(key)
+            text = durable["run.jsonl"] + durable[JOURNAL.name]
+            assert durable["run.jsonl"].startswith(b'{"type":"run"')
+            assert all(f'"key":"{key}"'.encode() in text for key in arrived[:-1])
+        return fire(operation, key, **options)
+
+    monkeypatch.setattr(oss.faults, "fire", watched)
+    assert job().code == 0
+    assert len(set(arrived)) == 12
+
+
+@pytest.mark.parametrize("command", ["resume", "undo", "retry"])
+@pytest.mark.usefixtures("cut_short")
+def test_a_run_file_without_its_journal(
+    oss: EmbeddedOSS, bulkmeta: Command, command: str
+) -> None:
+    """Renamed, copied or packed alone: what was under way is not known then."""
+    oss.log.clear()
+    RUN.rename("moved.jsonl")
+    options = [] if command == "resume" else ["--yes", "--run-file", "new.jsonl"]
+
+    result = bulkmeta(command, "moved.jsonl", *options)
+
+    assert result.code == 2, result.err
+    assert "its journal 'moved.jsonl.journal' is missing" in result.err
+    assert sent(oss) == []
+
+    JOURNAL.rename("moved.jsonl.journal")
+    assert bulkmeta(command, "moved.jsonl", *options).code in {0, 1}
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_the_journal_of_another_run_of_the_same_job(bulkmeta: Command) -> None:
+    """A nightly job has the same hash every night."""
+    header, *intents = lines_of(JOURNAL)
+    other = {**header, "run_started": "2020-01-01T00:00:00.000Z"}
+    write_lines(JOURNAL, [other, *intents])
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "belongs to another run")
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_zeros_where_lines_were_to_come(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Lines that reached the disk behind others that did not are not believed."""
+    lines = RUN.read_bytes().splitlines(keepends=True)
+    lines[3] = bytes(len(lines[3]))
+    RUN.write_bytes(b"".join(lines))
+    age(oss)
+
+    assert bulkmeta("resume", "run.jsonl").code == 0
+
+    found = [ln for ln in lines_of(RUN) if ln["type"] == "object"]
+    assert sorted(ln["key"] for ln in found) == [f"p/{n:04}" for n in range(20)]
+    assert all(ln["before"]["meta"] == OLD for ln in found)
+
+
+def test_ctrl_c_with_a_lost_answer(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What could not be told in time is told by `resume`; nothing stays undone."""
+    seed(oss, 40)
+    oss.faults.add(Fault("reset_before", COPY, key="p/00[01]*"))
+    with subprocess.Popen(  # noqa: S603 our own command line
+        [sys.executable, "-c", PLAIN, "apply", *CHANGE, "--retries", "50"],
+        env={**os.environ, **oss.environment},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline_s = time.monotonic() + 20
+        while len(sent(oss)) < 25 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    oss.faults.clear()
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    assert [meta(oss, n) for n in range(40)] == [OURS] * 40
+
+
+def test_a_parent_is_held_while_it_is_undone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can go on with a run that is just being taken back."""
+    seed(oss, 5)
+    assert apply().code == 0
+    age(oss)
+    free: list[bool] = []
+    fire = oss.faults.fire
+
+    def watched(operation: str, key: str, **options: bool) -> Any:
+        if operation == COPY:
+            with RUN.open("ab") as file, suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free.append(True)
+        return fire(operation, key, **options)
+
+    monkeypatch.setattr(oss.faults, "fire", watched)
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl").code == 0
+    assert len(sent(oss)) == 10
+    assert free == []
+
+
+def test_a_parent_that_went_on_meanwhile(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command
+) -> None:
+    """An interrupted undo of it would not undo what came since."""
+    cut(2)
+    age(oss)
+    oss.faults.add(Fault("error", COPY, skip=3, status=403, code="InvalidAccessKeyId"))
+    undo = ("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl", "--concurrency", "1")
+    assert bulkmeta(*undo).code == 4
+    oss.faults.clear()
+    age(oss)
+    assert bulkmeta("resume", "run.jsonl").code == 0
+    oss.log.clear()
+
+    result = bulkmeta("resume", "u.jsonl")
+
+    assert (result.code, "is not as it was when" in result.err) == (2, True)
+    assert sent(oss) == []
+
+
+def test_verify_tells_of_lists_and_of_what_is_gone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """An access control list is part of what was recorded."""
+    seed(oss, 3)
+    assert apply().code == 0
+    found = oss.store.get_object("bucket", "p/0001")
+    oss.store.save(replace(found, acl="public-read"), oss.store.body(found))
+    oss.store.delete_object("bucket", "p/0002")
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 1, result.err
+    assert "failed: drift" in result.out
+    assert "failed: gone" in result.out
+
+
+@pytest.mark.parametrize("command", ["undo", "retry", "verify"])
+def test_nothing_was_done_in_a_plan(
+    plan: Path, bulkmeta: Command, command: str
+) -> None:
+    """So there is nothing to take back, to try again or to look at."""
+    options = [] if command == "verify" else ["--yes"]
+    assert_refused(bulkmeta(command, str(plan), *options), 2, "is a plan")
+
+
+def test_a_key_that_ends_like_a_plan(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """An address is an address."""
+    oss.store.put_object("bucket", "p/events.jsonl", last_modified=LONG_AGO_S)
+    target = "oss://bucket/p/events.jsonl"
+    assert bulkmeta("apply", target, "--set", "x=1", "--yes").code == 0
+    assert oss.store.get_object("bucket", "p/events.jsonl").meta == {"x": "1"}
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_no_room_for_a_new_journal(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is a full disk, also for a resumed run."""
+    open_file = os.open
+
+    def full(path: Any, flags: int, *rest: Any) -> int:
+        if flags & os.O_EXCL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return open_file(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", full)
+    result = bulkmeta("resume", "run.jsonl")
+    assert (result.code, "make room" in result.err) == (4, True)
+
+
+def test_no_locks_there(
+    oss: EmbeddedOSS, apply: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have none; then nothing is begun."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    seed(oss, 1)
+    monkeypatch.setattr("bulkmeta.journal.files.fcntl.flock", refuse)
+    result = apply()
+    assert (result.code, "cannot lock 'run.jsonl'" in result.err) == (2, True)
+    assert sent(oss) == []
+
+
+# What a user may do with the files
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_a_link_to_a_run_file(bulkmeta: Command) -> None:
+    """The journal lies beside the file itself."""
+    Path("real").mkdir()
+    RUN.rename("real/run.jsonl")
+    JOURNAL.rename("real/run.jsonl.journal")
+    Path("link.jsonl").symlink_to("real/run.jsonl")
+
+    result = bulkmeta("resume", "link.jsonl")
+
+    assert result.code == 0, result.err
+    assert not Path("real/run.jsonl.journal").exists()
+
+
+@pytest.mark.parametrize("command", ["resume", "undo", "retry", "verify"])
+@pytest.mark.parametrize("name", ["", ".", "x" * 300 + ".jsonl", "\udcff.jsonl"])
+def test_names_that_no_run_file_has(
+    oss: EmbeddedOSS, bulkmeta: Command, command: str, name: str
+) -> None:
+    """An unset variable, a folder, too long, not UTF-8: one line, exit 2."""
+    result = bulkmeta(command, name)
+    assert_refused(result, 2)
+    assert oss.log.requests() == []
+
+
+def test_a_pattern_that_is_not_utf8(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """No key is like that."""
+    seed(oss, 1)
+    assert apply().code == 0
+    result = bulkmeta("undo", "run.jsonl", "--include", "\udcff*", "--dry-run")
+    assert_refused(result, 2, "not valid UTF-8")
+
+
+def test_a_name_that_leaves_no_room_for_the_journal(bulkmeta: Command) -> None:
+    """It is said before anything is begun."""
+    name = "x" * 244
+    result = bulkmeta("apply", *CHANGE[:-1], name)
+    assert_refused(result, 2, "name another")
+    assert not Path(name).exists()
+
+
+def test_a_bad_parent_leaves_nothing_behind(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """What is wrong with it is found before a new run file is made."""
+    seed(oss, 3)
+    assert apply().code == 0
+    lines = RUN.read_bytes().splitlines(keepends=True)
+    RUN.write_bytes(b"".join([*lines[:2], lines[2][:9] + b"\n", *lines[3:]]))
+
+    result = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert_refused(result, 2, "line 3")
+    assert not Path("undo.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"headers": {"x-oss-copy-source": "/bucket/p%2F0002"}},
+        {"headers": {"x-oss-object-acl": "public-read"}},
+        {"headers": {"a\r\nb": "1"}},
+        {"meta": {"a b\r\nc": "1"}},
+        {"meta": {"Upper": "1"}},
+        {"meta": {"a": "x" * 9000}},
+        {"sse": {"x-oss-object-acl": "public-read"}},
+        {"storage_class": "IA"},
+    ],
+)
+def test_an_edited_plan_does_no_harm(
+    oss: EmbeddedOSS, plan: Path, bulkmeta: Command, read_run: Any, edit: dict[str, Any]
+) -> None:
+    """What no plan can hold is not sent, and the object's line says so."""
+    header, first, *others = lines_of(plan)
+    first["after"] = {**first["after"], **edit}
+    write_lines(plan, [header, first, *others])
+    before = carried(oss)[first["key"]]
+
+    result = bulkmeta("apply", str(plan), "--yes", "--run-file", "run.jsonl")
+
+    assert result.code == 1, result.err
+    line = read_run(RUN).by_key()[first["key"]]
+    assert (line["status"], line["reason"]) == ("failed", "unrecorded")
+    assert carried(oss)[first["key"]] == before
+
+
+def test_an_edited_job_is_not_undone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Its header says what it ran, and is held to its own hash."""
+    seed(oss, 1)
+    assert apply().code == 0
+    RUN.write_text(RUN.read_text().replace('"prefix":"p/"', '"prefix":"q/"', 1))
+    result = bulkmeta("undo", "run.jsonl", "--yes")
+    assert_refused(result, 2, "has been altered")
+
+
+def test_undo_under_other_rules_than_the_run(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """A lifecycle rule moved an object meanwhile: what was not put back is no success,
+    and undo has the option that it names."""
+    seed(oss, 2)
+    assert apply("--allow-new-versions").code == 0
+    age(oss)
+    found = oss.store.get_object("bucket", "p/0001")
+    oss.store.save(replace(found, storage_class="IA"), oss.store.body(found))
+
+    refused = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u1.jsonl")
+
+    assert refused.code == 1
+    assert "--allow-early-rewrite" in refused.out
+    assert [meta(oss, n) for n in range(2)] == [OLD, OURS]
+    allowed = bulkmeta("undo", "run.jsonl", "--yes", "--allow-early-rewrite")
+    assert allowed.code == 0, allowed.err
+    assert meta(oss, 1) == OLD
+    assert oss.store.get_object("bucket", "p/0001").storage_class == "IA"
+
+
+def test_verify_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> None:
+    """It cannot tell of what was under way."""
+    cut(3)
+    result = bulkmeta("verify", "run.jsonl")
+    assert (result.code, "was interrupted" in result.err) == (0, True)
+
+
+def test_replan_needs_a_plan(bulkmeta: Command) -> None:
+    """An option that would do nothing is refused."""
+    result = bulkmeta("apply", *CHANGE, "--replan")
+    assert_refused(result, 2, "--replan goes with a plan file")
+
+
+def test_a_plan_by_any_name(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """`plan --out` takes any, and so does `apply`."""
+    seed(oss, 1)
+    plan = ("plan", "oss://bucket/p/", "--set", "x=1", "--out", "plan.txt")
+    assert bulkmeta(*plan).code == 0
+    assert bulkmeta("apply", "plan.txt", "--yes").code == 0
+    assert meta(oss, 0) == OURS

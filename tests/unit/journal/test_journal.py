@@ -18,12 +18,24 @@ from bulkmeta.journal.files import AppendFile
 from bulkmeta.journal.reader import intended_keys, read_doubts, read_intents
 from bulkmeta.journal.records import Intent, JournalHeader, intent_of
 from bulkmeta.journal.writer import Journal, open_journal
+from bulkmeta.model.job import JobSpec, Target
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
+from bulkmeta.model.run_file import RunHeader
 from bulkmeta.runners.flow import ungrouped
 
 HEADER = JournalHeader(job_hash="hash", run_started="now")
+RUN = RunHeader(
+    version="1",
+    command="apply",
+    job=JobSpec(Target("bucket", "p")),
+    job_hash="hash",
+    bucket="bucket",
+    endpoint="https://h",
+    region="r",
+    started="now",
+)
 HANG_S = 10.0
 """Only a test that fails waits that long."""
 
@@ -86,14 +98,18 @@ class Outcomes:
 
     def __init__(self, synced: Callable[[], None] = lambda: None) -> None:
         self._synced = synced
-        self._handed_over = False
+        self._handed_over = True  # when the journal is opened
+        self._opened = False
 
     def write_out(self) -> None:
         self._handed_over = True
 
     def sync(self) -> None:
         assert self._handed_over
-        self._synced()
+        self._handed_over = False
+        if self._opened:
+            self._synced()
+        self._opened = True
 
 
 async def reached(done: Callable[[], bool]) -> None:
@@ -118,7 +134,7 @@ async def test_many_intents_few_syncs(path: Path, syncs: Syncs) -> None:
         syncs.go.set()
         await asyncio.gather(first, *others)
     assert syncs.count == 3
-    assert [i.seq for i in read_intents(path, "hash")] == [*range(1, 100)]
+    assert [i.seq for i in read_intents(path, RUN)] == [*range(1, 100)]
 
 
 async def test_intent_of_the_next_group_waits_for_its_own_sync(
@@ -155,7 +171,7 @@ async def test_failing_sync_reaches_everyone(path: Path, syncs: Syncs) -> None:
             await journal.record_intent(intent(4))
     assert [str(error) for error in found] == ["disk full"] * 3
     # Nothing was written behind what failed: a torn line would swallow it.
-    assert [i.seq for i in read_intents(path, "hash")] == [1]
+    assert [i.seq for i in read_intents(path, RUN)] == [1]
 
 
 async def fill(
@@ -181,9 +197,9 @@ async def test_compaction_keeps_what_is_unsettled(
     """Outcomes are stored before their intents are forgotten; the others stay, those of
     the interrupted run too."""
     seen: list[set[str]] = []
-    await fill(path, monkeypatch, lambda: seen.append(intended_keys(path, "hash")))
+    await fill(path, monkeypatch, lambda: seen.append(intended_keys(path, RUN)))
     assert {"k9", "k1", "k2", "k3"} <= seen[0]
-    assert intended_keys(path, "hash") == {"k9", "k2", "k4", "k5"}
+    assert intended_keys(path, RUN) == {"k9", "k2", "k4", "k5"}
     assert folder(path) == {path.name: 0o600}
 
 
@@ -215,7 +231,7 @@ async def test_compaction_that_fails_loses_nothing(
     breaking("folder", writer, "sync_folder")
     with pytest.raises(OutputError, match="broken"), ungrouped():
         await fill(path, monkeypatch, arm)
-    assert {"k9", "k2"} <= intended_keys(path, "hash")
+    assert {"k9", "k2"} <= intended_keys(path, RUN)
 
 
 async def test_new_journal_replaces_the_old_one(path: Path) -> None:
@@ -224,7 +240,7 @@ async def test_new_journal_replaces_the_old_one(path: Path) -> None:
     write(path.with_name(path.name + ".new"), tail=b"left by a crash")
     doubted = intent_of(0, plan("k9"))
     async with open_journal(path, HEADER, unsettled=[doubted], outcomes=Outcomes()):
-        assert list(read_intents(path, "hash")) == [doubted]
+        assert list(read_intents(path, RUN)) == [doubted]
     assert folder(path) == {path.name: 0o600}
 
 
@@ -238,32 +254,53 @@ def write(path: Path, *records: JournalHeader | Intent, tail: bytes = b"") -> No
 
 def test_no_journal_no_intents(path: Path) -> None:
     """It is removed when everything is settled."""
-    assert list(read_intents(path, "hash")) == []
+    assert list(read_intents(path, RUN)) == []
 
 
 def test_last_intent_of_a_key_counts(path: Path) -> None:
     """An object that was updated again after a conflict is in doubt as sent last."""
     last = intent_of(1, plan("k1", "3"))
     write(path, HEADER, intent(1), intent(2), last)
-    assert intended_keys(path, "hash") == {"k1", "k2"}
-    assert read_doubts(path, "hash", {"k1"}) == {"k1": plan("k1", "3")}
+    assert intended_keys(path, RUN) == {"k1", "k2"}
+    assert read_doubts(path, RUN, {"k1"}) == {"k1": plan("k1", "3")}
 
 
 def test_torn_intent_was_never_sent(path: Path) -> None:
     """Its sync did not return, so its update did not leave."""
     write(path, HEADER, intent(1), tail=msgspec.json.encode(intent(2)))
-    assert intended_keys(path, "hash") == {"k1"}
+    assert intended_keys(path, RUN) == {"k1"}
 
 
-def test_foreign_journal(path: Path) -> None:
-    """Another job's journal says nothing about this run."""
+@pytest.mark.parametrize("other", [{"job_hash": "other"}, {"started": "then"}])
+def test_foreign_journal(path: Path, other: dict[str, str]) -> None:
+    """Another run's journal says nothing about this one, be it of the same job."""
     write(path, HEADER, intent(1))
-    with pytest.raises(UsageError, match="belongs to another job's run"):
-        intended_keys(path, "other")
+    with pytest.raises(UsageError, match="belongs to another run"):
+        intended_keys(path, msgspec.structs.replace(RUN, **other))
+
+
+def test_journal_without_header(path: Path) -> None:
+    """Nobody can say which run it belongs to."""
+    write(path, intent(1))
+    with pytest.raises(UsageError, match=r"journal', line 1: "):
+        intended_keys(path, RUN)
+
+
+def test_newer_journal(path: Path) -> None:
+    """What a later version wrote is not guessed at."""
+    write(path, msgspec.structs.replace(HEADER, schema=2), intent(1))
+    with pytest.raises(UsageError, match="newer bulkmeta"):
+        intended_keys(path, RUN)
+
+
+def test_empty_journal(path: Path) -> None:
+    """It stands for one that was lost for good."""
+    path.touch()
+    assert intended_keys(path, RUN) == set()
 
 
 def test_bad_line(path: Path) -> None:
     """A line that was altered is named by its number."""
     write(path, HEADER, intent(1), tail=b'{"type":"intent"}\n')
     with pytest.raises(UsageError, match=r"journal', line 3: "):
-        intended_keys(path, "hash")
+        intended_keys(path, RUN)

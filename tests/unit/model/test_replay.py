@@ -94,10 +94,37 @@ def test_failed_update_that_landed_is_taken_back() -> None:
         restore_former(failed, head(AFTER, "F"))
 
 
-def test_unknown_moment_is_no_obstacle() -> None:
-    """An update that was built upon has no date of its own."""
-    seen = head(AFTER, last_modified="later")
-    assert restore_former(line(last_modified=None), seen) == update(seen, BEFORE)
+def test_update_that_was_built_upon() -> None:
+    """Without a date of its own, somebody else has written since; it is theirs."""
+    with pytest.raises(ObjectError) as caught:
+        restore_former(line(last_modified=None), head(AFTER, last_modified="later"))
+    assert caught.value.reason == "changed_since_run"
+
+
+HIDDEN = msgspec.structs.replace(head(AFTER), forced_download=True)
+
+
+def test_forced_download_hides_what_is_not_ours_to_compare() -> None:
+    """The service's own Content-Disposition is no change by somebody else."""
+    shown = Metadata(AFTER.meta, {"content-disposition": "attachment"})
+    seen = msgspec.structs.replace(HIDDEN, metadata=shown)
+    assert restore_former(LINE, seen).after.meta == BEFORE.meta
+
+
+@pytest.mark.parametrize("restore", [restore_former, restore_drifted])
+def test_hidden_value_is_not_restored_by_guessing(restore: Replay) -> None:
+    """The former Content-Disposition was never seen."""
+    after = Metadata(AFTER.meta, {"content-disposition": "inline"})
+    with pytest.raises(ObjectError) as caught:
+        restore(line(after=after), HIDDEN)
+    assert caught.value.reason == "forced_download"
+
+
+def test_planned_value_is_sent_even_if_it_is_hidden() -> None:
+    """Whether it is there already does not show."""
+    after = Metadata(BEFORE.meta, {"content-disposition": "inline"})
+    seen = msgspec.structs.replace(HIDDEN, metadata=head(BEFORE).metadata)
+    assert carry_out_planned(line(after=after, status="planned"), seen).after == after
 
 
 @pytest.mark.parametrize("replay", [restore_former, carry_out_planned])
@@ -129,8 +156,14 @@ def test_former_state_is_there_again() -> None:
     assert restore_drifted(LINE, head(BEFORE, last_modified="U")).is_noop()
 
 
-@pytest.mark.parametrize("other", [{"etag": "F"}, {"last_modified": "U"}])
-@pytest.mark.parametrize("state", [OTHER, AFTER])
+@pytest.mark.parametrize(
+    ("state", "other"),
+    [
+        (OTHER, {"etag": "F"}),
+        (OTHER, {"last_modified": "U"}),
+        (AFTER, {"etag": "F"}),
+    ],
+)
 def test_somebody_wrote_since(state: Metadata, other: dict[str, str]) -> None:
     """Then it is theirs, and is left alone."""
     with pytest.raises(ObjectError) as caught:
@@ -138,8 +171,26 @@ def test_somebody_wrote_since(state: Metadata, other: dict[str, str]) -> None:
     assert caught.value.reason == "changed_since_run"
 
 
-@pytest.mark.parametrize("other", [{"last_modified": None}, {"status": "failed"}])
-def test_moment_of_the_update_is_not_known(other: dict[str, Any]) -> None:
+def test_moment_of_the_update_is_not_known() -> None:
     """Without it nobody can say that no one else wrote."""
     with pytest.raises(ObjectError):
-        restore_drifted(line(**other), head(OTHER))
+        restore_drifted(line(last_modified=None), head(OTHER))
+
+
+@pytest.mark.parametrize("field", ["before", "after"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        Metadata({}, {"x-oss-copy-source": "/other/key"}),
+        Metadata({"a\r\nb": "1"}, {}),
+        Metadata({"Upper": "1"}, {}),
+        Metadata({"a": "1" * 8192}, {}),
+        Metadata({}, {}, sse={"x-oss-object-acl": "public-read"}),
+        Metadata({}, {}, storage_class="IA"),
+    ],
+)
+def test_line_that_was_edited(field: str, state: Metadata) -> None:
+    """What no head can have shown, and no run have done, is not sent."""
+    with pytest.raises(ObjectError) as caught:
+        carry_out_planned(line(**{field: state}), head(BEFORE))
+    assert caught.value.reason == "unrecorded"

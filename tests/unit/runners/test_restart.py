@@ -15,11 +15,13 @@ from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.model.run_file import RunHeader, Summary
 from bulkmeta.runners.flow import leading_error
-from bulkmeta.runners.restart import Start, find_restart
+from bulkmeta.runners.restart import Start, examine_run, find_restart
 from bulkmeta.runners.work import sampled
 
 LISTING = JobSpec(Target("bucket", "p"))
-RETRY = JobSpec(Target("bucket", "p"), parent=Parent("/f", "h", "then"), takes="failed")
+RETRY = JobSpec(
+    Target("bucket", "p"), parent=Parent("/f", "h", "then", 1), takes="failed"
+)
 SUMMARY = Summary(
     objects=0, counts={}, reasons={}, requests={}, elapsed_s=0.0, finished="later"
 )
@@ -89,8 +91,17 @@ def test_goes_on_from_the_start(path: Path) -> None:
 def test_done_keys_that_are_kept(path: Path, job: JobSpec, done: set[str]) -> None:
     """Only what a listing would show again is kept; lines come in any order."""
     write(path, header(job), line(1, "b"), line(3, "a"))
+    journal_path(path).touch()
     start = find_restart(path).start
     assert (start.after, start.done) == ("b", done)
+
+
+@pytest.mark.parametrize("command", ["resume", "undo"])
+def test_interrupted_without_its_journal(path: Path, command: str) -> None:
+    """What was under way is not known then; nobody may go on as if nothing was."""
+    write(path, header(), line(1, "a"))
+    with pytest.raises(UsageError, match=r"journal 'run\.jsonl\.journal' is missing"):
+        find_restart(path) if command == "resume" else examine_run(path)
 
 
 def test_complete(path: Path) -> None:
