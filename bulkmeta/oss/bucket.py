@@ -188,9 +188,14 @@ class Bucket:
             raise
 
     async def _send(self, request: Request) -> Response:
-        await self._limiter.acquire()
+        sent_s = await self._limiter.acquire()
         self.requests[request.operation] += 1
-        answer = await self._transport.send(request)
+        status = 0
+        try:
+            answer = await self._transport.send(request)
+            status = answer.status
+        finally:
+            self._limiter.done(request.operation, sent_s, status)
         if answer.status == 200:
             self._accepted = True
             return answer

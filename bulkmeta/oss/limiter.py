@@ -1,21 +1,36 @@
-"""The request rate: a cap that every request of a run passes, spaced evenly (GCRA)."""
+"""When a request may leave: one by one, evenly spaced, at the rate that adapts.
+
+Keeps to what `oss.pacing` and `oss.concurrency` decide, and tells them of every answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-BURST_S: Final = 0.1
+from bulkmeta.oss.concurrency import AdaptiveConcurrency
+from bulkmeta.oss.pacing import AdaptiveRate
+
+BURST_S: Final = 0.05
 """How much unused time may be caught up at once."""
+
+_RECONSIDER_S: Final = 0.25
+"""How long a request waits at most before it asks for the rate again."""
+
+_ROUNDING: Final = 1e-3
 
 
 class RateLimiter:
-    """At most `rate` acquisitions a second, first come first served; None: no cap.
+    """Lets requests out, first come first served; never more than `rate` a second.
 
-    The next free slot is moved on before anyone waits, so waiting tasks need no queue
-    and one that is cancelled leaves only its own slot unused.
+    Each request draws the next number, and leaves once so many are allowed. Allowed are
+    more with time, as many a second as the adaptive rate says at that time. So waiting
+    tasks need no queue, follow a changed rate, and one that is cancelled leaves only
+    its own number unused.
     """
 
     def __init__(
@@ -24,18 +39,101 @@ class RateLimiter:
         *,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._interval_s = 1.0 / rate if rate else 0.0
         self._now_s = now_s
         self._sleep = sleep
-        self._next_s = 0.0
+        self._since_s = now_s()
+        self._adaptive_rate = AdaptiveRate(self._since_s, rate, jitter=jitter)
+        self._concurrency = AdaptiveConcurrency()
+        self._allowed = 0.0
+        self._number = 0.0
+        self._rate = self._adaptive_rate.rate
+        self._admitted = 0
+        self._pending = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self.throttled = 0
 
-    async def acquire(self) -> None:
-        """Wait for the next slot."""
-        if not self._interval_s:
-            return
+    @property
+    def rate(self) -> float:
+        """Requests per second that may leave at present."""
+        return self._rate
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent, and not yet answered."""
+        return self._admitted - self._pending
+
+    async def acquire(self) -> float:
+        """Wait until a request may leave, and give the time when it does: now.
+
+        `done` has to follow, whatever comes of the request.
+        """
+        if self._queue or self._admitted >= self._concurrency.limit:
+            await self._admission()
+        else:
+            self._admitted += 1
         now_s = self._now_s()
-        slot_s = max(self._next_s, now_s - BURST_S)
-        self._next_s = slot_s + self._interval_s
-        if slot_s > now_s:
-            await self._sleep(slot_s - now_s)
+        allowed = self._allowed + self._rate * (now_s - self._since_s)
+        number = max(self._number, allowed - BURST_S * self._rate)
+        self._number = number + 1.0
+        if number <= allowed:
+            return now_s
+        return await self._turn(number)
+
+    def done(self, operation: str, sent_s: float, status: int) -> None:
+        """Take note of the answer's status; 0: none came."""
+        now_s = self._now_s()
+        self._admitted -= 1
+        if 200 <= status < 429:
+            in_flight = self._admitted - self._pending
+            self._concurrency.answered(now_s, sent_s, operation, in_flight)
+        elif status in {429, 503}:
+            self.throttled += 1
+        self._adaptive_rate.answered(now_s, sent_s, status)
+        if self._adaptive_rate.rate != self._rate:
+            self._allowed += self._rate * (now_s - self._since_s)
+            self._since_s = now_s
+            self._rate = self._adaptive_rate.rate
+        if self._queue:
+            self._admit()
+
+    async def _turn(self, number: float) -> float:
+        self._pending += 1
+        try:
+            while True:
+                now_s = self._now_s()
+                allowed = self._allowed + self._rate * (now_s - self._since_s)
+                if number <= allowed + _ROUNDING:
+                    return now_s
+                self._adaptive_rate.wanted = True
+                ahead_s = (number - allowed) / self._rate
+                await self._sleep(min(ahead_s, _RECONSIDER_S))
+        except BaseException:
+            self._leave()
+            raise
+        finally:
+            self._pending -= 1
+
+    async def _admission(self) -> None:
+        """Wait for a place among those in flight; whoever leaves hands its place on."""
+        self._concurrency.wanted = True
+        place = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # the place was already given
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._admitted -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._queue and self._admitted < self._concurrency.limit:
+            place = self._queue.popleft()
+            if not place.done():  # else cancelled, and not yet told
+                place.set_result(None)
+                self._admitted += 1

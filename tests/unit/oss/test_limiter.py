@@ -1,77 +1,85 @@
-"""The cap on requests, in virtual time."""
+"""When requests leave: never faster than the cap, evenly, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkmeta.oss.limiter import BURST_S, RateLimiter
+from bulkmeta.oss.pacing import LEAST_RATE, START_RATE
+from tests.unit.conftest import VirtualLoop
 
-if TYPE_CHECKING:
-    from tests.unit.conftest import VirtualTime
-
+T = TypeVar("T")
 EPSILON_S = 1e-6
+HEAD = "HeadObject"
 
 
-class Timeline:
-    """A clock that jumps to the next one who wakes when nobody else can run."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self._wakes: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._count = 0
-
-    async def sleep(self, seconds: float) -> None:
-        future = asyncio.get_running_loop().create_future()
-        self._count += 1
-        heapq.heappush(self._wakes, (self.now + seconds, self._count, future))
-        await future
-
-    async def run(self, group_done: asyncio.Future[None]) -> None:
-        while not group_done.done():
-            for _ in range(4):
-                await asyncio.sleep(0)
-            if self._wakes:
-                at_s, _, future = heapq.heappop(self._wakes)
-                self.now = max(self.now, at_s)
-                if not future.done():
-                    future.set_result(None)
+def virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What `main` gives, run in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
 
 
-async def passages(rate: float, arrivals: list[float]) -> list[float]:
-    """When each of several tasks gets through, if they come at `arrivals`."""
-    timeline = Timeline()
-    limiter = RateLimiter(rate, now_s=lambda: timeline.now, sleep=timeline.sleep)
-    passed: list[float] = []
+def new_limiter(rate: float | None) -> RateLimiter:
+    """A limiter on the loop's time."""
+    clock = asyncio.get_running_loop().time
+    return RateLimiter(rate, now_s=clock, jitter=random.Random(1).uniform)  # noqa: S311
 
-    async def pass_through(delay_s: float) -> None:
-        await timeline.sleep(delay_s)
-        await limiter.acquire()
-        passed.append(timeline.now)
 
-    done = asyncio.get_running_loop().create_future()
+async def ask(limiter: RateLimiter, status: int = 200, latency_s: float = 0.0) -> float:
+    """Send one request; when it left."""
+    sent_s = await limiter.acquire()
+    await asyncio.sleep(latency_s)
+    limiter.done(HEAD, sent_s, status)
+    return sent_s
+
+
+async def each(count: int, task: Callable[[int], Awaitable[object]]) -> None:
+    """Do so many things at a time."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(timeline.run(done))
-        async with asyncio.TaskGroup() as inner:
-            for delay_s in arrivals:
-                inner.create_task(pass_through(delay_s))
-        done.set_result(None)
-    return sorted(passed)
+        for number in range(count):
+            group.create_task(_one(task, number))
+
+
+async def _one(task: Callable[[int], Awaitable[object]], number: int) -> None:
+    await task(number)
 
 
 @settings(max_examples=40)
 @given(
     st.floats(0.5, 5000.0),
-    st.lists(st.floats(0.0, 2.0), min_size=1, max_size=30),
+    st.lists(
+        st.tuples(st.floats(0.0, 2.0), st.sampled_from([200, 200, 404, 500, 503, 0])),
+        min_size=1,
+        max_size=40,
+    ),
 )
-def test_never_more_than_the_rate(rate: float, arrivals: list[float]) -> None:
-    """In any window of t seconds at most rate * t + burst requests get through."""
-    passed = asyncio.run(passages(rate, arrivals))
+def test_never_more_than_the_rate(
+    rate: float, requests: list[tuple[float, int]]
+) -> None:
+    """In any window of t seconds at most rate * t + burst requests get through,
+    whatever is answered."""
+    passed: list[float] = []
+
+    async def main() -> None:
+        limiter = new_limiter(rate)
+
+        async def pass_through(number: int) -> None:
+            delay_s, status = requests[number]
+            await asyncio.sleep(delay_s)
+            passed.append(await ask(limiter, status, 0.01))
+
+        await each(len(requests), pass_through)
+
+    virtually(main)
+    passed.sort()
     burst = rate * BURST_S + 1
     too_many = [
         (start, end)
@@ -79,58 +87,156 @@ def test_never_more_than_the_rate(rate: float, arrivals: list[float]) -> None:
         for end in range(start, len(passed))
         if end - start + 1 > rate * (passed[end] - passed[start] + EPSILON_S) + burst
     ]
-    assert (len(passed), too_many) == (len(arrivals), [])
+    assert (len(passed), too_many) == (len(requests), [])
 
 
-async def test_steady_pace(virtual_time: VirtualTime) -> None:
-    """One after the other, requests come at even intervals once the burst is used."""
-    limiter = RateLimiter(10.0, now_s=virtual_time.now_s, sleep=virtual_time.sleep)
-    for _ in range(22):
-        await limiter.acquire()
-    assert virtual_time.now == pytest.approx(1_000_002.0)
+def test_steady_pace() -> None:
+    """Requests that wait together are let out one by one, at even intervals."""
+
+    async def main() -> list[float]:
+        limiter = new_limiter(100.0)
+        left: list[float] = []
+
+        async def note(_: int) -> None:
+            left.append(await ask(limiter))
+
+        await each(50, note)
+        return left
+
+    left = virtually(main)
+    gaps = [later - earlier for earlier, later in pairwise(left)]
+    assert gaps == pytest.approx([0.01] * 49, abs=1e-4)
 
 
-async def test_no_cap(virtual_time: VirtualTime) -> None:
-    """Without a rate nobody waits."""
-    limiter = RateLimiter(None, now_s=virtual_time.now_s, sleep=virtual_time.sleep)
-    for _ in range(1000):
-        await limiter.acquire()
-    assert virtual_time.slept == []
+def test_free_requests_do_not_wait() -> None:
+    """Below the rate nobody sleeps, with a cap or without."""
+
+    async def main() -> float:
+        clock = asyncio.get_running_loop().time
+        for limiter in (new_limiter(None), new_limiter(2000.0)):
+            for _ in range(10):
+                await ask(limiter)
+                await asyncio.sleep(1 / START_RATE)
+        return clock()
+
+    assert virtually(main) == pytest.approx(20 / START_RATE)
 
 
-async def test_unused_time_is_not_saved_up(virtual_time: VirtualTime) -> None:
+def test_unused_time_is_not_saved_up() -> None:
     """After a long pause only the burst may be caught up."""
-    limiter = RateLimiter(10.0, now_s=virtual_time.now_s, sleep=virtual_time.sleep)
-    await limiter.acquire()
-    virtual_time.now += 3600.0
-    for _ in range(4):
-        await limiter.acquire()
-    assert sum(virtual_time.slept) == pytest.approx(0.2)
+
+    async def main() -> float:
+        limiter = new_limiter(100.0)
+        await ask(limiter)
+        await asyncio.sleep(3600.0)
+        started_s = asyncio.get_running_loop().time()
+        for _ in range(106):
+            last_s = await ask(limiter)
+        return last_s - started_s
+
+    assert virtually(main) == pytest.approx(1.0, abs=1e-4)
 
 
-async def test_one_cancelled_leaves_only_its_own_slot(
-    virtual_time: VirtualTime,
-) -> None:
+def test_one_cancelled_leaves_only_its_own_slot() -> None:
     """A task cancelled while it waits delays nobody further, and lets nobody early."""
-    reached = asyncio.Event()
 
-    async def sleep(seconds: float) -> None:
-        reached.set()
-        await asyncio.Event().wait()
+    async def main() -> tuple[bool, float, int]:
+        limiter = new_limiter(1.0)
+        await ask(limiter)
+        waiting = asyncio.create_task(limiter.acquire())
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        sent_s = await limiter.acquire()
+        return waiting.cancelled(), sent_s, limiter.in_flight
 
-    waits: list[float] = []
-    limiter = RateLimiter(1.0, now_s=virtual_time.now_s, sleep=sleep)
-    await limiter.acquire()
-    waiting = asyncio.create_task(limiter.acquire())
-    await reached.wait()
-    waiting.cancel()
-    await asyncio.wait([waiting])
+    is_cancelled, sent_s, in_flight = virtually(main)
+    assert (is_cancelled, in_flight) == (True, 1)
+    assert sent_s == pytest.approx(2.0, abs=2e-3)
 
-    async def note(seconds: float) -> None:
-        waits.append(seconds)
+
+def test_a_faster_rate_reaches_those_who_wait() -> None:
+    """Who began to wait at the bottom leaves soon after the service is back."""
+
+    async def main() -> tuple[float, float]:
+        limiter = new_limiter(None)
+        clock = asyncio.get_running_loop().time
+        while limiter.rate > LEAST_RATE:
+            await ask(limiter, 503, 0.001)
+        started_s = clock()
+        await each(500, lambda _: ask(limiter))
+        return clock() - started_s, limiter.rate
+
+    took_s, rate = virtually(main)
+    assert (took_s < 500 / LEAST_RATE / 5, rate > START_RATE) == (True, True)
+
+
+def test_counts() -> None:
+    """The pace, those in flight and what the service refused can be looked at."""
+
+    async def main() -> tuple[float, int, int, int]:
+        limiter = new_limiter(50.0)
+        sent_s = await limiter.acquire()
+        waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)
+        in_flight = limiter.in_flight
+        await waiting
+        for status in (429, 503):
+            limiter.done(HEAD, sent_s, status)
+        return limiter.rate, in_flight, limiter.in_flight, limiter.throttled
 
-    limiter._sleep = note
+    rate, *counts = virtually(main)
+    assert (rate < 50.0, counts) == (True, [1, 0, 2])
+
+
+async def _full(limiter: RateLimiter) -> list[asyncio.Task[float]]:
+    """One in flight, as many as may be, and three that wait for its end."""
+    limiter._concurrency.limit = 1.0
     await limiter.acquire()
-    assert waiting.cancelled() is True
-    assert waits == pytest.approx([1.9])
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await asyncio.sleep(0)
+    return waiting
+
+
+def test_one_ends_another_begins() -> None:
+    """No more are in flight than allowed; places are handed on in order."""
+
+    async def main() -> list[tuple[bool, ...]]:
+        limiter = new_limiter(None)
+        waiting = await _full(limiter)
+        seen = []
+        for _ in range(4):
+            seen.append(tuple(task.done() for task in waiting))
+            limiter.done(HEAD, 0.0, 200)
+            await asyncio.sleep(0.1)
+        return seen
+
+    no, yes = False, True
+    assert virtually(main) == [
+        (no, no, no),
+        (yes, no, no),
+        (yes, yes, no),
+        (yes, yes, yes),
+    ]
+
+
+@pytest.mark.parametrize("given_first", [False, True])
+def test_a_place_is_not_lost_with_who_is_cancelled(given_first: bool) -> None:
+    """Cancelled while it waits, or just as it got its place: the next one gets it."""
+
+    async def main() -> tuple[list[bool], int]:
+        limiter = new_limiter(None)
+        waiting = await _full(limiter)
+        if given_first:
+            limiter.done(HEAD, 0.0, 200)
+            waiting[0].cancel()
+        else:
+            waiting[0].cancel()
+            limiter.done(HEAD, 0.0, 200)
+        await asyncio.wait(waiting[:2], timeout=1.0)
+        found = [task.done() and not task.cancelled() for task in waiting]
+        waiting[2].cancel()
+        await asyncio.wait(waiting)
+        return found, limiter.in_flight
+
+    assert virtually(main) == ([False, True, False], 1)
