@@ -28,7 +28,7 @@ _REPLAN = click.option(
     options.CHANGES,
     (options.ALL, *options.SELECTION),
     options.RULES,
-    options.PACE,
+    (*options.PACE, options.SPREAD),
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
     options.CONNECTION,
 )

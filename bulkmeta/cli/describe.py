@@ -26,7 +26,7 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     yield f"change    {'; '.join(job_words(spec.job))}"
     if spec.job.select.keys:
         yield f"select    {'; '.join(map(str, spec.job.select.keys))}"
-    yield f"pace      {pace_words(spec.pace)}"
+    yield f"pace      {pace_words(spec.pace, listing=spec.job.parent is None)}"
 
 
 def warning_lines(findings: Findings) -> Iterator[str]:
@@ -79,14 +79,20 @@ def _short(value: str) -> str:
     return quoted(shown)
 
 
-def pace_words(pace: Pace) -> str:
-    """Workers and rate, and how to raise them."""
+def pace_words(pace: Pace, *, listing: bool = True) -> str:
+    """Workers, rate and, of a listing, key ranges; and how to raise them."""
+    words, flags = [f"{pace.concurrency} workers"], ["--concurrency"]
     if pace.rate is None:
-        return f"{pace.concurrency} workers, no cap on the request rate"
-    return (
-        f"{pace.concurrency} workers, at most {pace.rate:,g} requests/s "
-        "(change with --concurrency and --rate)"
-    )
+        words.append("no cap on the request rate")
+    else:
+        words.append(f"at most {pace.rate:,g} requests/s")
+        flags.append("--rate")
+    if listing and pace.spread > 1:
+        words.append(f"{pace.spread} key ranges in turn")
+        flags.append("--spread")
+    if len(flags) == 1:
+        return ", ".join(words)
+    return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
 
 
 def estimate_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:

@@ -30,7 +30,7 @@ _DETAILED = click.option(
     options.CHANGES,
     (options.ALL, *options.SELECTION),
     options.RULES,
-    options.PACE,
+    (*options.PACE, options.SPREAD),
     (_OUT, _DETAILED, options.PROGRESS),
     options.CONNECTION,
 )

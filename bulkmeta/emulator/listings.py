@@ -51,7 +51,7 @@ def list_objects_v2(context: Context, request: Request, bucket: StoredBucket) ->
     """ListObjectsV2."""
     token = request.query.get("continuation-token", "")
     start_after = request.query.get("start-after", "")
-    after = _from_token(token) if token else start_after
+    after = _read_token(token) if token else start_after
     page, text = _list(context, request, after)
     nodes = _common_nodes(request, bucket, page, text)
     nodes.append(("KeyCount", len(page)))
@@ -139,13 +139,21 @@ def _to_token(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode()
 
 
-def _from_token(token: str) -> str:
+def token_key(token: str) -> str | None:
+    """Behind which key a continuation token goes on; None if it is not one."""
     try:
         return base64.urlsafe_b64decode(token).decode()
     except ValueError:
+        return None
+
+
+def _read_token(token: str) -> str:
+    key = token_key(token)
+    if key is None:
         raise invalid_argument(
             "The continuation token provided is incorrect.", "continuation-token", token
-        ) from None
+        )
+    return key
 
 
 def _common_nodes(

@@ -14,6 +14,7 @@ from .clock import http_date
 from .control import Control
 from .errors import ServiceError, not_implemented
 from .faults import REFUSALS
+from .listings import token_key
 from .log import LoggedRequest
 from .operations import HANDLERS, SERVICE_HANDLERS, UNKNOWN, operation_of
 from .signatures import Verifier
@@ -235,6 +236,7 @@ def _place(request: Request) -> str:
     query = request.query
     return (
         request.key
+        or token_key(query.get("continuation-token", ""))
         or query.get("marker")
         or query.get("start-after")
         or query.get("prefix", "")

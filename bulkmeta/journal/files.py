@@ -145,6 +145,8 @@ def reopen_file(path: Path) -> AppendFile:
 def held_for_reading(path: Path) -> Iterator[None]:
     """Let nobody append to the file, as long as the body lasts; others may read it.
 
+    What stands in it is on stable storage then: more may be built upon it.
+
     Raises:
         LockedError: another process is appending to it.
         UsageError: it cannot be read, or files cannot be locked there.
@@ -156,6 +158,7 @@ def held_for_reading(path: Path) -> Iterator[None]:
     with file:
         if fcntl is not None:
             _lock(path, file.fileno(), fcntl.LOCK_SH)
+            os.fsync(file.fileno())
         yield
 
 

@@ -26,6 +26,7 @@ class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
     key: str
     status: str
     reason: str | None = None
+    bounds: tuple[str, ...] = ()
 
 
 class _Form(msgspec.Struct, frozen=True, tag_field="type", tag="run"):
@@ -43,8 +44,7 @@ _glances: Final = msgspec.json.Decoder(_Seen | Resumed | Summary)
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run came. `done` holds finished keys beyond `low.key`; `unsettled` the
-    keys that an update was intended for, and that have no line."""
+    """How far a run came: up to `low.marks`, and beyond them the keys in `done`."""
 
     header: RunHeader
     low: LowWater = field(default_factory=LowWater)
@@ -90,7 +90,7 @@ def scan_progress(path: Path, unsettled: set[str]) -> Progress:
             unsettled.discard(record.key)
         elif isinstance(record, Resumed):
             progress.done = _carried(progress)
-            progress.low = LowWater(record.seq, record.after)
+            progress.low = LowWater(record.seq, progress.low.marks)
             progress.last_seq = record.seq - 1
         progress.complete = isinstance(record, Summary)
     progress.done = _carried(progress)
@@ -98,7 +98,9 @@ def scan_progress(path: Path, unsettled: set[str]) -> Progress:
 
 
 def _count(progress: Progress, seen: _Seen) -> None:
-    progress.low.finish(seen.seq, seen.key)
+    progress.low.marks.cut(seen.bounds)
+    nameable = seen.reason != "invalid_key"
+    progress.low.finish(seen.seq, seen.key if nameable else None)
     progress.last_seq = max(progress.last_seq, seen.seq)
     progress.counts[seen.status] += 1
     if seen.reason:

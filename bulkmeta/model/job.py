@@ -7,6 +7,7 @@ with another signature.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,13 @@ from bulkmeta.model.changes import Change
 from bulkmeta.model.selection import Selection
 
 SCHEME = "oss://"
+RANGE_RATE = 2000.0
+ACCOUNT_RATE = 10_000.0
+"""Requests a second that OSS documents for one key range, and for one account."""
+
+MOST_RANGES = 100
+_RANGES_PER_QUOTA = 4
+
 AclPolicy = Literal["preserve", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
 Takes = Literal["listing", "failed", "former", "drifted", "planned", "replanned"]
@@ -57,11 +65,12 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Pace(msgspec.Struct, frozen=True):
     """How fast a job may go: workers, requests a second (None: no cap), retries of one
-    request. Not part of the job's identity."""
+    request, key ranges walked in turn. Not part of the job's identity."""
 
     concurrency: int = 64
-    rate: float | None = 2000.0
+    rate: float | None = RANGE_RATE
     retries: int = 10
+    spread: int = 1
 
 
 class Parent(msgspec.Struct, frozen=True):
@@ -104,6 +113,19 @@ class RunSpec(msgspec.Struct, frozen=True):
     command: Command
     connection: Connection = Connection()
     pace: Pace = Pace()
+
+
+def spread_for(rate: float | None) -> int:
+    """How many key ranges to walk in turn for so many requests a second.
+
+    One range carries `RANGE_RATE`. Beyond that it takes four times as many ranges as
+    would do if they fell on one partition each, for some will share one. Without a cap
+    the account's quota is what can be had.
+    """
+    wanted = ACCOUNT_RATE if rate is None else rate
+    if wanted <= RANGE_RATE:
+        return 1
+    return min(MOST_RANGES, _RANGES_PER_QUOTA * math.ceil(wanted / RANGE_RATE))
 
 
 def parse_target(text: str, *, allow_all: bool) -> Target:

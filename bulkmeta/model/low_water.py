@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bulkmeta.model.key_ranges import Marks
+
 
 class HasSeq(Protocol):
     """Any result of a numbered item."""
@@ -13,21 +15,25 @@ class HasSeq(Protocol):
 
 
 class LowWater:
-    """Follows finished sequence numbers; `key` is that of the last one before the first
-    gap. Memory holds what is finished beyond the gap, no more."""
+    """Follows finished sequence numbers; `marks` are told, in their order, the keys of
+    those before the first gap. Memory holds what is finished beyond the gap, no more.
+    """
 
-    def __init__(self, first_seq: int = 1, key: str | None = None) -> None:
+    def __init__(self, first_seq: int = 1, marks: Marks | None = None) -> None:
         self.next_seq = first_seq
-        self.key = key
-        self._beyond: dict[int, str] = {}
+        self.marks = marks or Marks()
+        self._beyond: dict[int, str | None] = {}
 
-    def finish(self, seq: int, key: str) -> None:
-        """Object `seq` has its outcome."""
+    def finish(self, seq: int, key: str | None) -> None:
+        """Object `seq` has its outcome; None if its key is one that cannot be named, so
+        that nothing can be listed from behind it."""
         self._beyond[seq] = key
         while self.next_seq in self._beyond:
-            self.key = self._beyond.pop(self.next_seq)
+            reached = self._beyond.pop(self.next_seq)
+            if reached is not None:
+                self.marks.reach(reached)
             self.next_seq += 1
 
     def beyond(self) -> set[str]:
         """Keys that are finished beyond the first gap."""
-        return set(self._beyond.values())
+        return {key for key in self._beyond.values() if key is not None}

@@ -23,6 +23,10 @@ class Outcome(
     often another writer came in between. `confirmed` says that an update whose answer
     was lost was found in effect by a head. `last_modified` is the state's own after an
     update, and the one planned for otherwise.
+
+    `bounds` is there only where a listing in key ranges is cut: from this line on there
+    are ranges that end with these keys, which need not exist, besides those of earlier
+    lines.
     """
 
     seq: int
@@ -41,6 +45,7 @@ class Outcome(
     conflicts: int = 0
     elapsed_ms: float = 0.0
     at: str = ""
+    bounds: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def timestamp(moment: datetime) -> str:

@@ -32,7 +32,8 @@ class Resumed(
     """A run that was interrupted goes on from here.
 
     Sequence numbers go on at `seq`, for the first object behind key `after` (None: from
-    the start) that has no line yet.
+    the start) that has no line yet. Where there are several key ranges that is the
+    first of them; each goes on behind its own last object before the first gap.
     """
 
     seq: int

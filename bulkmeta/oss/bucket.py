@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PAGE_KEYS: Final = "1000"
+PAGE_KEYS: Final = 1000
 """Keys per page: the service's maximum; its default of 100 costs ten times as much."""
 
 _HINTS: Final = {
@@ -75,11 +75,16 @@ class Bucket:
         self._accepted = False
 
     async def list_page(
-        self, prefix: str, token: str | None, *, start_after: str | None = None
+        self,
+        prefix: str,
+        token: str | None,
+        *,
+        start_after: str | None = None,
+        keys: int = PAGE_KEYS,
     ) -> wire.Page:
-        """The next page of keys under `prefix`, in key order; `token` from the last.
-        The first page begins behind key `start_after`."""
-        params = {"list-type": "2", "max-keys": PAGE_KEYS, "encoding-type": "url"}
+        """The next page of at most `keys` keys under `prefix`, in key order; `token`
+        from the last. The first page begins behind key `start_after`."""
+        params = {"list-type": "2", "max-keys": str(keys), "encoding-type": "url"}
         if prefix:
             params["prefix"] = prefix
         if token:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from bulkmeta.journal.files import AppendFile, create_file, reopen_file
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
-    from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+    from bulkmeta.model.run_file import Record, Resumed, RunHeader, Summary
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,6 +42,7 @@ class RunFile:
         self._file = file
         self._codec = codec
         self._buffer = bytearray()
+        self._bounds: list[str] = []
         self._written_s = 0.0
         try:
             file.lock()
@@ -52,7 +54,15 @@ class RunFile:
             raise
 
     def emit(self, result: Outcome) -> None:
+        if self._bounds:
+            result = msgspec.structs.replace(result, bounds=self._bounds)
+            self._bounds = []
         self._add(result)
+
+    def note_bounds(self, bounds: Sequence[str]) -> None:
+        """Say with the next line where key ranges end: no object from behind these
+        bounds has a line yet."""
+        self._bounds += bounds
 
     def flush(self) -> None:
         """Hand all lines to the operating system, if they fill a frame or are plain."""
@@ -76,7 +86,7 @@ class RunFile:
         self.write_out()
         self.sync()
 
-    def _add(self, line: RunHeader | Resumed | Outcome | Summary) -> None:
+    def _add(self, line: Record) -> None:
         self._buffer += _encode(line)
         self._buffer += b"\n"
 

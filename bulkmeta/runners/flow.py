@@ -15,6 +15,7 @@ from bulkmeta.errors import BulkmetaError
 from bulkmeta.model.low_water import HasSeq
 from bulkmeta.report.drain import Sink, drain
 from bulkmeta.report.progress import report_progress
+from bulkmeta.sources.ahead import Ahead
 
 if TYPE_CHECKING:
     from bulkmeta.model.item import Item
@@ -70,6 +71,19 @@ async def progress_lines(stats: RunStats, write: Write | None) -> AsyncIterator[
             yield
             if ticker:
                 ticker.cancel()
+
+
+@asynccontextmanager
+async def requests_ahead() -> AsyncIterator[Ahead]:
+    """Where requests can be started that nobody waits for yet, as long as the body
+    lasts."""
+    with ungrouped():
+        async with asyncio.TaskGroup() as group:
+            ahead = Ahead(group)
+            try:
+                yield ahead
+            finally:
+                ahead.cancel()
 
 
 @contextmanager

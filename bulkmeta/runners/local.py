@@ -22,10 +22,16 @@ from bulkmeta.model.run_file import Resumed, RunHeader, Summary
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.report.stats import RunStats
-from bulkmeta.runners.flow import STOPPING, Flow, Write, progress_lines
+from bulkmeta.runners.flow import (
+    STOPPING,
+    Flow,
+    Write,
+    progress_lines,
+    requests_ahead,
+)
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import decision_of, parent_held, source_of
+from bulkmeta.runners.work import Listing, decision_of, parent_held, source_of
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
 
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import Sink
     from bulkmeta.runners.restart import Interrupted
+    from bulkmeta.sources.ranges import Note
 
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
 
@@ -121,9 +128,14 @@ async def view_objects(
 ) -> bool:
     """Read every object's metadata; True if it was stopped on the way."""
     stop = StopRequest()
-    async with _bucket(target.bucket, connection, pace, stop) as bucket:
+    async with (
+        _bucket(target.bucket, connection, pace, stop) as bucket,
+        requests_ahead() as ahead,
+    ):
         await Flow(pace.concurrency, stop).run(
-            list_prefix(bucket, target.prefix), Viewer(bucket).view_object, [sink]
+            list_prefix(bucket, target.prefix, ahead),
+            Viewer(bucket).view_object,
+            [sink],
         )
     return stop.requested
 
@@ -145,9 +157,11 @@ async def _run(
         _bucket(target.bucket, spec.connection, spec.pace, stop) as bucket,
         open_ledger(bucket) as ledger,
         progress_lines(stats, progress),
+        requests_ahead() as ahead,
     ):
+        listing = Listing(ahead, spec.pace.spread, _note(ledger))
         await Flow(spec.pace.concurrency, stop, start.seq).run(
-            source_of(spec.job, bucket, start),
+            source_of(spec.job, bucket, start, listing),
             _worker(spec, bucket, ledger, stop).process_object,
             [*_files(ledger), stats, *sinks],
             Breaker().judge,
@@ -186,6 +200,10 @@ def _files(ledger: Ledger | None) -> list[Sink[Outcome]]:
     if ledger is None:
         return []
     return [ledger.run_file, *([ledger.journal] if ledger.journal else [])]
+
+
+def _note(ledger: Ledger | None) -> Note:
+    return ledger.run_file.note_bounds if ledger else lambda _: None
 
 
 def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:

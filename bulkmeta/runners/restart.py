@@ -12,6 +12,7 @@ from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.reader import intended_keys, read_doubts
 from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import Progress, read_header, scan_progress
+from bulkmeta.model.key_ranges import Span
 
 if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a run begins: at the beginning, unless it is taken up again."""
+    """Where a run begins: at the beginning, unless it is taken up again.
+
+    `after` is the last one done of a parent's lines, or of the first key range; `left`
+    is what is left of each range, and `bounds` are where they end.
+    """
 
     seq: int = 1
     after: str | None = None
+    left: tuple[Span, ...] = (Span(),)
+    bounds: tuple[str, ...] = ()
     done: set[str] = field(default_factory=set)
     doubts: dict[str, UpdatePlan] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -52,12 +59,13 @@ def find_restart(run_file: Path) -> Interrupted:
     if progress.complete:
         raise UsageError(f"{str(run_file)!r} is complete; there is nothing to resume")
     header = progress.header
-    low, in_order = progress.low, header.job.takes == "listing"
-    after = low.key or ""
-    done = {key for key in progress.done if not in_order or key > after}
+    marks, in_order = progress.low.marks, header.job.takes == "listing"
+    done = {key for key in progress.done if not in_order or not marks.is_passed(key)}
     start = Start(
         progress.last_seq + 1,
-        low.key,
+        marks.first,
+        marks.left(),
+        marks.bounds,
         done,
         doubts,
         progress.counts,

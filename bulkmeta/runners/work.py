@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +14,14 @@ from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_run
 from bulkmeta.model.item import recorded_of
+from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.sources.filters import admitted
 from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
     has_failed,
     is_planned,
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.runners.restart import Start
+    from bulkmeta.sources.ahead import Ahead
+    from bulkmeta.sources.ranges import Note
     from bulkmeta.sources.replay import Wanted
 
 _WANTED: Final = {
@@ -46,11 +51,25 @@ _WANTED: Final = {
 }
 
 
-def source_of(job: JobSpec, bucket: Bucket, start: Start) -> AsyncIterator[Item]:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a listing is walked: `spread` key ranges in turn, pages asked for `ahead`.
+    `note` is told where ranges are cut."""
+
+    ahead: Ahead
+    spread: int
+    note: Note
+
+
+def source_of(
+    job: JobSpec, bucket: Bucket, start: Start, listing: Listing
+) -> AsyncIterator[Item]:
     """The job's objects, from where the run starts."""
     if job.parent is None:
-        source = list_prefix(bucket, job.target.prefix, after=start.after)
+        marks = Marks(start.bounds)
+        source = _listed(bucket, job.target.prefix, start, listing, marks)
     else:
+        marks = None
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
@@ -58,7 +77,23 @@ def source_of(job: JobSpec, bucket: Bucket, start: Start) -> AsyncIterator[Item]
         admitted(source, job.select),
         done=start.done,
         doubts=start.doubts,
-        in_key_order=job.parent is None,
+        marks=marks,
+    )
+
+
+def _listed(
+    bucket: Bucket, prefix: str, start: Start, listing: Listing, marks: Marks
+) -> AsyncIterator[Item]:
+    """The objects under `prefix`; `marks` follow the cuts."""
+
+    def note(bounds: Sequence[str]) -> None:
+        marks.cut(bounds)
+        listing.note(bounds)
+
+    if listing.spread == 1 and len(start.left) == 1:
+        return list_prefix(bucket, prefix, listing.ahead, after=start.left[0].after)
+    return walk_ranges(
+        bucket, prefix, start.left, listing.spread, ahead=listing.ahead, note=note
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import msgspec
 from bulkmeta.model.item import Item
 
 if TYPE_CHECKING:
+    from bulkmeta.model.key_ranges import Marks
     from bulkmeta.model.plan import UpdatePlan
 
 
@@ -18,24 +20,46 @@ async def take_up(
     *,
     done: set[str],
     doubts: dict[str, UpdatePlan],
-    in_key_order: bool,
+    marks: Marks | None,
 ) -> AsyncIterator[Item]:
     """The items of `source` that are not `done`; those in doubt with their update.
 
     A listing does not name objects that were deleted meanwhile: in doubt, they come all
-    the same, at their place in key order, so that they get their line.
+    the same, at their place in key order, so that they get their line. It is in key
+    order inside each range of `marks`; without, there is no order.
     """
-    waiting = dict(sorted(doubts.items()))
+    waiting = _Waiting(doubts)
     async for item in source:
-        while in_key_order and waiting and next(iter(waiting)) < item.key:
-            yield _doubted(waiting)
-        doubt = waiting.pop(item.key, None)
+        while marks and (key := waiting.between(marks.start_of(item.key), item.key)):
+            yield waiting.take(key)
+        doubt = waiting.pop(item.key)
         if item.key not in done:
             yield msgspec.structs.replace(item, doubt=doubt) if doubt else item
-    while waiting:
-        yield _doubted(waiting)
+    while key := waiting.between(""):
+        yield waiting.take(key)
 
 
-def _doubted(waiting: dict[str, UpdatePlan]) -> Item:
-    key = next(iter(waiting))
-    return Item(key, doubt=waiting.pop(key))
+class _Waiting:
+    """Updates in doubt that did not come yet."""
+
+    def __init__(self, doubts: dict[str, UpdatePlan]) -> None:
+        self._doubts = dict(doubts)
+        self._keys = sorted(doubts)
+
+    def between(self, after: str, before: str | None = None) -> str | None:
+        """The first key behind `after`, if it is before `before`."""
+        place = bisect_right(self._keys, after)
+        if place == len(self._keys):
+            return None
+        key = self._keys[place]
+        return key if before is None or key < before else None
+
+    def pop(self, key: str) -> UpdatePlan | None:
+        """The update of `key`, if it waits; it does so no more."""
+        doubt = self._doubts.pop(key, None)
+        if doubt:
+            self._keys.remove(key)
+        return doubt
+
+    def take(self, key: str) -> Item:
+        return Item(key, doubt=self.pop(key))

@@ -114,6 +114,7 @@ def _varied(number: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("form", ["", ".gz", ".zst"])
 def test_crashes(machine: Machine, crashes: int, form: str) -> None:
     """Killed again and again, and resumed: each key has one outcome, the bucket is as

@@ -283,6 +283,7 @@ def apply(bulkmeta: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     return partial(
         bulkmeta, "apply", "oss://bucket/p/", "--set", "project=atlas", "--yes",
         "--run-file", "run.jsonl", "--progress", "none", "--rate", "max",
+        "--spread", "off",
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bulkmeta.emulator.log import LoggedRequest
     from bulkmeta.model.item import Item
     from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.sources.ahead import Ahead
 
 Command = Callable[..., Any]
 
@@ -146,9 +147,9 @@ def test_skips_from_the_head(
     skipped for the same reason, after its head and without an update."""
 
     async def as_ordinary(
-        bucket: Bucket, prefix: str, *, after: str | None
+        bucket: Bucket, prefix: str, ahead: Ahead, *, after: str
     ) -> AsyncIterator[Item]:
-        async for found in list_prefix(bucket, prefix, after=after):
+        async for found in list_prefix(bucket, prefix, ahead, after=after):
             assert found.listed
             ordinary = msgspec.structs.replace(
                 found.listed,
@@ -393,7 +394,7 @@ def test_short_pages(bulkmeta: Command, read_run: Command) -> None:
         seeds = [{"key": f"p/{n:04}\n", "meta": {"x": "1"}} for n in range(1400)]
         oss.store.put_objects("bucket", [{"key": "o"}, *seeds, {"key": "q"}])
         options = ("--set", "x=1", "--run-file", "r", "--endpoint", oss.endpoint)
-        assert apply(bulkmeta, *options).code == 0
+        assert apply(bulkmeta, *options, "--spread", "off").code == 0
         pages = [dict(r.query) for r in oss.log.requests() if r.operation == LIST[0]]
 
     tokens = [page.pop("continuation-token", None) for page in pages]

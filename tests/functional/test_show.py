@@ -22,6 +22,7 @@ from bulkmeta.sources.prefix import list_prefix
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.sources.ahead import Ahead
 
 KEYS = [f"p/{number:03}" for number in range(200)]
 
@@ -100,9 +101,9 @@ def test_a_key_that_is_not_utf8(
     """A listed key that no request can carry is shown as such; the others are shown."""
     oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
 
-    async def listed(bucket: Bucket, prefix: str) -> AsyncIterator[Item]:
+    async def listed(bucket: Bucket, prefix: str, ahead: Ahead) -> AsyncIterator[Item]:
         yield Item("p/\udcff", listed=ListedObject("p/\udcff"))
-        async for found in list_prefix(bucket, prefix):
+        async for found in list_prefix(bucket, prefix, ahead):
             yield found
 
     monkeypatch.setattr("bulkmeta.runners.local.list_prefix", listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +126,23 @@ def test_what_is_too_much_is_throttled(
     assert (first.status, second.status) == (200, status)
     assert code.encode() in second.body
     assert oss.log.requests()[-1].code == code
+
+
+def test_a_further_page_counts_where_it_begins(start: Start) -> None:
+    """A listing moves through the ranges like any walk in key order."""
+    oss = start(range_qps=1, ranges=2)
+    oss.store.put_objects("bucket", ({"key": f"{i:02}"} for i in range(40)))
+    raw = RawClient(oss)
+    token = base64.urlsafe_b64encode(b"30").decode()
+
+    statuses = [
+        raw.send("GET", params={"list-type": "2", **params}).status
+        for params in (
+            {"prefix": "0"}, {"prefix": "0"}, {"continuation-token": token},
+        )
+    ]  # fmt: skip
+
+    assert statuses == [200, 503, 200]
 
 
 def test_a_choice_that_does_not_exist_is_refused() -> None:

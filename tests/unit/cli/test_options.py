@@ -26,7 +26,7 @@ def parse(*args: str) -> RunSpec:
         options.CHANGES,
         (options.ALL, *options.SELECTION),
         options.RULES,
-        options.PACE,
+        (*options.PACE, options.SPREAD),
         options.CONNECTION,
     )
     def command(target: str, **values: object) -> None:
@@ -79,8 +79,33 @@ def test_everything() -> None:
         ),
         "apply",
         Connection("http://h", "r", True, "v1"),
-        Pace(8, None, 0),
+        Pace(8, None, 0, 20),
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "ranges"),
+    [
+        ((), 1),
+        (("--rate", "2000.5"), 8),
+        (("--rate", "10000"), 20),
+        (("--rate", "max"), 20),
+        (("--rate", "90000"), 100),
+        (("--rate", "max", "--spread", "off"), 1),
+        (("--rate", "10", "--spread", "3"), 3),
+        (("--spread", "auto"), 1),
+    ],
+)
+def test_spread(args: tuple[str, ...], ranges: int) -> None:
+    """As many key ranges as the rate needs, unless a number is given."""
+    assert parse("oss://bucket/p", "--set", "a=1", *args).pace.spread == ranges
+
+
+@pytest.mark.parametrize("value", ["0", "101", "-1", "max", "", "1.5"])
+def test_no_such_spread(value: str) -> None:
+    """Anything else is a mistake, and named."""
+    with pytest.raises(click.BadParameter, match="auto or off"):
+        parse("oss://bucket/p", "--set", "a=1", "--spread", value)
 
 
 def test_replace_alone_is_a_change() -> None:

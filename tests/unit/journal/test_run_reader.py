@@ -11,6 +11,7 @@ import pytest
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
 from bulkmeta.model.job import JobSpec, Target
+from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.run_file import Record, Resumed, RunHeader, Summary
 
@@ -112,7 +113,11 @@ def test_progress_of_nothing_but_a_header(path: Path) -> None:
         size_bytes,
         0,
     )
-    assert (progress.low.key, progress.done, progress.complete) == (None, set(), False)
+    assert (progress.low.marks.first, progress.done, progress.complete) == (
+        None,
+        set(),
+        False,
+    )
 
 
 def test_progress(path: Path) -> None:
@@ -127,7 +132,11 @@ def test_progress(path: Path) -> None:
     )
     unsettled = {"a", "d", "e"}
     progress = scan_progress(path, unsettled)
-    assert (progress.low.key, progress.done, progress.last_seq) == ("b", {"e"}, 5)
+    assert (progress.low.marks.first, progress.done, progress.last_seq) == (
+        "b",
+        {"e"},
+        5,
+    )
     assert (progress.counts, progress.reasons) == (
         {"updated": 2, "skipped": 1},
         {"skipped: gone": 1},
@@ -150,8 +159,38 @@ def test_progress_over_several_resumes(path: Path) -> None:
         line(10, "g"),
     )
     progress = scan_progress(path, set())
-    assert (progress.low.key, progress.low.next_seq, progress.last_seq) == ("b", 9, 10)
+    assert (progress.low.marks.first, progress.low.next_seq, progress.last_seq) == (
+        "b",
+        9,
+        10,
+    )
     assert (progress.done, progress.counts) == ({"c", "e", "d", "g"}, {"updated": 6})
+
+
+def test_progress_in_ranges(path: Path) -> None:
+    """Each range has its mark, over several resumes; what is done beyond them, the
+    unfinished object in front of it, stays known."""
+    write(
+        path,
+        HEADER,
+        line(1, "a", bounds=["f", "p"]),
+        line(2, "g"),
+        line(3, "q"),
+        line(5, "h"),
+        line(6, "r"),
+        line(7, "c", bounds=["t"]),
+        Resumed(seq=8, after="a", at="t"),
+        line(8, "b"),
+        line(9, "u"),
+        line(11, "j"),
+    )
+    progress = scan_progress(path, set())
+    marks = progress.low.marks
+    assert (marks.bounds, progress.low.next_seq) == (("f", "p", "t"), 10)
+    assert marks.left() == (
+        Span("b", "f"), Span("g", "p"), Span("q", "t"), Span("u"),
+    )  # fmt: skip
+    assert progress.done == {"h", "r", "c", "j"}
 
 
 def test_progress_of_a_resume_without_a_line(path: Path) -> None:
@@ -160,7 +199,11 @@ def test_progress_of_a_resume_without_a_line(path: Path) -> None:
         path, HEADER, line(1, "a"), line(3, "c"), Resumed(seq=4, after="a", at="t")
     )
     progress = scan_progress(path, set())
-    assert (progress.low.key, progress.last_seq, progress.done) == ("a", 3, {"c"})
+    assert (progress.low.marks.first, progress.last_seq, progress.done) == (
+        "a",
+        3,
+        {"c"},
+    )
     assert (progress.size_bytes, progress.complete) == (size_bytes, False)
 
 
@@ -168,3 +211,10 @@ def test_complete(path: Path) -> None:
     """A summary at the end says that the run is complete."""
     write(path, HEADER, line(1, "a"), SUMMARY)
     assert scan_progress(path, set()).complete
+
+
+def test_nothing_is_listed_from_behind_a_key_that_cannot_be_named(path: Path) -> None:
+    """Its text in the line is not the key."""
+    write(path, HEADER, line(1, "a"), line(2, "p/\\udcff", reason="invalid_key"))
+    progress = scan_progress(path, set())
+    assert (progress.low.marks.first, progress.done) == ("a", set())

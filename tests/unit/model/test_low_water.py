@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.low_water import LowWater
 
 
@@ -17,7 +18,7 @@ def test_any_order(order: list[int]) -> None:
         low.finish(seq, f"k{seq}")
         finished.add(seq)
         gap = next(n for n in range(1, len(order) + 2) if n not in finished)
-        assert (low.next_seq, low.key, low.beyond()) == (
+        assert (low.next_seq, low.marks.first, low.beyond()) == (
             gap,
             f"k{gap - 1}" if gap > 1 else None,
             {f"k{n}" for n in finished if n > gap},
@@ -26,8 +27,9 @@ def test_any_order(order: list[int]) -> None:
 
 def test_goes_on_from_a_number() -> None:
     """A resumed run's mark begins where it was, by number and key."""
-    low = LowWater(8, "g")
+    low = LowWater(8, Marks())
+    low.marks.reach("g")
     low.finish(9, "i")
-    assert (low.next_seq, low.key, low.beyond()) == (8, "g", {"i"})
+    assert (low.next_seq, low.marks.first, low.beyond()) == (8, "g", {"i"})
     low.finish(8, "h")
-    assert (low.next_seq, low.key, low.beyond()) == (10, "i", set())
+    assert (low.next_seq, low.marks.first, low.beyond()) == (10, "i", set())

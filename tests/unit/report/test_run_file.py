@@ -46,6 +46,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "run.jsonl"
 
 
+def test_bounds_come_with_the_next_line(path: Path) -> None:
+    """There is a line per object and no other; most have no bounds."""
+    with create_run_file(path, HEADER) as file:
+        file.emit(OUTCOME)
+        file.note_bounds(["a", "b"])
+        file.note_bounds(["文"])
+        file.emit(OUTCOME)
+        file.emit(OUTCOME)
+    _, *lines = map(json.loads, path.read_bytes().splitlines())
+    assert [line.get("bounds") for line in lines] == [None, ["a", "b", "文"], None]
+
+
 def test_header_lines_summary(path: Path) -> None:
     """First the header, then a line per object, last the summary; all read back."""
     with create_run_file(path, HEADER) as file:

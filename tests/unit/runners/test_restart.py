@@ -10,6 +10,7 @@ import pytest
 from bulkmeta.errors import BulkmetaError, RunFatalError, UsageError
 from bulkmeta.journal.records import JournalHeader, intent_of, journal_path
 from bulkmeta.model.job import JobSpec, Parent, Target
+from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
@@ -102,6 +103,16 @@ def test_interrupted_without_its_journal(path: Path, command: str) -> None:
     write(path, header(), line(1, "a"))
     with pytest.raises(UsageError, match=r"journal 'run\.jsonl\.journal' is missing"):
         find_restart(path) if command == "resume" else examine_run(path)
+
+
+def test_goes_on_in_ranges(path: Path) -> None:
+    """Each range behind its own mark; kept is only what a listing would show again."""
+    first = msgspec.structs.replace(line(1, "a"), bounds=["m"])
+    write(path, header(), first, line(2, "n"), line(4, "o"), line(5, "b"))
+    journal_path(path).touch()
+    start = find_restart(path).start
+    assert (start.seq, start.after, start.bounds) == (6, "a", ("m",))
+    assert (start.left, start.done) == ((Span("a", "m"), Span("n")), {"b", "o"})
 
 
 def test_complete(path: Path) -> None:

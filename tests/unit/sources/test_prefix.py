@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 from bulkmeta.model.item import Item
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.oss.wire import Page
+from bulkmeta.runners.flow import requests_ahead
 from bulkmeta.sources.prefix import list_prefix
 
 if TYPE_CHECKING:
@@ -36,8 +38,27 @@ async def test_walk_ends_with_the_token_not_with_a_short_page() -> None:
             "t2": Page([ListedObject("c")], None),
         }
     )
-    items = [item async for item in list_prefix(cast("Bucket", bucket), "p", after="0")]
+    async with requests_ahead() as ahead:
+        walk = list_prefix(cast("Bucket", bucket), "p", ahead, after="0")
+        items = [item async for item in walk]
     assert (items, bucket.asked) == (
         [Item(key, listed=ListedObject(key)) for key in "abc"],
         [("p", None, "0"), ("p", "t1", "0"), ("p", "t2", "0")],
     )
+
+
+async def test_the_next_page_is_on_its_way() -> None:
+    """Once half of a page is used the next one is asked for, and no further one."""
+    bucket = PagedBucket(
+        {
+            None: Page([ListedObject("a"), ListedObject("b")], "t1"),
+            "t1": Page([ListedObject("c")], "t2"),
+            "t2": Page([ListedObject("d")], None),
+        }
+    )
+    async with requests_ahead() as ahead:
+        walk = list_prefix(cast("Bucket", bucket), "p", ahead)
+        assert [(await anext(walk)).key, (await anext(walk)).key] == ["a", "b"]
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert [token for _, token, _ in bucket.asked] == [None, "t1"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.model.item import Item
+from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.sources.resume import take_up
@@ -32,7 +34,7 @@ async def taken(
         source(keys),
         done=done,
         doubts=doubts_of(doubts),
-        in_key_order=in_key_order,
+        marks=Marks() if in_key_order else None,
     )
     return [item async for item in items]
 
@@ -46,6 +48,33 @@ async def test_listing(listed: set[str], done: set[str], doubts: set[str]) -> No
     plans = doubts_of(doubts)
     expected = sorted((listed - done) | doubts)
     assert items == [Item(key, doubt=plans.get(key)) for key in expected]
+
+
+@given(KEYS, KEYS, KEYS, KEYS, st.integers(0, 99))
+async def test_listing_in_ranges(
+    listed: set[str], done: set[str], doubts: set[str], bounds: set[str], seed: int
+) -> None:
+    """The same where ranges come in turn; in key order inside a range."""
+    doubts -= done
+    marks = Marks(bounds)
+    parts: dict[str, list[str]] = {}
+    for key in sorted(listed):
+        parts.setdefault(marks.start_of(key), []).append(key)
+    turns, draw = list[str](), random.Random(seed)  # noqa: S311 no secret
+    while left := [part for part in parts.values() if part]:
+        turns.append(draw.choice(left).pop(0))
+
+    items = take_up(source(turns), done=done, doubts=doubts_of(doubts), marks=marks)
+    found = [item async for item in items]
+
+    plans = doubts_of(doubts)
+    expected = [
+        Item(key, doubt=plans.get(key)) for key in sorted((listed - done) | doubts)
+    ]
+    assert sorted(found, key=lambda item: item.key) == expected
+    for start in {marks.start_of(item.key) for item in found}:
+        keys = [item.key for item in found if marks.start_of(item.key) == start]
+        assert keys == sorted(keys)
 
 
 @given(KEYS.flatmap(lambda keys: st.permutations(sorted(keys))), KEYS, KEYS)
