@@ -60,7 +60,12 @@ def apply(target: str, **values: Any) -> int:
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
-    return carry_out(spec, run_file, progress=values["progress"] != "none")
+    return carry_out(
+        spec,
+        run_file,
+        progress=values["progress"] != "none",
+        yes=values["yes"],
+    )
 
 
 def _names_plan(target: str) -> bool:

@@ -87,7 +87,7 @@ def rerun(
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
-    return carry_out(spec, run_file, progress=progress)
+    return carry_out(spec, run_file, progress=progress, yes=values["yes"])
 
 
 def _refuse_plan(path: Path, header: RunHeader) -> None:

@@ -31,6 +31,7 @@ from bulkmeta.runners.work import count_lines
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
     from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.preflight import Findings
 
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
@@ -68,24 +69,38 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
     for line in order_lines(spec):
         tell(line)
-    lines = None if yes else count_lines(spec.job)
-    sample = not yes and lines is None
-    findings = run_loop(inspect_bucket(spec, sample=sample, patient=yes))
+    if yes:
+        return
+    lines = count_lines(spec.job)
+    findings = run_loop(inspect_bucket(spec, sample=lines is None, patient=False))
     refuse_unwanted(spec.job, findings)
     if lines is not None:
         findings = replace(findings, listed=lines)
     for line in (*warning_lines(findings), *estimate_lines(spec, findings)):
         tell(line)
-    if not yes and not click.confirm("Change these objects?", err=True):
+    if not click.confirm("Change these objects?", err=True):
         tell("bulkmeta: nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def carry_out(spec: RunSpec, run_file: Path, *, progress: bool) -> int:
-    """Run it, and tell how it ended; the exit code."""
-    tell(f"run file  {run_file}")
+def carry_out(spec: RunSpec, run_file: Path, *, progress: bool, yes: bool) -> int:
+    """Run it, and tell how it ended; the exit code. Where nobody was asked before
+    (`yes`), the bucket is looked at first."""
+
+    def inspect(findings: Findings) -> None:
+        refuse_unwanted(spec.job, findings)
+        _warn(findings)
+        tell(f"run file  {run_file}")
+
+    if not yes:
+        tell(f"run file  {run_file}")
     end = run_loop(
-        run_job(spec, run_file=run_file, progress=tell if progress else None)
+        run_job(
+            spec,
+            run_file=run_file,
+            progress=tell if progress else None,
+            inspect=inspect if yes else None,
+        )
     )
     print_summary(end_lines(end))
     return exit_code(end)
@@ -98,9 +113,6 @@ def preview(
     pending changes from none."""
     for line in order_lines(spec):
         tell(line)
-    findings = run_loop(inspect_bucket(spec, sample=False, patient=True))
-    for line in warning_lines(findings):
-        tell(line)
     printer = InOrder(DiffPrinter(print_result))
     end = run_loop(
         run_job(
@@ -108,12 +120,18 @@ def preview(
             run_file=out,
             sinks=[printer],
             progress=tell if progress else None,
+            inspect=_warn,
         )
     )
     printer.finish()
     print_summary((*end_lines(end), *cost_lines(end)))
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
+
+
+def _warn(findings: Findings) -> None:
+    for line in warning_lines(findings):
+        tell(line)
 
 
 def exit_code(end: RunEnd) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bulkmeta.errors import (
@@ -73,6 +74,12 @@ class Bucket:
         self._limiter = limiter
         self._retry = retry
         self._accepted = False
+
+    def with_retry(self, retry: RetryPolicy) -> Bucket:
+        """The same bucket, over the same connections, with other patience."""
+        other = copy(self)
+        other._retry = retry  # noqa: SLF001 its own kind
+        return other
 
     async def list_page(
         self,

@@ -46,21 +46,22 @@ async def open_bucket(
     *,
     rate: float | None,
     retry: RetryPolicy,
+    connections: int,
     answer_timeout_s: float = ANSWER_TIMEOUT_S,
-    environment: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Bucket]:
-    """A bucket to work with, at no more than `rate` requests a second.
+    """A bucket to work with, at no more than `rate` requests a second, over so many
+    `connections` at most.
 
     Raises:
         UsageError: the address is not clear.
         RunFatalError: there are no credentials.
     """
-    endpoint = _locate(name, connection, environment)
-    provider = EnvironmentProvider(environment)
+    endpoint = _locate(name, connection, os.environ)
+    provider = EnvironmentProvider(os.environ)
     provider.get_credentials()
     signer = make_signer(provider, connection.sign_version)
     clock = ServiceClock()
-    async with open_session() as session:
+    async with open_session(connections) as session:
         yield Bucket(
             endpoint,
             Transport(

@@ -167,11 +167,11 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def open_session(
-    *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    connections: int, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """A connection pool without a limit of its own: the number of workers is one."""
+    """A pool of so many connections, which stay open."""
     connector = aiohttp.TCPConnector(
-        limit=0, ttl_dns_cache=_DNS_CACHE_S, keepalive_timeout=_KEEPALIVE_S
+        limit=connections, ttl_dns_cache=_DNS_CACHE_S, keepalive_timeout=_KEEPALIVE_S
     )
     async with aiohttp.ClientSession(
         connector=connector,

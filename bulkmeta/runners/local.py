@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from bulkmeta.runners.flow import (
     requests_ahead,
 )
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
+from bulkmeta.runners.preflight import look_at
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.work import Listing, decision_of, parent_held, source_of
 from bulkmeta.sources.prefix import list_prefix
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.view import ObjectView
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import Sink
+    from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
 
@@ -63,17 +65,27 @@ async def run_job(
     run_file: Path | None,
     sinks: Sequence[Sink[Outcome]] = (),
     progress: Write | None = None,
+    inspect: Callable[[Findings], object] | None = None,
 ) -> RunEnd:
     """Run a job to its end, or until it is asked to stop.
+
+    `inspect` is shown what the bucket looks like before anything is begun; it may
+    raise.
 
     Raises:
         BulkmetaError: the run ended early; its run file has no summary.
     """
 
-    def opened(bucket: Bucket) -> AbstractAsyncContextManager[Ledger | None]:
+    @asynccontextmanager
+    async def opened(bucket: Bucket) -> AsyncIterator[Ledger | None]:
+        if inspect:
+            inspect(await look_at(bucket, spec))
         if run_file is None:
-            return nullcontext()
-        return new_ledger(run_file, _header(spec, bucket), writes=_writes(spec))
+            yield None
+            return
+        header = _header(spec, bucket)
+        async with new_ledger(run_file, header, writes=_writes(spec)) as ledger:
+            yield ledger
 
     return await _run(spec, Start(), opened, sinks, progress)
 
@@ -176,7 +188,13 @@ def _bucket(
     name: str, connection: Connection, pace: Pace, stop: StopRequest
 ) -> AbstractAsyncContextManager[Bucket]:
     retry = RetryPolicy(pace.retries, stopping=stop.is_requested, sleep=stop.sleep)
-    return open_bucket(name, connection, rate=pace.rate, retry=retry)
+    return open_bucket(
+        name,
+        connection,
+        rate=pace.rate,
+        retry=retry,
+        connections=pace.concurrency,
+    )
 
 
 def _worker(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.errors import ObjectError, UsageError
@@ -40,19 +40,36 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findi
         RunFatalError: no such bucket, wrong credentials, no connection.
     """
     target = spec.job.target
-    retry = RetryPolicy(min(spec.pace.retries, _RETRIES), patient=patient)
     async with open_bucket(
         target.bucket,
         spec.connection,
         rate=None,
-        retry=retry,
+        retry=_policy(spec, patient=patient),
+        connections=1,
         answer_timeout_s=_TIMEOUT_S,
     ) as bucket:
-        keeps_versions = await _keeps_versions(bucket)
+        findings = Findings(await _keeps_versions(bucket))
         if not sample:
-            return Findings(keeps_versions)
+            return findings
         page = await bucket.list_page(target.prefix, None)
-        return Findings(keeps_versions, len(page.objects), page.next_token is not None)
+        return replace(
+            findings, listed=len(page.objects), more=page.next_token is not None
+        )
+
+
+async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:
+    """The same over the run's own connections, where nobody is waiting for an answer.
+
+    Raises:
+        RunFatalError: as above.
+    """
+    return Findings(
+        await _keeps_versions(bucket.with_retry(_policy(spec, patient=True)))
+    )
+
+
+def _policy(spec: RunSpec, *, patient: bool) -> RetryPolicy:
+    return RetryPolicy(min(spec.pace.retries, _RETRIES), patient=patient)
 
 
 def refuse_unwanted(job: JobSpec, findings: Findings) -> None:

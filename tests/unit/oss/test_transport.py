@@ -173,9 +173,9 @@ def test_errors_of_the_system(error: Exception, reason: str, sent: bool) -> None
 
 async def test_session_adds_nothing_of_its_own() -> None:
     """No Content-Type, no cookies, no limit, TLS as it is by default."""
-    async with open_session() as session:
+    async with open_session(3) as session:
         assert session.connector is not None
         assert set(session.headers) == {"Accept-Encoding", "User-Agent"}
         assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar) is True
-        assert session.connector.limit == 0
+        assert session.connector.limit == 3
         assert session.timeout == aiohttp.ClientTimeout(total=None, sock_connect=10.0)
