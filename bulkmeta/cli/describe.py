@@ -88,7 +88,7 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
         words.append(f"at most {pace.rate:,g} requests/s")
         flags.append("--rate")
     if listing and pace.spread > 1:
-        words.append(f"{pace.spread} key ranges in turn")
+        words.append(f"up to {pace.spread} key ranges in turn")
         flags.append("--spread")
     if len(flags) == 1:
         return ", ".join(words)

@@ -85,7 +85,7 @@ def test_pace_in_ranges() -> None:
     """Key ranges are named where there are several, and something is listed."""
     pace = Pace(8, 9000.0, spread=20)
     assert pace_words(pace) == (
-        "8 workers, at most 9,000 requests/s, 20 key ranges in turn "
+        "8 workers, at most 9,000 requests/s, up to 20 key ranges in turn "
         "(change with --concurrency, --rate and --spread)"
     )
     assert "ranges" not in pace_words(pace, listing=False)
