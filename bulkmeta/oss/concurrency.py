@@ -1,11 +1,12 @@
 """How many requests may be in flight: fewer, where latency grows with their number.
 
-Pure decisions, like `oss.pacing`. A window of answers that took much longer than those
-of the quickest window starts a trial: are they quicker with fewer in flight? If so, our
-own requests stood in line, and their number rises slowly from there. If not, something
-else made the service slower, and more is taken for granted from then on. The trial goes
-deep enough for the line to vanish, so the quickest latency is measured anew each time.
-Each operation is held against its own latency.
+Pure decisions, like `oss.pacing`. Where requests stand in line, even the quickest
+answer in a quarter of a second had to wait (CoDel's measure: a stall here or there, or
+a slow answer, leaves others quick). If that lasts, a trial follows: are they quicker
+with fewer in flight? If so, our own requests were the line, and their number rises
+slowly from there. If not, something else made the service slower, and more is taken for
+granted. A trial goes deep enough for the line to vanish, so the least latency is
+measured anew each time. Each operation is held against its own.
 """
 
 from __future__ import annotations
@@ -14,40 +15,39 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-TOLERANCE: Final = 1.5
-"""How many times the quickest latency is not yet too much,"""
+TOLERANCE: Final = 1.3
+"""How many times the least latency is not yet too much,"""
 
 SLACK_S: Final = 0.005
 """and how many seconds beyond it: on a short way, the work at both ends counts most."""
 
 _WINDOW_S: Final = 0.25
 _WINDOW_ANSWERS: Final = 100
+_OPERATION_ANSWERS: Final = 10  # fewer are too few to have a quick one among them
+_LASTING: Final = 3  # windows
 _DECREASE: Final = 0.6  # less than 1 / TOLERANCE, so that the line vanishes
 _HELPED: Final = 0.9
 _GRANTED: Final = 1.25
-_OUTLIER: Final = 8.0
 
 
 @dataclass(slots=True)
 class _Latency:
-    """One operation's latency, in the present window and in the quickest one."""
+    """One operation's latency: the least of the present window, and of all before."""
 
     count: int = 0
-    sum_s: float = 0.0
+    window_s: float = math.inf
     least_s: float = math.inf
 
     def add(self, latency_s: float) -> None:
-        # One answer that took a minute says nothing about the others.
-        self.sum_s += min(latency_s, _OUTLIER * self.least_s + SLACK_S)
         self.count += 1
+        self.window_s = min(self.window_s, latency_s)
 
     def is_known(self) -> bool:
-        return self.count > 0 and self.least_s < math.inf
+        return self.count >= _OPERATION_ANSWERS and self.least_s < math.inf
 
     def restart(self) -> None:
-        if self.count:
-            self.least_s = min(self.least_s, self.sum_s / self.count)
-        self.count, self.sum_s = 0, 0.0
+        self.least_s = min(self.least_s, self.window_s)
+        self.count, self.window_s = 0, math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class AdaptiveConcurrency:
         self._answers = 0
         self._opened_s = -math.inf
         self._decreased_s = -math.inf
+        self._stretched = 0
         self._trial: _Trial | None = None
 
     def answered(
@@ -90,7 +91,7 @@ class AdaptiveConcurrency:
 
     def _close_window(self, now_s: float, in_flight: int) -> None:
         known = [latency for latency in self._latencies.values() if latency.is_known()]
-        took_s = sum(latency.sum_s for latency in known)
+        took_s = sum(latency.count * latency.window_s for latency in known)
         least_s = sum(latency.count * latency.least_s for latency in known)
         slack_s = SLACK_S * sum(latency.count for latency in known)
         stretch = took_s / least_s if least_s > 0.0 else 1.0
@@ -98,12 +99,20 @@ class AdaptiveConcurrency:
         if trial and stretch > _HELPED * trial.stretch:
             self._grant(trial.limit)
         elif took_s > TOLERANCE * least_s + slack_s:
-            self._trial = _Trial(self.limit, stretch)
-            self._decreased_s = now_s
-            self.limit = max(1.0, _DECREASE * min(self.limit, in_flight))
-        elif self.wanted:
-            self.limit += math.sqrt(self.limit)
+            self._stretched += 1
+            if self._stretched >= _LASTING:
+                self._trial = _Trial(self.limit, stretch)
+                self._decrease(now_s, in_flight)
+        else:
+            self._stretched = 0
+            if self.wanted:
+                self.limit += math.sqrt(self.limit)
         self._open_window(now_s)
+
+    def _decrease(self, now_s: float, in_flight: int) -> None:
+        self._stretched = 0
+        self._decreased_s = now_s
+        self.limit = max(1.0, _DECREASE * min(self.limit, in_flight))
 
     def _grant(self, limit: float) -> None:
         self.limit = limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,55 +69,81 @@ def test_steady_latency_limits_nothing() -> None:
     assert [answers.come(slower_s) for _ in range(9)] == [math.inf] * 9
 
 
+def cut_limit(answers: Answers) -> float:
+    """The limit once quick answers have become slow ones."""
+    limits = [answers.come(latency_s) for latency_s in (0.02, 0.08, 0.08, 0.08)]
+    assert limits[:-1] == [math.inf] * 3
+    return limits[-1]
+
+
 def test_a_line_of_our_own_is_cut_and_comes_back_slowly() -> None:
     """With fewer in flight answers are quick again; then it rises step by step."""
     answers = Answers()
-    answers.come(0.02)
-    limits = [answers.come(latency_s) for latency_s in (0.08, 0.02, 0.02)]
+    cut = cut_limit(answers)
+    limits = [answers.come(0.02) for _ in range(2)]
     answers.concurrency.wanted = True
     limits.append(answers.come(0.02))
 
-    cut = 0.6 * IN_FLIGHT
-    assert limits == [cut, cut, cut, cut + math.sqrt(cut)]
+    assert limits == [cut, cut, cut + math.sqrt(cut)]
+    assert cut == 0.6 * IN_FLIGHT
+
+
+def test_a_long_line_is_cut_again() -> None:
+    """One trial need not be enough; and nothing is raised meanwhile."""
+    answers = Answers()
+    limits = [cut_limit(answers)]
+    for latency_s in (0.048, 0.048, 0.048):
+        answers.concurrency.wanted = True
+        limits.append(answers.come(latency_s))
+
+    assert limits == [limits[0]] * 3 + [pytest.approx(0.6 * int(limits[0]))]
 
 
 def test_no_use_in_standing_back() -> None:
     """If answers stay slow with fewer in flight, it is not our doing: the limit is
     lifted, and after a few trials slow answers are usual."""
     answers = Answers()
-    answers.come(0.02)
-    limits = [answers.come(0.08) for _ in range(20)]
+    cut = cut_limit(answers)
+    limits = [answers.come(0.08) for _ in range(40)]
 
-    cut = 0.6 * IN_FLIGHT
-    assert limits == [cut, math.inf] * 5 + [math.inf] * 10
+    assert (limits[0], limits[3]) == (math.inf, cut)
+    assert limits[17:] == [math.inf] * 23
+
+
+def test_passing_slowness_is_nothing() -> None:
+    """A machine that is busy with something else for half a second."""
+    answers = Answers()
+    answers.come(0.02)
+
+    limits = [answers.come(latency_s) for latency_s in (0.08, 0.08, 0.02) * 5]
+    assert limits == [math.inf] * 15
+
+
+def test_some_slow_answers_are_nothing() -> None:
+    """Where there is a line, nobody is quick."""
+    answers = Answers()
+    answers.come(0.02)
+    for _ in range(10):
+        now_s = answers.now_s
+        answers.concurrency.answered(now_s, now_s - 0.02, HEAD, IN_FLIGHT)
+        assert answers.come(0.3) == math.inf
 
 
 def test_operations_have_their_own_latency() -> None:
     """A slow operation among quick ones is not held against them."""
     answers = Answers()
-    limits = [
-        answers.come(*latency)
-        for latency in [(0.01, HEAD), (0.2, COPY), (0.01, HEAD), (0.2, COPY)]
-    ]
+    limits = [answers.come(0.01, HEAD)]
+    limits += [answers.come(0.2, COPY) for _ in range(5)]
 
-    assert limits == [math.inf] * 4
-
-
-def test_one_that_took_a_minute_changes_nothing() -> None:
-    """An outlier counts for no more than a few."""
-    answers = Answers()
-    answers.come(0.02)
-    answers.concurrency.answered(answers.now_s, answers.now_s - 60.0, HEAD, 63)
-
-    assert answers.come(0.02) == math.inf
+    assert limits == [math.inf] * 6
 
 
 def test_what_was_sent_before_says_nothing() -> None:
     """Answers that come late, sent before the limit, do not lower it again."""
     answers = Answers()
-    answers.come(0.02)
-    cut = answers.come(0.08)
-    for _ in range(200):
-        answers.concurrency.answered(answers.now_s + 1, answers.now_s - 5.0, HEAD, 60)
+    cut = cut_limit(answers)
+    for _ in range(1000):
+        answers.now_s += 0.002
+        answers.concurrency.answered(answers.now_s, answers.now_s - 5.0, HEAD, 60)
 
     assert answers.concurrency.limit == cut
