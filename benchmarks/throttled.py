@@ -1,10 +1,12 @@
 """How a run behaves on a throttled service: finds the quota, follows it, shares it.
 
-Four scenarios, in real time: the embedded OSS in a process of its own, with a quota;
+Three scenarios, in real time: the embedded OSS in a process of its own, with a quota;
 `bulkmeta apply` in others; a foreground client (the official SDK) here. What was asked
-and refused is counted by the service. On a busy machine, measure again.
+and refused is counted by the service. Three processes on few cores disturb each other,
+the more so on a busy machine: there, `nice -n -10` makes the foreground's times speak
+of the pace.
 
-    python benchmarks/throttled.py [--quota 300] [--phase 30] [--latency-ms 10]
+    python benchmarks/throttled.py [--quota 300] [--phase 30] [--latency-ms 20]
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ import oss2
 SETTLED_S: Final = 10.0
 """How long after a change the pace may still be looking for the quota."""
 
-FOREGROUND_RATE: Final = 10.0
+FOREGROUND_RATE: Final = 25.0
+"""Requests per second of the foreground client."""
+
 BACK_OFF_S: Final = 0.05
 OBJECTS: Final = 20_000
 FOREGROUND: Final = "foreground"
@@ -76,6 +80,7 @@ class Setting:
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
         )
 
@@ -96,9 +101,9 @@ class Setting:
             ]
 
     def failed(self) -> int:
-        """Objects that failed, other than by the interruption."""
+        """Objects that failed, for whatever reason."""
         return sum(
-            '"failed"' in line and '"interrupted"' not in line and '"throttled"' in line
+            json.loads(line).get("status") == "failed"
             for path in self.folder.glob("run-*.jsonl")
             for line in path.read_text().splitlines()
         )
@@ -164,7 +169,7 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 def be_foreground(setting: Setting, seconds: float) -> Foreground:
-    """HEAD requests at random, about ten per second, retried until answered."""
+    """HEAD requests at random, until each is answered."""
     auth = oss2.AuthV4("embedded-key-id", REQUESTS_SECRET)
     bucket = oss2.Bucket(
         auth, setting.endpoint, FOREGROUND, region="cn-hangzhou", is_path_style=True
@@ -218,7 +223,7 @@ def follow(args: argparse.Namespace) -> None:
         for settled_s in (SETTLED_S, 0.0):
             for start_s, end_s, quota in phases:
                 report(setting, start_s + settled_s, end_s, quota)
-        print(f"  objects that failed by throttling: {setting.failed()}")
+        print(f"  objects that failed: {setting.failed()}")
 
 
 def share(args: argparse.Namespace) -> None:
@@ -234,7 +239,7 @@ def share(args: argparse.Namespace) -> None:
         time.sleep(args.phase)
         setting.stop()
         report(setting, start_s, start_s + args.phase, 2 * args.quota)
-        print(f"  objects that failed by throttling: {setting.failed()}")
+        print(f"  objects that failed: {setting.failed()}")
 
 
 def disturb(args: argparse.Namespace) -> None:
@@ -254,7 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=re.split(r"\n\n", __doc__ or "")[0])
     parser.add_argument("--quota", type=float, default=300.0, metavar="PER_S")
     parser.add_argument("--phase", type=float, default=30.0, metavar="SECONDS")
-    parser.add_argument("--latency-ms", type=float, default=10.0, metavar="MS")
+    parser.add_argument("--latency-ms", type=float, default=20.0, metavar="MS")
     parser.add_argument("--only", choices=["follow", "share", "disturb"])
     args = parser.parse_args()
     for scenario in (follow, share, disturb):
