@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.types import Sample
 
 _SAMPLE = click.option(
     "--sample",
-    type=options.Sample(),
+    type=Sample(),
     metavar="N|P%",
     help="Look at N objects, or P percent of them, only.",
 )
