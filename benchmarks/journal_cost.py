@@ -310,7 +310,7 @@ def run_scenario(scenario: Scenario, options: argparse.Namespace, folder: Path) 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--objects", type=int, default=5_000, help="in each run")
+    parser.add_argument("--objects", type=int, default=10_000, help="in each run")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--scenario", choices=["a", "b"], help="default: both")
     parser.add_argument(

@@ -238,11 +238,15 @@ class Connection(asyncio.Protocol):
             self._transport.write(answer)
 
 
-async def serve(*, objects: int, port: int, latency_s: float) -> Report:
-    """Serve until SIGTERM; prints the port when ready."""
+async def serve(
+    *, objects: int, port: int, latency_s: float, until_eof: bool
+) -> Report:
+    """Serve until SIGTERM, or the end of standard input; prints the port when ready."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    if until_eof:  # nothing else is ever read from it
+        loop.add_reader(sys.stdin, stopped.set)
     service = Service(objects)
     server = await loop.create_server(
         lambda: Connection(service, latency_s), "127.0.0.1", port, backlog=BACKLOG
@@ -292,7 +296,10 @@ def serving(
     options = {"--objects": objects, "--latency-ms": latency_ms, "--port": port}
     words = [str(word) for option in options.items() for word in option]
     process = subprocess.Popen(  # noqa: S603 our own code
-        [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, *words, "--until-eof"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with process:
         assert process.stdout  # noqa: S101 for the type checker
@@ -319,6 +326,9 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=100_000, metavar="N")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--latency-ms", type=float, default=0.0, metavar="MS")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="end with standard input, too"
+    )
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         report = runner.run(
@@ -326,6 +336,7 @@ def main() -> None:
                 objects=options.objects,
                 port=options.port,
                 latency_s=options.latency_ms / 1000,
+                until_eof=options.until_eof,
             )
         )
     print(msgspec.json.encode(report).decode())
