@@ -58,8 +58,7 @@ class Attempt:
         return unknown[-1] if unknown else None
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How an object ended without an error."""
 
     status: Status

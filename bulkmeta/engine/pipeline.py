@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from bulkmeta.model.item import Item
 
@@ -31,8 +31,7 @@ KEYS_AHEAD: Final = 1000
 """How far the listing may run ahead of the workers: one page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Processed(Generic[T]):
+class Processed(NamedTuple, Generic[T]):
     """What came of one object: a result, or none if it was left as it was; and an error
     that ends the run, if that is what came to light."""
 

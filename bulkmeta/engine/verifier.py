@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -54,7 +53,7 @@ class Verifier:
                 request_id=effort.request_id,
                 attempts=effort.attempts,
                 elapsed_ms=round((time.perf_counter() - started_s) * 1000, 1),
-                at=timestamp(datetime.now(UTC)),
+                at=timestamp(time.time()),
             )
         )
 

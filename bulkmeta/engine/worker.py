@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -232,5 +231,5 @@ def _stamped(outcome: Outcome, attempt: Attempt, elapsed_ms: float) -> Outcome:
         attempts=attempt.effort.attempts,
         conflicts=attempt.effort.conflicts,
         elapsed_ms=elapsed_ms,
-        at=timestamp(datetime.now(UTC)),
+        at=timestamp(time.time()),
     )

@@ -81,16 +81,16 @@ def apply_change(current: Metadata, change: Change) -> Metadata:
     meta.update(change.set_meta)
     for name, value in change.default_meta.items():
         meta.setdefault(name, value)
-    headers = {
-        name: value
-        for name, value in current.headers.items()
-        if name not in change.unset_headers
-    }
+    headers = dict(current.headers)
+    for name in change.unset_headers:
+        headers.pop(name, None)
     headers.update(change.set_headers)
     return msgspec.structs.replace(current, meta=meta, headers=headers)
 
 
 def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
+    if not renames:
+        return dict(meta)
     for old, new in renames.items():
         if old in meta and meta.get(new, meta[old]) != meta[old]:
             raise ObjectError(

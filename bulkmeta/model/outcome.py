@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -48,6 +49,12 @@ class Outcome(
     bounds: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
-def timestamp(moment: datetime) -> str:
-    """A moment in UTC as it stands in run files."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp(epoch_s: float) -> str:
+    """A moment (Unix time) as it stands in run files: in UTC, with milliseconds."""
+    second = int(epoch_s)
+    return f"{_whole_second(second)}.{int((epoch_s - second) * 1000):03}Z"
+
+
+@lru_cache(maxsize=2)
+def _whole_second(epoch_s: int) -> str:
+    return f"{datetime.fromtimestamp(epoch_s, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -21,6 +21,7 @@ from bulkmeta.errors import (
 )
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
+from bulkmeta.oss.page import Page, parse_page
 from bulkmeta.oss.service_errors import service_error
 from bulkmeta.oss.transport import Request, Response, Transport
 
@@ -88,7 +89,7 @@ class Bucket:
         *,
         start_after: str | None = None,
         keys: int = PAGE_KEYS,
-    ) -> wire.Page:
+    ) -> Page:
         """The next page of at most `keys` keys under `prefix`, in key order; `token`
         from the last. The first page begins behind key `start_after`."""
         params = {"list-type": "2", "max-keys": str(keys), "encoding-type": "url"}
@@ -229,8 +230,8 @@ class Bucket:
         return fatal(error) if hopeless or unsigned else error
 
 
-def _page(answer: Response) -> wire.Page:
-    return wire.parse_page(answer.body)
+def _page(answer: Response) -> Page:
+    return parse_page(answer.body)
 
 
 def _acl(answer: Response) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -24,6 +25,10 @@ _HOST = re.compile(r"[\w.:%-]+")  # letters of any script; colons of an IPv6 add
 _NOT_REGIONS = {"accelerate", "accelerate-overseas"}
 
 
+encoded_key = lru_cache(maxsize=1024)(quote)
+"""A key percent-encoded for a path; each is asked for several times in a row."""
+
+
 class Endpoint(msgspec.Struct, frozen=True):
     """One bucket's address; `base` has no trailing slash."""
 
@@ -34,7 +39,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def path(self, key: str) -> str:
         """The path of a request, percent-encoded; nothing may re-encode it."""
-        return f"/{self.bucket}/{quote(key)}" if self.path_style else f"/{quote(key)}"
+        path = encoded_key(key)
+        return f"/{self.bucket}/{path}" if self.path_style else f"/{path}"
 
     def url(self, key: str, params: Mapping[str, str]) -> str:
         """The exact URL of a request, percent-encoded; nothing may re-encode it."""

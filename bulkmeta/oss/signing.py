@@ -13,14 +13,15 @@ import hmac
 import logging
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 import oss2
 from oss2.auth import DEFAULT_SIGNED_HEADERS, AuthBase, ProviderAuth, ProviderAuthV4
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from bulkmeta.model.job import SignatureVersion
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # oss2 formats what it signs into debug messages; that holds the security token.
 logging.getLogger(oss2.auth.__name__).disabled = True
 
+_ALGORITHM: Final = "OSS4-HMAC-SHA256"
 _PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 
 
@@ -69,42 +71,55 @@ class SignerV4(ProviderAuthV4):  # type: ignore[misc]  # oss2 is untyped
         super().__init__(provider)
         self._now: datetime | None = None
         self._stamp = ""
-        self._mac_for: tuple[str, str, str] | None = None
-        self._mac = hmac.new(b"", digestmod="sha256")
+        self._scope_for: tuple[str, str, str, str] | None = None
+        self._scope = _Scope("", "", hmac.new(b"", digestmod="sha256"))
 
     def sign(self, request: Signable, bucket: str, key: str, now: datetime) -> None:
         credentials = _credentials(self, request)
         stamp = self._stamp_of(now)
-        headers, date, region = request.headers, stamp[:8], request.region
+        scope = self._scope_of(credentials, stamp[:8], request.region)
+        headers = request.headers
         headers["x-oss-date"] = stamp
         headers["x-oss-content-sha256"] = _PAYLOAD
         canonical = (
             f"{request.method}\n{request.uri}\n{_canonical_query(request.params)}\n"
             f"{_canonical_headers(headers)}\n\n{_PAYLOAD}"
         )
-        scope = f"{date}/{region}/oss/aliyun_v4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        text = f"OSS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-        mac = self._keyed_mac(credentials.get_access_key_secret(), date, region)
-        mac.update(text.encode())
-        headers["authorization"] = (
-            f"OSS4-HMAC-SHA256 Credential={credentials.get_access_key_id()}/{scope}, "
-            f"Signature={mac.hexdigest()}"
-        )
+        mac = scope.mac.copy()
+        mac.update(f"{_ALGORITHM}\n{stamp}\n{scope.name}\n{digest}".encode())
+        headers["authorization"] = f"{scope.authorization}{mac.hexdigest()}"
 
     def _stamp_of(self, now: datetime) -> str:
         if now is not self._now:
             self._now, self._stamp = now, now.strftime("%Y%m%dT%H%M%SZ")
         return self._stamp
 
-    def _keyed_mac(self, secret: str, date: str, region: str) -> hmac.HMAC:
-        if self._mac_for != (secret, date, region):
-            key = f"aliyun_v4{secret}".encode()
-            for part in (date, region, "oss", "aliyun_v4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._mac_for = (secret, date, region)
-            self._mac = hmac.new(key, digestmod="sha256")
-        return self._mac.copy()
+    def _scope_of(self, credentials: Any, date: str, region: str) -> _Scope:
+        key_id = credentials.get_access_key_id()
+        secret = credentials.get_access_key_secret()
+        if self._scope_for != (key_id, secret, date, region):
+            self._scope = _make_scope(key_id, secret, date, region)
+            self._scope_for = (key_id, secret, date, region)
+        return self._scope
+
+
+class _Scope(NamedTuple):
+    """What the signatures of a day have in common: the scope's name, the authorization
+    but for the signature, and the HMAC of nothing yet with the derived key."""
+
+    name: str
+    authorization: str
+    mac: hmac.HMAC
+
+
+def _make_scope(key_id: str, secret: str, date: str, region: str) -> _Scope:
+    key = f"aliyun_v4{secret}".encode()
+    for part in (date, region, "oss", "aliyun_v4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    name = f"{date}/{region}/oss/aliyun_v4_request"
+    authorization = f"{_ALGORITHM} Credential={key_id}/{name}, Signature="
+    return _Scope(name, authorization, hmac.new(key, digestmod="sha256"))
 
 
 def _canonical_query(params: Mapping[str, str]) -> str:
@@ -115,19 +130,22 @@ def _canonical_query(params: Mapping[str, str]) -> str:
 
 
 def _canonical_headers(headers: Mapping[str, str]) -> str:
-    signed = [
-        (lower, value) for name, value in headers.items() if (lower := _signed(name))
-    ]
-    signed.sort()
-    return "".join([f"{name}:{value}\n" for name, value in signed])
+    template, values_of = _canonical_form(tuple(headers))
+    return template % values_of(headers)
 
 
-@lru_cache(maxsize=4096)
-def _signed(name: str) -> str | None:
-    """The name as it is signed; None if the signature does not cover it."""
-    lower = name.lower()
-    covered = lower.startswith("x-oss-") or lower in DEFAULT_SIGNED_HEADERS
-    return lower if covered else None
+@lru_cache(maxsize=256)
+def _canonical_form(
+    names: tuple[str, ...],
+) -> tuple[str, Callable[[Mapping[str, str]], tuple[str, ...]]]:
+    """The canonical headers with a gap for each value, and what fills the gaps."""
+    signed = sorted((name.lower(), name) for name in names if _is_signed(name.lower()))
+    gaps = [f"{lower.replace('%', '%%')}:%s\n" for lower, _ in signed]
+    return "".join(gaps), itemgetter(*(name for _, name in signed))
+
+
+def _is_signed(lower: str) -> bool:
+    return lower.startswith("x-oss-") or lower in DEFAULT_SIGNED_HEADERS
 
 
 class SignerV1(ProviderAuth):  # type: ignore[misc]  # oss2 is untyped

@@ -7,12 +7,11 @@ would even be stored: OSS takes it as the object's new type.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -21,8 +20,8 @@ from yarl import URL
 
 from bulkmeta import __version__
 from bulkmeta.errors import TransportError
-from bulkmeta.model.limits import is_utf8
 from bulkmeta.oss.deadlines import Deadlines
+from bulkmeta.oss.endpoint import encoded_key
 
 if TYPE_CHECKING:
     from bulkmeta.oss.clock import ServiceClock
@@ -37,7 +36,7 @@ _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL: Final = bytes({*range(0x20), 0x7F} - {0x09})
 _NO_TYPE: Final = ("Content-Type",)
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
@@ -91,8 +90,9 @@ class Transport:
     ) -> None:
         self._session = session
         self._endpoint = endpoint
-        self._base = URL(endpoint.base, encoded=True)
-        self._root = endpoint.path("")
+        self._object_url = lru_cache(maxsize=1024)(
+            partial(_object_url, URL(endpoint.base, encoded=True), endpoint)
+        )
         self._signer = signer
         self._clock = clock
         self._deadlines = Deadlines(answer_timeout_s)
@@ -105,14 +105,14 @@ class Transport:
             RunFatalError: there are no credentials to sign with.
         """
         try:
-            path = quote(request.key)
+            path = encoded_key(request.key)
         except UnicodeEncodeError as error:
             raise TransportError(
                 "unsendable_key", "the key is not UTF-8", sent=False
             ) from error
         offset = self._clock.offset
         headers = self._sign(request, path)
-        url = self._url(request, path)
+        url = self._url(request)
         try:
             with self._deadlines:
                 answer = await self._session.request(
@@ -122,16 +122,16 @@ class Transport:
                     skip_auto_headers=_auto_headers_to_skip(request.method, headers),
                     allow_redirects=False,
                 )
-                body = await answer.read()
+                # A HEAD's answer has no body, and its connection is free already.
+                body = await answer.read() if request.method != "HEAD" else b""
         except (aiohttp.ClientError, OSError) as error:
             raise _translate(error) from error
         return Response(answer.status, answer.headers, body, offset)
 
-    def _url(self, request: Request, path: str) -> URL:
-        """Without parsing it, where that can be avoided."""
+    def _url(self, request: Request) -> URL:
         if request.params:
             return URL(self._endpoint.url(request.key, request.params), encoded=True)
-        return self._base.with_path(f"{self._root}{path}", encoded=True)
+        return self._object_url(request.key)
 
     def _sign(self, request: Request, path: str) -> dict[str, str]:
         signable = _Signable(
@@ -154,15 +154,22 @@ def refuse_unsendable(headers: Mapping[str, str]) -> None:
     Raises:
         TransportError: a control character in a header, or text that is not UTF-8.
     """
-    together = "".join(headers.values())
-    if together.isascii() and together.isprintable():
+    if _is_sendable("".join(headers.values())):
         return
     for name, value in headers.items():
-        if not is_utf8(value) or _CONTROL.search(value):
+        if not _is_sendable(value):
             shown = "its value" if name in _SECRET_HEADERS else repr(value)
             raise TransportError(
                 "unsendable_value", f"{name}: {shown} cannot be sent", sent=False
             )
+
+
+def _is_sendable(text: str) -> bool:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        return False
+    return len(raw.translate(None, _CONTROL)) == len(raw)
 
 
 @asynccontextmanager
@@ -190,6 +197,11 @@ async def open_session(
         # breaks. That an update was sent twice must not be hidden; no public switch.
         session._retry_connection = False  # noqa: SLF001 pinned by test_faults
         yield session
+
+
+def _object_url(base: URL, endpoint: Endpoint, key: str) -> URL:
+    """An object's URL; this way it is not parsed, which costs most of making one."""
+    return base.with_path(endpoint.path(key), encoded=True)
 
 
 def _auto_headers_to_skip(

@@ -1,6 +1,6 @@
 """The service's headers and XML, to and from model values. Pure.
 
-Facts: OSS API reference of HeadObject, CopyObject, ListObjectsV2 and GetObjectAcl.
+Facts: OSS API reference of HeadObject, CopyObject and GetObjectAcl.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import msgspec
@@ -23,17 +23,16 @@ from bulkmeta.model.metadata import (
     SSE_HEADERS,
     STANDARD_CLASS,
     STANDARD_HEADERS,
-    ListedObject,
     Metadata,
     ObjectHead,
     parse_http_date,
 )
+from bulkmeta.oss.endpoint import encoded_key
 
 if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.transport import Response
 
-_PREFIX_LENGTH: Final = len(USER_META_PREFIX)
 CLASS_HEADER: Final = "x-oss-storage-class"
 
 # As the service writes it, to the last byte; each update's answer is one.
@@ -85,15 +84,20 @@ _VOLATILE_PREFIX: Final = "access-control-"
 # (help page 0048-00000101), and this header tells that it did.
 _FORCED_DOWNLOAD: Final = "x-oss-force-download"
 
-
-lower_name = lru_cache(maxsize=4096)(str.lower)
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a listing; `next_token` is None on the last one."""
-
-    objects: list[ListedObject]
-    next_token: str | None
+_READ_FACTS: Final = frozenset(
+    {
+        _FORCED_DOWNLOAD,
+        CLASS_HEADER,
+        "content-length",
+        "date",
+        "etag",
+        "last-modified",
+        "x-oss-object-type",
+        "x-oss-request-id",
+        "x-oss-restore",
+        "x-oss-version-id",
+    }
+)
 
 
 class CopyResult(msgspec.Struct, frozen=True):
@@ -111,27 +115,65 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
         ObjectError: a header that is not known to be carried or to be volatile, that
             comes twice, or that is not UTF-8; or one needed as a guard is missing.
     """
-    meta: dict[str, str] = {}
-    headers: dict[str, str] = {}
-    sse: dict[str, str] = {}
-    storage_class = STANDARD_CLASS
-    facts: dict[str, str] = {}
-    for given, value in response.headers.items():
-        name = lower_name(given)
-        if name.startswith(USER_META_PREFIX):
-            _put(meta, name[_PREFIX_LENGTH:], value)
-        elif name in VOLATILE_HEADERS:
-            facts[name] = value
-        elif name in STANDARD_HEADERS:
-            _put(headers, name, value)
-        elif name in SSE_HEADERS:
-            _put(sse, name, value)
-        elif name == CLASS_HEADER:
-            storage_class = clean(value)
-        elif not name.startswith(_VOLATILE_PREFIX):
-            raise _unknown_header(name)
+    # Not keys() and values(): a name that came twice stands once among the keys.
+    given = response.headers.items()
+    layout = _layout(tuple([name for name, _ in given]))
+    values = [value for _, value in given]
+    meta = {name: values[at] for name, at in layout.meta.items()}
+    headers = {name: values[at] for name, at in layout.headers.items()}
+    sse = {name: values[at] for name, at in layout.sse.items()}
+    facts = {name: values[at] for name, at in layout.facts.items()}
+    if not "".join(values).isascii():
+        _refuse_undecodable({**meta, **headers, **sse})
+        facts = {name: clean(value) for name, value in facts.items()}
+    storage_class = facts.get(CLASS_HEADER, STANDARD_CLASS)
     metadata = Metadata(meta, headers, None, None, storage_class, sse)
     return _head(metadata, facts, now)
+
+
+class _Layout(NamedTuple):
+    """At which positions a head has its headers, by their names: many objects have the
+    same ones in the same order."""
+
+    meta: dict[str, int]
+    headers: dict[str, int]
+    sse: dict[str, int]
+    facts: dict[str, int]
+
+
+@lru_cache(maxsize=256)
+def _layout(given: tuple[str, ...]) -> _Layout:
+    layout = _Layout({}, {}, {}, {})
+    for at, name in enumerate(map(str.lower, given)):
+        part = _part(layout, name)
+        plain = name.removeprefix(USER_META_PREFIX)
+        if part is None:
+            continue
+        if plain in part and part is not layout.facts:
+            raise ObjectError(
+                "repeated_header",
+                f"the answer holds {plain!r} twice; it cannot be sent so",
+            )
+        part[plain] = at
+    return layout
+
+
+def _part(layout: _Layout, name: str) -> dict[str, int] | None:
+    """Where a header belongs; None if nothing is to be had from it."""
+    if name.startswith(USER_META_PREFIX):
+        return layout.meta
+    if name in STANDARD_HEADERS:
+        return layout.headers
+    if name in SSE_HEADERS:
+        return layout.sse
+    if name in _READ_FACTS:
+        return layout.facts
+    if name in VOLATILE_HEADERS or name.startswith(_VOLATILE_PREFIX):
+        return None
+    raise ObjectError(
+        "unknown_header",
+        f"the object has a header {name!r} that an update might lose",
+    )
 
 
 def clean(text: str) -> str:
@@ -144,26 +186,15 @@ def _clean_header(response: Response, name: str) -> str | None:
     return None if value is None else clean(value)
 
 
-def _put(into: dict[str, str], name: str, value: str) -> None:
-    if name in into:
-        raise ObjectError(
-            "repeated_header", f"the answer holds {name!r} twice; it cannot be sent so"
-        )
-    if not (value.isascii() or is_utf8(value)):
-        raw = value.encode("utf-8", "surrogateescape")
-        raise ObjectError(
-            "not_utf8",
-            f"the value of {name!r} is not UTF-8 ({quote(raw)}); "
-            "sending it back would damage it",
-        )
-    into[name] = value
-
-
-def _unknown_header(name: str) -> ObjectError:
-    return ObjectError(
-        "unknown_header",
-        f"the object has a header {name!r} that an update might lose",
-    )
+def _refuse_undecodable(carried: dict[str, str]) -> None:
+    for name, value in carried.items():
+        if not is_utf8(value):
+            raw = value.encode("utf-8", "surrogateescape")
+            raise ObjectError(
+                "not_utf8",
+                f"the value of {name!r} is not UTF-8 ({quote(raw)}); "
+                "sending it back would damage it",
+            )
 
 
 def _head(metadata: Metadata, facts: dict[str, str], now: datetime) -> ObjectHead:
@@ -177,21 +208,16 @@ def _head(metadata: Metadata, facts: dict[str, str], now: datetime) -> ObjectHea
     date = facts.get("date")
     return ObjectHead(
         metadata=metadata,
-        etag=clean(etag.strip('"')),
+        etag=etag.strip('"'),
         last_modified=last_modified,
         date=date if date and _is_http_date(date) else _http_text(now),
         size_bytes=int(facts.get("content-length", "0")),
-        object_type=clean(facts.get("x-oss-object-type", "Normal")),
-        version_id=_clean_fact(facts, "x-oss-version-id"),
-        request_id=_clean_fact(facts, "x-oss-request-id"),
-        restore=_clean_fact(facts, "x-oss-restore"),
+        object_type=facts.get("x-oss-object-type", "Normal"),
+        version_id=facts.get("x-oss-version-id"),
+        request_id=facts.get("x-oss-request-id"),
+        restore=facts.get("x-oss-restore"),
         forced_download=facts.get(_FORCED_DOWNLOAD) == "true",
     )
-
-
-def _clean_fact(facts: dict[str, str], name: str) -> str | None:
-    value = facts.get(name)
-    return None if value is None else clean(value)
 
 
 def _is_http_date(text: str | None) -> bool:
@@ -208,15 +234,14 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     are ANDed by the service; the ETag alone would not notice a change of metadata.
     """
     after = plan.after
-    headers = {
-        **after.headers,
-        **{f"{USER_META_PREFIX}{name}": value for name, value in after.meta.items()},
-        **after.sse,
-        "x-oss-copy-source": f"/{bucket}/{quote(plan.key, safe='')}",
-        "x-oss-metadata-directive": "REPLACE",
-        "x-oss-copy-source-if-match": f'"{plan.etag}"',
-        "x-oss-copy-source-if-unmodified-since": plan.last_modified,
-    }
+    headers = {**after.headers, **after.sse}
+    for name, value in after.meta.items():
+        headers[f"{USER_META_PREFIX}{name}"] = value
+    source = encoded_key(plan.key).replace("/", "%2F")
+    headers["x-oss-copy-source"] = f"/{bucket}/{source}"
+    headers["x-oss-metadata-directive"] = "REPLACE"
+    headers["x-oss-copy-source-if-match"] = f'"{plan.etag}"'
+    headers["x-oss-copy-source-if-unmodified-since"] = plan.last_modified
     if after.acl not in {None, DEFAULT_ACL}:
         headers["x-oss-object-acl"] = str(after.acl)
     if after.storage_class not in {None, STANDARD_CLASS}:
@@ -243,38 +268,7 @@ def _copy_time(body: bytes) -> str | None:
     usual = _COPY_RESULT.fullmatch(body)
     if usual:
         return usual["modified"].decode()
-    return _parse(body, "CopyObjectResult").findtext("LastModified")
-
-
-def parse_page(body: bytes) -> Page:
-    """One page of ListObjectsV2, asked for with `encoding-type=url`.
-
-    Raises:
-        ValueError: the body is not a complete page.
-    """
-    root = _parse(body, "ListBucketResult")
-    objects = [_listed(entry) for entry in root.iterfind("Contents")]
-    if root.findtext("IsTruncated") != "true":
-        return Page(objects, None)
-    token = root.findtext("NextContinuationToken")
-    if not token:
-        raise ValueError("a truncated page without NextContinuationToken")
-    return Page(objects, token)
-
-
-def _listed(entry: ElementTree.Element) -> ListedObject:
-    text = {child.tag: child.text or "" for child in entry}
-    if "Key" not in text:
-        raise ValueError("an entry without Key")
-    return ListedObject(
-        key=unquote(text["Key"], errors="surrogateescape"),
-        size_bytes=int(text.get("Size", "0")),
-        etag=text.get("ETag", "").strip('"'),
-        last_modified=text.get("LastModified", ""),
-        object_type=text.get("Type", "Normal"),
-        storage_class=text.get("StorageClass", STANDARD_CLASS),
-        restore_info=text.get("RestoreInfo"),
-    )
+    return parse_xml(body, "CopyObjectResult").findtext("LastModified")
 
 
 def parse_acl(body: bytes) -> str:
@@ -283,7 +277,7 @@ def parse_acl(body: bytes) -> str:
     Raises:
         ValueError: the body is not an AccessControlPolicy with a grant.
     """
-    grant = _parse(body, "AccessControlPolicy").findtext("AccessControlList/Grant")
+    grant = parse_xml(body, "AccessControlPolicy").findtext("AccessControlList/Grant")
     if not grant:
         raise ValueError("an AccessControlPolicy without Grant")
     return grant
@@ -295,10 +289,15 @@ def parse_versioning(body: bytes) -> str | None:
     Raises:
         ValueError: the body is not a VersioningConfiguration.
     """
-    return _parse(body, "VersioningConfiguration").findtext("Status")
+    return parse_xml(body, "VersioningConfiguration").findtext("Status")
 
 
-def _parse(body: bytes, tag: str) -> ElementTree.Element:
+def parse_xml(body: bytes, tag: str) -> ElementTree.Element:
+    """The root of a document that is one `tag`.
+
+    Raises:
+        ValueError: it is anything else.
+    """
     try:
         root = ElementTree.fromstring(body)  # noqa: S314 expat >= 2.4.1 bounds entities
     except (ElementTree.ParseError, LookupError) as error:  # or an unknown encoding

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -249,4 +248,4 @@ def _summary(stats: RunStats, bucket: Bucket, elapsed_s: float) -> Summary:
 
 
 def _now() -> str:
-    return timestamp(datetime.now(UTC))
+    return timestamp(time.time())

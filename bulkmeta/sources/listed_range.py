@@ -14,7 +14,7 @@ from bulkmeta.oss.bucket import PAGE_KEYS
 
 if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.oss.wire import Page
+    from bulkmeta.oss.page import Page
     from bulkmeta.sources.ahead import Ahead
 
 MOST_LISTED: Final = 10_000

@@ -25,9 +25,10 @@ from bulkmeta.oss.clock import ServiceClock
 from bulkmeta.oss.effort import Effort
 from bulkmeta.oss.endpoint import resolve_endpoint
 from bulkmeta.oss.limiter import RateLimiter
+from bulkmeta.oss.page import Page
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.oss.transport import Request, Response, Transport
-from bulkmeta.oss.wire import CopyResult, Page
+from bulkmeta.oss.wire import CopyResult
 
 if TYPE_CHECKING:
     from tests.unit.conftest import VirtualTime

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bulkmeta.errors import ObjectError
-from bulkmeta.model.metadata import SSE_HEADERS, ListedObject, Metadata, ObjectHead
+from bulkmeta.model.metadata import SSE_HEADERS, Metadata, ObjectHead
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss import wire
+from bulkmeta.oss.page import parse_page
 from bulkmeta.oss.transport import Response
 
 MODIFIED = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -321,109 +322,6 @@ def test_unreadable_answer_to_an_update(body: bytes) -> None:
         wire.parse_copy_result(answer(body=body))
 
 
-# Listings
-
-
-def page(contents: str, tail: str = "") -> bytes:
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>b</Name>'
-        f"<EncodingType>url</EncodingType>{contents}{tail}</ListBucketResult>"
-    ).encode()
-
-
-def entry(key: str, more: str = "") -> str:
-    return f"<Contents><Key>{key}</Key>{more}</Contents>"
-
-
-def test_entry_of_a_page() -> None:
-    """All that a listing says of an object."""
-    body = page(
-        entry(
-            "a",
-            '<LastModified>2026-11-22T10:00:00.000Z</LastModified><ETag>"E"</ETag>'
-            "<Type>Multipart</Type><Size>12345678901</Size>"
-            "<StorageClass>Archive</StorageClass>"
-            '<RestoreInfo>ongoing-request="true"</RestoreInfo>'
-            "<Owner><ID>1</ID></Owner>",
-        )
-    )
-    assert wire.parse_page(body).objects == [
-        ListedObject(
-            "a",
-            12_345_678_901,
-            "E",
-            "2026-11-22T10:00:00.000Z",
-            "Multipart",
-            "Archive",
-            'ongoing-request="true"',
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("a%2Fb", "a/b"),
-        ("%E6%B5%8B", "测"),
-        ("a+b", "a+b"),
-        ("a%20b%25", "a b%"),
-        ("a%00%0D%0Ab", "a\0\r\nb"),
-        ("a&amp;b&lt;", "a&b<"),
-        ("%FF", "\udcff"),
-        ("%zz%", "%zz%"),
-        ("", ""),
-    ],
-)
-def test_odd_keys(text: str, key: str) -> None:
-    """Keys are decoded once; a plus is a plus; no bytes are lost."""
-    assert wire.parse_page(page(entry(text))).objects == [ListedObject(key)]
-
-
-@pytest.mark.parametrize(
-    ("tail", "token"),
-    [
-        ("", None),
-        ("<IsTruncated>false</IsTruncated>", None),
-        (
-            "<IsTruncated>false</IsTruncated>"
-            "<NextContinuationToken>t</NextContinuationToken>",
-            None,
-        ),
-        (
-            "<IsTruncated>true</IsTruncated><KeyCount>0</KeyCount>"
-            "<NextContinuationToken>t+/=</NextContinuationToken>",
-            "t+/=",
-        ),
-    ],
-)
-def test_next_page(tail: str, token: str | None) -> None:
-    """IsTruncated alone decides, however few keys a page holds."""
-    assert wire.parse_page(page("", tail)) == wire.Page([], token)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        page(entry("a"))[:-5],
-        b"<Error/>",
-        page("", "<IsTruncated>true</IsTruncated>"),
-        page(
-            "",
-            "<IsTruncated>true</IsTruncated>"
-            "<NextContinuationToken></NextContinuationToken>",
-        ),
-        page(entry("a", "<Size>many</Size>")),
-        page("<Contents><Size>1</Size></Contents>"),
-        b'<?xml version="1.0" encoding="nonsense"?><ListBucketResult/>',
-    ],
-)
-def test_unreadable_page(body: bytes) -> None:
-    """A page that is not whole is no page: no key may be missed in silence."""
-    with pytest.raises(ValueError, match=r".+"):
-        wire.parse_page(body)
-
-
 # Small documents
 
 GRANT = (
@@ -496,7 +394,7 @@ ELEMENTS: st.SearchStrategy[bytes] = st.recursive(
     max_leaves=8,
 )
 PARSERS: list[Callable[[bytes], object]] = [
-    wire.parse_page,
+    parse_page,
     wire.parse_acl,
     wire.parse_versioning,
     lambda body: wire.parse_copy_result(answer(body=body)),

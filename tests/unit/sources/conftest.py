@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from bulkmeta.model.metadata import ListedObject
-from bulkmeta.oss.wire import Page
+from bulkmeta.oss.page import Page
 
 
 class KeysBucket:

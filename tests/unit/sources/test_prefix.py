@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from bulkmeta.model.item import Item
 from bulkmeta.model.metadata import ListedObject
-from bulkmeta.oss.wire import Page
+from bulkmeta.oss.page import Page
 from bulkmeta.runners.flow import requests_ahead
 from bulkmeta.sources.prefix import list_prefix
 

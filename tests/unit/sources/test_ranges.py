@@ -24,7 +24,7 @@ from tests.unit.sources.conftest import KeysBucket
 
 if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.oss.wire import Page
+    from bulkmeta.oss.page import Page
 
 LETTERS = st.characters(exclude_categories=["Cs"])
 NAMES = st.text(LETTERS, max_size=6) | st.text("ab/0", max_size=6)
