@@ -73,12 +73,11 @@ def source_of(
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
-    return take_up(
-        admitted(source, job.select),
-        done=start.done,
-        doubts=start.doubts,
-        marks=marks,
-    )
+    if job.select.keys:
+        source = admitted(source, job.select)
+    if not start.done and not start.doubts:
+        return source
+    return take_up(source, done=start.done, doubts=start.doubts, marks=marks)
 
 
 def _listed(
