@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OBJECTS ?= 5000
 
-.PHONY: demo test check coverage clean
+.PHONY: demo test check coverage bench clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -22,8 +22,11 @@ coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of 
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
 
+bench: $(VENV)/.ready-test $(VENV)-peers/.ready  ## other clients on the same server; needs nginx
+	$(BIN)/python -m benchmarks --chart docs/benchmarks.svg
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 # A venv with a recent pip. Debian without python3-venv has no ensurepip: there the
 # system's pip, if present, installs into the venv from outside.
@@ -39,6 +42,11 @@ $(VENV)/.ready: $(VENV)/.pip pyproject.toml
 
 $(VENV)/.ready-test: $(VENV)/.ready
 	$(BIN)/python -m pip install -q --group test
+	touch $@
+
+$(VENV)-peers/.ready: $(VENV)/.pip benchmarks/peers.txt
+	$(PYTHON) -m venv --without-pip --clear $(VENV)-peers
+	$(BIN)/python -m pip --python $(VENV)-peers/bin/python install -q -r benchmarks/peers.txt
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready-test
