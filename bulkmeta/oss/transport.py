@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -34,6 +33,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 # 8 KB of user metadata may come as one header or as thousands.
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
+_SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
 _CONTROL: Final = bytes({*range(0x20), 0x7F} - {0x09})
 _NO_TYPE: Final = ("Content-Type",)
@@ -89,9 +89,7 @@ class Transport:
     ) -> None:
         self._session = session
         self._endpoint = endpoint
-        self._object_url = lru_cache(maxsize=1024)(
-            partial(_object_url, URL(endpoint.base, encoded=True), endpoint)
-        )
+        self._base = URL(endpoint.base, encoded=True)
         self._signer = signer
         self._clock = clock
         self._deadlines = Deadlines(answer_timeout_s)
@@ -128,12 +126,12 @@ class Transport:
         return Response(answer.status, answer.headers, body, offset)
 
     def _url(self, request: Request) -> URL:
+        """Without parsing it, where that can be avoided."""
         if request.params:
             return URL(self._endpoint.url(request.key, request.params), encoded=True)
-        return self._object_url(request.key)
+        return self._base.with_path(self._endpoint.path(request.key), encoded=True)
 
     def _sign(self, request: Request, path: str) -> dict[str, str]:
-        refuse_unsendable(request.headers)
         signable = _Signable(
             request.method,
             self._endpoint.region,
@@ -144,22 +142,23 @@ class Transport:
         self._signer.sign(
             signable, self._endpoint.bucket, request.key, self._clock.now()
         )
+        refuse_unsendable(signable.headers)
         return signable.headers
 
 
 def refuse_unsendable(headers: Mapping[str, str]) -> None:
-    """Stop what would break a request's framing, or lose bytes, on its way out. What
-    signing adds is not looked at: credentials are checked where they come from.
+    """Stop what would break a request's framing, or lose bytes, on its way out.
 
     Raises:
         TransportError: a control character in a header, or text that is not UTF-8.
     """
-    if not headers or _is_sendable("".join(headers.values())):
+    if _is_sendable("".join(headers.values())):
         return
     for name, value in headers.items():
         if not _is_sendable(value):
+            shown = "its value" if name in _SECRET_HEADERS else repr(value)
             raise TransportError(
-                "unsendable_value", f"{name}: {value!r} cannot be sent", sent=False
+                "unsendable_value", f"{name}: {shown} cannot be sent", sent=False
             )
 
 
@@ -196,11 +195,6 @@ async def open_session(
         # breaks. That an update was sent twice must not be hidden; no public switch.
         session._retry_connection = False  # noqa: SLF001 pinned by test_faults
         yield session
-
-
-def _object_url(base: URL, endpoint: Endpoint, key: str) -> URL:
-    """An object's URL; this way it is not parsed, which costs most of making one."""
-    return base.with_path(endpoint.path(key), encoded=True)
 
 
 def _auto_headers_to_skip(

@@ -37,6 +37,14 @@ def test_unsendable_values(char: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-oss-security-token"])
+def test_unsendable_secrets_are_not_shown(name: str) -> None:
+    """The line about a broken token does not hold it (promise 11)."""
+    with pytest.raises(TransportError) as caught:
+        refuse_unsendable({name: "secret\n"})
+    assert str(caught.value) == f"{name}: its value cannot be sent"
+
+
 @pytest.mark.parametrize("value", ["", "测试 é😀", "a\tb", "a\x80b", "\u2028"])
 def test_sendable_values(value: str) -> None:
     """Everything else may travel."""
