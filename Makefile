@@ -23,7 +23,7 @@ coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of 
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
 
 bench: $(VENV)/.ready-test $(VENV)-peers/.ready  ## other clients on the same server; needs nginx
-	$(BIN)/python -m benchmarks --chart docs/benchmarks.svg
+	$(BIN)/python -m benchmarks --peers $(VENV)-peers/bin/python --chart docs/benchmarks.svg
 
 clean:
 	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -3,8 +3,8 @@
     python -m benchmarks                    # all scenarios, five rounds: half an hour
     python -m benchmarks --instructions     # counted, not timed: a quarter of an hour
 
-It needs nginx (see below if it is missing) and, for the other clients, an environment
-of their own:
+It needs nginx (and says what to install if that is missing) and, for the other clients,
+an environment of their own, which `make bench` makes:
 
     python3 -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/peers.txt
 """

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,19 +74,18 @@ def measure(
     """Run `command`, which is to change so many objects.
 
     Raises:
-        FailedRunError: it did not end well, or sent less than two requests an object.
+        FailedRunError: it did not end well, or sent less than a request per object.
     """
     run = Run(objects)
     before = server.counts()
     polls = 1
     started_s = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603 our own clients, or the user's words
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        TemporaryFile("w+") as said,  # a pipe that nobody reads would fill up
+        subprocess.Popen(  # noqa: S603 our own clients, or the user's words
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=said
+        ) as process,
+    ):
         while (
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             is None
@@ -100,7 +100,8 @@ def measure(
         run.elapsed_s = time.perf_counter() - started_s
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        words = process.stderr.read() if process.stderr else ""
+        said.seek(0)
+        words = said.read()
     run.cpu_s = usage.ru_utime + usage.ru_stime
     _count(run, before, server.counts(), polls)
     if process.returncode or run.requests < objects:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, TextIO
+from functools import partial
+from typing import Any
 
 import aiooss2
 import oss2
 
-from benchmarks.clients.task import KEY_ID, SECRET, Task, merged, task
+from benchmarks.clients.task import KEY_ID, SECRET, Task, merged, run_tasks, task
 
 
 async def keys_of(bucket: Any) -> AsyncIterator[str]:
@@ -35,29 +35,11 @@ async def change(bucket: Any, name: str, key: str) -> str:
     return json.dumps({"key": key, "status": result.status, "after": headers})
 
 
-async def work(
-    bucket: Any, name: str, keys: AsyncIterator[str], lock: asyncio.Lock, log: TextIO
-) -> None:
-    while True:
-        async with lock:
-            key = await anext(keys, None)
-        if key is None:
-            return
-        line = await change(bucket, name, key)
-        log.write(f"{line}\n")
-
-
 async def run(of: Task) -> None:
     oss2.defaults.connection_pool_size = of.workers
     auth = oss2.Auth(KEY_ID, SECRET)
-    lock = asyncio.Lock()
     async with aiooss2.AioBucket(auth, of.endpoint, of.bucket) as bucket:
-        keys = keys_of(bucket)
-        with Path(of.out).open("w") as log:  # noqa: ASYNC230 as its users do
-            workers = [
-                work(bucket, of.bucket, keys, lock, log) for _ in range(of.workers)
-            ]
-            await asyncio.gather(*workers)
+        await run_tasks(of, keys_of(bucket), partial(change, bucket, of.bucket))
 
 
 if __name__ == "__main__":

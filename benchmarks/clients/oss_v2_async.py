@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, TextIO
+from functools import partial
+from typing import Any
 
 import alibabacloud_oss_v2 as oss
 import alibabacloud_oss_v2.aio as oss_aio
 
-from benchmarks.clients.task import KEY_ID, REGION, SECRET, Task, task
+from benchmarks.clients.task import KEY_ID, REGION, SECRET, Task, run_tasks, task
 
 
 async def keys_of(client: Any, bucket: str) -> AsyncIterator[str]:
@@ -44,18 +44,6 @@ async def change(client: Any, bucket: str, key: str) -> str:
     return json.dumps({"key": key, "status": result.status_code, "after": metadata})
 
 
-async def work(
-    client: Any, bucket: str, keys: AsyncIterator[str], lock: asyncio.Lock, log: TextIO
-) -> None:
-    while True:
-        async with lock:
-            key = await anext(keys, None)
-        if key is None:
-            return
-        line = await change(client, bucket, key)
-        log.write(f"{line}\n")
-
-
 async def run(of: Task) -> None:
     config = oss.config.load_default()
     config.credentials_provider = oss.credentials.StaticCredentialsProvider(
@@ -65,14 +53,9 @@ async def run(of: Task) -> None:
     config.endpoint = of.endpoint
     config.use_path_style = True
     config.insecure_skip_verify = True
-    lock = asyncio.Lock()
     async with oss_aio.AsyncClient(config) as client:
         keys = keys_of(client, of.bucket)
-        with Path(of.out).open("w") as log:  # noqa: ASYNC230 as its users do
-            workers = [
-                work(client, of.bucket, keys, lock, log) for _ in range(of.workers)
-            ]
-            await asyncio.gather(*workers)
+        await run_tasks(of, keys, partial(change, client, of.bucket))
 
 
 if __name__ == "__main__":
