@@ -134,13 +134,25 @@ OTHER = st.sampled_from(
 )
 
 
+def usual(
+    key: str = "a", quote: str = '"', etag: str = "E", kind: str = "Normal"
+) -> str:
+    return USUAL.format(
+        key=key, modified="", quote=quote, etag=etag, kind=kind, size=1, more=""
+    )
+
+
+def read_as_xml(body: bytes) -> Page:
+    """The page without the short way: an XML comment switches that off."""
+    return parse_page(body + b"<!-- -->")
+
+
 @given(st.lists(USUAL_ENTRIES | OTHER, max_size=4))
 def test_usual_entries_read_as_xml(parts: list[str]) -> None:
-    """The short way for usual entries leads to what reading them as XML leads to: an
-    XML comment switches it off."""
+    """The short way for usual entries leads to what reading them as XML leads to."""
     body = page("".join(parts))
     try:
-        expected = parse_page(body + b"<!-- -->")
+        expected = read_as_xml(body)
     except ValueError:
         with pytest.raises(ValueError, match=r".+"):
             parse_page(body)
@@ -148,10 +160,28 @@ def test_usual_entries_read_as_xml(parts: list[str]) -> None:
     assert parse_page(body) == expected
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [usual("a"), usual("b")],
+        [usual("a"), entry("b")],
+        [entry("a"), usual("b")],
+        [usual("a"), entry("b"), usual("c")],
+        [usual("a&amp;b")],
+        [usual("a", kind="N&lt;")],
+        [usual("a", etag="E&amp;")],
+        *([usual("a", quote)] for quote in ("", "&quot;", "&#34;", "&#39;", "'")),
+    ],
+)
+def test_usual_entries_among_others(entries: list[str]) -> None:
+    """No object is missed, and none looks different, wherever an odd one stands."""
+    body = page("".join(entries))
+    found = parse_page(body)
+    assert len(found.objects) == len(entries)
+    assert found == read_as_xml(body)
+
+
 def test_usual_entries_inside_a_comment() -> None:
     """What is commented out is not listed."""
-    usual = USUAL.format(
-        key="a", modified="", quote="", etag="", kind="Normal", size=1, more=""
-    )
-    assert parse_page(page(f"<!-- {usual} -->")).objects == []
-    assert len(parse_page(page(usual)).objects) == 1
+    assert parse_page(page(f"<!-- {usual()} -->")).objects == []
+    assert len(parse_page(page(usual())).objects) == 1
