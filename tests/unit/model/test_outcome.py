@@ -8,7 +8,7 @@ import msgspec
 
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.metadata import Metadata
-from bulkmeta.model.outcome import STATUSES, Outcome
+from bulkmeta.model.outcome import STATUSES, Outcome, timestamp
 
 FULL = Outcome(
     seq=17,
@@ -109,3 +109,9 @@ def test_round_trip() -> None:
 def test_statuses() -> None:
     """The five ends that an object can have."""
     assert STATUSES == ("updated", "unchanged", "planned", "skipped", "failed")
+
+
+def test_timestamp() -> None:
+    """In UTC, with the milliseconds that have passed: all three digits of them."""
+    assert timestamp(1_795_000_000.0625) == "2026-11-18T11:06:40.062Z"
+    assert timestamp(1_795_000_000.0) == "2026-11-18T11:06:40.000Z"

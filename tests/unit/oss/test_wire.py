@@ -151,6 +151,18 @@ def test_user_metadata_with_the_prefix_twice() -> None:
     assert found.metadata.meta == {"x-oss-meta-a": "1"}
 
 
+def test_bytes_that_are_no_text() -> None:
+    """In what is sent back they stop the object; in a fact they become a mark."""
+    reason, _ = refusal(("x-oss-server-side-encryption-key-id", "k\udcff"))
+    assert reason == "not_utf8"
+    assert read(("x-oss-request-id", "r\udcff")).request_id == "r?"
+
+
+def test_repeated_fact_is_nothing() -> None:
+    """What is not sent back may come twice; the last one counts."""
+    assert read(("x-oss-request-id", "1"), ("X-Oss-Request-Id", "2")).request_id == "2"
+
+
 @pytest.mark.parametrize(
     "name", ["x-oss-meta-a", "expires", "x-oss-server-side-encryption"]
 )
