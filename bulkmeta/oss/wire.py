@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -116,13 +117,13 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
             comes twice, or that is not UTF-8; or one needed as a guard is missing.
     """
     # Not keys() and values(): a name that came twice stands once among the keys.
-    given = response.headers.items()
-    layout = _layout(tuple([name for name, _ in given]))
-    values = [value for _, value in given]
-    meta = {name: values[at] for name, at in layout.meta.items()}
-    headers = {name: values[at] for name, at in layout.headers.items()}
-    sse = {name: values[at] for name, at in layout.sse.items()}
-    facts = {name: values[at] for name, at in layout.facts.items()}
+    given = response.headers.items() or {"date": ""}.items()
+    names, values = zip(*given, strict=True)
+    layout = _layout(names)
+    meta = layout.meta.of(values)
+    headers = layout.headers.of(values)
+    sse = layout.sse.of(values)
+    facts = layout.facts.of(values)
     if not "".join(values).isascii():
         _refuse_undecodable({**meta, **headers, **sse})
         facts = {name: clean(value) for name, value in facts.items()}
@@ -131,43 +132,57 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
     return _head(metadata, facts, now)
 
 
+class _Places:
+    """Takes the values of some headers from among those of all."""
+
+    __slots__ = ("_names", "_pick")
+
+    def __init__(self, places: dict[str, int]) -> None:
+        self._names = tuple(places)
+        # One place more, since a getter of a single one gives no tuple.
+        self._pick = itemgetter(*places.values(), 0, 0)
+
+    def of(self, values: tuple[str, ...]) -> dict[str, str]:
+        return dict(zip(self._names, self._pick(values), strict=False))
+
+
 class _Layout(NamedTuple):
-    """At which positions a head has its headers, by their names: many objects have the
+    """At which places a head has its headers, by their names: many objects have the
     same ones in the same order."""
 
-    meta: dict[str, int]
-    headers: dict[str, int]
-    sse: dict[str, int]
-    facts: dict[str, int]
+    meta: _Places
+    headers: _Places
+    sse: _Places
+    facts: _Places
 
 
 @lru_cache(maxsize=256)
 def _layout(given: tuple[str, ...]) -> _Layout:
-    layout = _Layout({}, {}, {}, {})
+    parts: dict[str, dict[str, int]] = {name: {} for name in _Layout._fields}
     for at, name in enumerate(map(str.lower, given)):
-        part = _part(layout, name)
+        part = _part(name)
         plain = name.removeprefix(USER_META_PREFIX)
         if part is None:
             continue
-        if plain in part and part is not layout.facts:
+        if plain in parts[part] and part != "facts":
             raise ObjectError(
                 "repeated_header",
                 f"the answer holds {plain!r} twice; it cannot be sent so",
             )
-        part[plain] = at
-    return layout
+        parts[part][plain] = at
+    return _Layout(**{part: _Places(places) for part, places in parts.items()})
 
 
-def _part(layout: _Layout, name: str) -> dict[str, int] | None:
+def _part(name: str) -> str | None:
     """Where a header belongs; None if nothing is to be had from it."""
     if name.startswith(USER_META_PREFIX):
-        return layout.meta
+        return "meta"
     if name in STANDARD_HEADERS:
-        return layout.headers
+        return "headers"
     if name in SSE_HEADERS:
-        return layout.sse
+        return "sse"
     if name in _READ_FACTS:
-        return layout.facts
+        return "facts"
     if name in VOLATILE_HEADERS or name.startswith(_VOLATILE_PREFIX):
         return None
     raise ObjectError(

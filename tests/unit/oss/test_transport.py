@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import ssl
 from collections.abc import Iterator
@@ -10,13 +11,19 @@ from typing import Any
 
 import aiohttp
 import aiohttp.client_exceptions
+import oss2
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from bulkmeta.errors import TransportError
+from bulkmeta.oss.clock import ServiceClock
+from bulkmeta.oss.endpoint import Endpoint
+from bulkmeta.oss.signing import make_signer
 from bulkmeta.oss.transport import (
+    Request,
     Response,
+    Transport,
     _translate,
     open_session,
     refuse_unsendable,
@@ -171,11 +178,54 @@ def test_errors_of_the_system(error: Exception, reason: str, sent: bool) -> None
     assert (_translate(error).reason, _translate(error).sent) == (reason, sent)
 
 
+async def names_sent(method: str, headers: dict[str, str]) -> list[str]:
+    """The names of the headers that reach a server, as often as they do."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    endpoint = Endpoint(f"http://{host}:{port}", "b", "cn-hangzhou", path_style=True)
+    signer = make_signer(oss2.StaticCredentialsProvider("id", "secret"))
+    async with server, open_session(1) as session:
+        transport = Transport(session, endpoint, signer, ServiceClock())
+        await transport.send(Request("Any", method, "key", headers=headers))
+    lines = heads[0].decode().split("\r\n")[1:-2]
+    return sorted(line.partition(":")[0].lower() for line in lines)
+
+
+SIGNED = ["authorization", "x-oss-content-sha256", "x-oss-date"]
+ALWAYS = ["accept", "accept-encoding", "host", "user-agent"]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "sent"),
+    [
+        ("HEAD", {}, []),
+        ("PUT", {}, ["content-length"]),
+        (
+            "PUT",
+            {"content-type": "a/b", "x-oss-meta-a": "1"},
+            ["content-length", "content-type", "x-oss-meta-a"],
+        ),
+    ],
+)
+async def test_headers_on_the_wire(
+    method: str, headers: dict[str, str], sent: list[str]
+) -> None:
+    """Each once, and no Content-Type but the object's: OSS would store another."""
+    assert await names_sent(method, headers) == sorted([*SIGNED, *ALWAYS, *sent])
+
+
 async def test_session_adds_nothing_of_its_own() -> None:
-    """No Content-Type, no cookies, no limit, TLS as it is by default."""
+    """No headers, no cookies, no limit, TLS as it is by default."""
     async with open_session(3) as session:
         assert session.connector is not None
-        assert set(session.headers) == {"Accept-Encoding", "User-Agent"}
+        assert not session.headers
         assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar) is True
         assert session.connector.limit == 3
         assert session.timeout == aiohttp.ClientTimeout(total=None, sock_connect=10.0)
