@@ -31,8 +31,12 @@ from bulkmeta.model.metadata import (
 from bulkmeta.oss.endpoint import encoded_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.transport import Response
+
+    _Pick = Callable[[tuple[str | None, ...]], tuple[str | None, ...]]
 
 CLASS_HEADER: Final = "x-oss-storage-class"
 
@@ -85,21 +89,6 @@ _VOLATILE_PREFIX: Final = "access-control-"
 # (help page 0048-00000101), and this header tells that it did.
 _FORCED_DOWNLOAD: Final = "x-oss-force-download"
 
-_READ_FACTS: Final = frozenset(
-    {
-        _FORCED_DOWNLOAD,
-        CLASS_HEADER,
-        "content-length",
-        "date",
-        "etag",
-        "last-modified",
-        "x-oss-object-type",
-        "x-oss-request-id",
-        "x-oss-restore",
-        "x-oss-version-id",
-    }
-)
-
 
 class CopyResult(msgspec.Struct, frozen=True):
     """What an accepted update says; `last_modified` as a head will give it."""
@@ -116,79 +105,95 @@ def read_head(response: Response, now: datetime) -> ObjectHead:
         ObjectError: a header that is not known to be carried or to be volatile, that
             comes twice, or that is not UTF-8; or one needed as a guard is missing.
     """
-    # Not keys() and values(): a name that came twice stands once among the keys.
-    given = response.headers.items() or {"date": ""}.items()
-    names, values = zip(*given, strict=True)
-    layout = _layout(names)
-    meta = layout.meta.of(values)
-    headers = layout.headers.of(values)
-    sse = layout.sse.of(values)
-    facts = layout.facts.of(values)
+    names, values = tuple(response.headers.keys()), tuple(response.headers.values())
+    if len(names) < len(values):  # a name that came twice stands once among the keys
+        names = tuple([name for name, _ in response.headers.items()])
+    layout, pick_facts = _layout(names)
+    meta = {name: values[at] for name, at in layout.meta.items()}
+    headers = {name: values[at] for name, at in layout.headers.items()}
+    sse = {name: values[at] for name, at in layout.sse.items()}
+    facts = pick_facts((*values, None))
     if not "".join(values).isascii():
         _refuse_undecodable({**meta, **headers, **sse})
-        facts = {name: clean(value) for name, value in facts.items()}
-    storage_class = facts.get(CLASS_HEADER, STANDARD_CLASS)
-    metadata = Metadata(meta, headers, None, None, storage_class, sse)
-    return _head(metadata, facts, now)
+        facts = tuple([fact and clean(fact) for fact in facts])
+    told = _Facts(*facts)
+    storage_class = told.storage_class or STANDARD_CLASS
+    return _head(Metadata(meta, headers, None, None, storage_class, sse), told, now)
 
 
-class _Places:
-    """Takes the values of some headers from among those of all."""
+class _Facts(msgspec.Struct, frozen=True):
+    """What else a head tells; None for what it does not say."""
 
-    __slots__ = ("_names", "_pick")
+    forced_download: str | None
+    storage_class: str | None
+    size: str | None
+    date: str | None
+    etag: str | None
+    last_modified: str | None
+    object_type: str | None
+    request_id: str | None
+    restore: str | None
+    version_id: str | None
 
-    def __init__(self, places: dict[str, int]) -> None:
-        self._names = tuple(places)
-        # One place more, since a getter of a single one gives no tuple.
-        self._pick = itemgetter(*places.values(), 0, 0)
 
-    def of(self, values: tuple[str, ...]) -> dict[str, str]:
-        return dict(zip(self._names, self._pick(values), strict=False))
+_FACT_HEADERS: Final = (
+    _FORCED_DOWNLOAD,
+    CLASS_HEADER,
+    "content-length",
+    "date",
+    "etag",
+    "last-modified",
+    "x-oss-object-type",
+    "x-oss-request-id",
+    "x-oss-restore",
+    "x-oss-version-id",
+)
+"""The headers of these facts, in their order."""
 
 
 class _Layout(NamedTuple):
     """At which places a head has its headers, by their names: many objects have the
     same ones in the same order."""
 
-    meta: _Places
-    headers: _Places
-    sse: _Places
-    facts: _Places
+    meta: dict[str, int]
+    headers: dict[str, int]
+    sse: dict[str, int]
+    facts: dict[str, int]
+
+    def part(self, name: str) -> dict[str, int] | None:
+        """Where a header belongs; None if nothing is to be had from it."""
+        if name.startswith(USER_META_PREFIX):
+            return self.meta
+        if name in STANDARD_HEADERS:
+            return self.headers
+        if name in SSE_HEADERS:
+            return self.sse
+        if name in _FACT_HEADERS:
+            return self.facts
+        if name in VOLATILE_HEADERS or name.startswith(_VOLATILE_PREFIX):
+            return None
+        raise ObjectError(
+            "unknown_header",
+            f"the object has a header {name!r} that an update might lose",
+        )
 
 
 @lru_cache(maxsize=256)
-def _layout(given: tuple[str, ...]) -> _Layout:
-    parts: dict[str, dict[str, int]] = {name: {} for name in _Layout._fields}
+def _layout(given: tuple[str, ...]) -> tuple[_Layout, _Pick]:
+    """Where the headers are; and what picks the facts from the values and a None."""
+    layout = _Layout({}, {}, {}, {})
     for at, name in enumerate(map(str.lower, given)):
-        part = _part(name)
+        part = layout.part(name)
         plain = name.removeprefix(USER_META_PREFIX)
         if part is None:
             continue
-        if plain in parts[part] and part != "facts":
+        if plain in part and part is not layout.facts:
             raise ObjectError(
                 "repeated_header",
                 f"the answer holds {plain!r} twice; it cannot be sent so",
             )
-        parts[part][plain] = at
-    return _Layout(**{part: _Places(places) for part, places in parts.items()})
-
-
-def _part(name: str) -> str | None:
-    """Where a header belongs; None if nothing is to be had from it."""
-    if name.startswith(USER_META_PREFIX):
-        return "meta"
-    if name in STANDARD_HEADERS:
-        return "headers"
-    if name in SSE_HEADERS:
-        return "sse"
-    if name in _READ_FACTS:
-        return "facts"
-    if name in VOLATILE_HEADERS or name.startswith(_VOLATILE_PREFIX):
-        return None
-    raise ObjectError(
-        "unknown_header",
-        f"the object has a header {name!r} that an update might lose",
-    )
+        part[plain] = at
+    return layout, itemgetter(*(layout.facts.get(name, -1) for name in _FACT_HEADERS))
 
 
 def clean(text: str) -> str:
@@ -212,26 +217,25 @@ def _refuse_undecodable(carried: dict[str, str]) -> None:
             )
 
 
-def _head(metadata: Metadata, facts: dict[str, str], now: datetime) -> ObjectHead:
-    etag, last_modified = facts.get("etag"), facts.get("last-modified")
+def _head(metadata: Metadata, facts: _Facts, now: datetime) -> ObjectHead:
+    etag, last_modified, date = facts.etag, facts.last_modified, facts.date
     if not etag or not _is_http_date(last_modified):
         raise ObjectError(
             "unguardable",
             "the answer lacks ETag or Last-Modified; an update could not be guarded",
         )
     assert last_modified is not None  # noqa: S101 narrows for the type checker
-    date = facts.get("date")
     return ObjectHead(
-        metadata=metadata,
-        etag=etag.strip('"'),
-        last_modified=last_modified,
-        date=date if date and _is_http_date(date) else _http_text(now),
-        size_bytes=int(facts.get("content-length", "0")),
-        object_type=facts.get("x-oss-object-type", "Normal"),
-        version_id=facts.get("x-oss-version-id"),
-        request_id=facts.get("x-oss-request-id"),
-        restore=facts.get("x-oss-restore"),
-        forced_download=facts.get(_FORCED_DOWNLOAD) == "true",
+        metadata,
+        etag.strip('"'),
+        last_modified,
+        date if date and _is_http_date(date) else _http_text(now),
+        size_bytes=int(facts.size or 0),
+        object_type=facts.object_type or "Normal",
+        version_id=facts.version_id,
+        request_id=facts.request_id,
+        restore=facts.restore,
+        forced_download=facts.forced_download == "true",
     )
 
 
@@ -257,10 +261,10 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     headers["x-oss-metadata-directive"] = "REPLACE"
     headers["x-oss-copy-source-if-match"] = f'"{plan.etag}"'
     headers["x-oss-copy-source-if-unmodified-since"] = plan.last_modified
-    if after.acl not in {None, DEFAULT_ACL}:
-        headers["x-oss-object-acl"] = str(after.acl)
-    if after.storage_class not in {None, STANDARD_CLASS}:
-        headers[CLASS_HEADER] = str(after.storage_class)
+    if after.acl and after.acl != DEFAULT_ACL:
+        headers["x-oss-object-acl"] = after.acl
+    if after.storage_class and after.storage_class != STANDARD_CLASS:
+        headers[CLASS_HEADER] = after.storage_class
     return headers
 
 
