@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from bulkmeta.errors import (
     ErrorDetail,
@@ -13,11 +14,11 @@ from bulkmeta.errors import (
     SkipError,
     Verdict,
 )
+from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome, Status
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
-    from bulkmeta.model.item import Item
     from bulkmeta.model.metadata import ObjectHead
     from bulkmeta.model.plan import UpdatePlan
 
@@ -36,14 +37,13 @@ class Sent(NamedTuple):
     fate: Fate
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """One object under way. `sent` holds updates without success, the oldest first."""
 
     seq: int
     item: Item
-    effort: Effort = field(default_factory=Effort)
-    sent: list[Sent] = field(default_factory=list)
+    effort: Effort = msgspec.field(default_factory=Effort)
+    sent: list[Sent] = []
     losses: int = 0
     waits: int = 0
     last_error: ObjectError | None = None

@@ -6,6 +6,7 @@ the service returns them. Nothing here knows how metadata travels.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -117,6 +118,23 @@ def _without_disposition(state: Metadata) -> Metadata:
     return msgspec.structs.replace(state, headers=headers)
 
 
+_MONTHS: Final = {
+    "Jan": "01",
+    "Feb": "02",
+    "Mar": "03",
+    "Apr": "04",
+    "May": "05",
+    "Jun": "06",
+    "Jul": "07",
+    "Aug": "08",
+    "Sep": "09",
+    "Oct": "10",
+    "Nov": "11",
+    "Dec": "12",
+}
+_USUAL_DATE: Final = len("Sun, 22 Nov 2026 10:00:00 GMT")
+
+
 @lru_cache(maxsize=4096)
 def parse_http_date(text: str) -> datetime:
     """An RFC 1123 date as an aware datetime.
@@ -124,6 +142,12 @@ def parse_http_date(text: str) -> datetime:
     Raises:
         ValueError: `text` is no such date.
     """
+    month = _MONTHS.get(text[8:11])
+    if month and len(text) == _USUAL_DATE and text.endswith(" GMT"):
+        # Each object has its own date, and the general parser takes four times as long.
+        iso = f"{text[12:16]}-{month}-{text[5:7]}T{text[17:25]}+00:00"
+        with suppress(ValueError):
+            return datetime.fromisoformat(iso)
     try:
         moment = parsedate_to_datetime(text)
     except OverflowError as error:

@@ -52,7 +52,10 @@ class Outcome(
 def timestamp(epoch_s: float) -> str:
     """A moment (Unix time) as it stands in run files: in UTC, with milliseconds."""
     second = int(epoch_s)
-    return f"{_whole_second(second)}.{int((epoch_s - second) * 1000):03}Z"
+    return _whole_second(second) + _MILLISECONDS[int((epoch_s - second) * 1000)]
+
+
+_MILLISECONDS = tuple(f".{number:03}Z" for number in range(1000))
 
 
 @lru_cache(maxsize=2)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(slots=True)
-class Effort:
+class Effort(msgspec.Struct):
     """`attempts` is one plus the tries beyond the needed ones."""
 
     attempts: int = 1
