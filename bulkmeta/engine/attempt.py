@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,11 +16,11 @@ from bulkmeta.errors import (
 )
 from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome, Status
+from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
-    from bulkmeta.model.plan import UpdatePlan
 
 
 class Fate(Enum):
@@ -30,7 +30,7 @@ class Fate(Enum):
     UNKNOWN = "unknown"  # the answer was lost: it may have landed, or yet land
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True):
     """An update that was sent, and its fate as far as its answer told."""
 
     plan: UpdatePlan
@@ -58,7 +58,7 @@ class Attempt(msgspec.Struct):
         return unknown[-1] if unknown else None
 
 
-class End(NamedTuple):
+class End(msgspec.Struct, frozen=True):
     """How an object ended without an error."""
 
     status: Status

@@ -27,18 +27,21 @@ class Breaker:
 
     def judge(self, outcome: Outcome) -> RunFatalError | None:
         """Count one outcome; the error that ends the run if it was one too many."""
+        error = outcome.error
         if outcome.status == "skipped":
             return None
-        error = outcome.error
-        answered = error is not None and error.http_status is not None
-        refused = self._failures.reached(error.code if error and answered else None)
-        gone = self._unreached.reached(error is not None and error.code in _NO_ANSWER)
-        if error and refused:
+        if error is None:
+            self._failures.end()
+            self._unreached.end()
+            return None
+        refused = self._failures.reached(error.code if error.http_status else None)
+        gone = self._unreached.reached(error.code in _NO_ANSWER)
+        if refused:
             return RunFatalError(
                 f"the first objects all failed with {error.code}: {error.message} "
                 f"[request {error.request_id}]"
             )
-        if error and gone:
+        if gone:
             return RunFatalError(f"the service no longer answers: {error.message}")
         return None
 
@@ -53,10 +56,13 @@ class _Alike:
 
     def reached(self, code: str | None) -> bool:
         if code is None or self._code not in {None, code}:
-            self._limit = 0
+            self.end()
         self._code = code
         self._count += 1
         return self._count == self._limit
+
+    def end(self) -> None:
+        self._limit = 0
 
 
 class _Row:
@@ -69,3 +75,6 @@ class _Row:
     def reached(self, so: bool) -> bool:  # noqa: FBT001 what is counted
         self._count = self._count + 1 if so else 0
         return self._count == self._limit
+
+    def end(self) -> None:
+        self._count = 0

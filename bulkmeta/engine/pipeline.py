@@ -1,6 +1,6 @@
-"""Producer -> bounded queue -> workers -> bounded queue -> reporter.
+"""Producer -> bounded queue -> workers -> bounded outbox -> reporter.
 
-The two queues are the only meeting points. A slow service makes the producer wait, a
+The two are the only meeting points. A slow service makes the producer wait, a
 slow disk makes the workers wait; memory stays what the queues hold.
 """
 
@@ -10,8 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+import msgspec
+
+from bulkmeta.engine.outbox import Outbox
 from bulkmeta.model.item import Item
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ T = TypeVar("T")
 
 
 class End(Enum):
-    """Closes a queue: nothing comes after it."""
+    """Closes the keys' queue: nothing comes after it."""
 
     END = "end"
 
@@ -31,7 +34,7 @@ KEYS_AHEAD: Final = 1000
 """How far the listing may run ahead of the workers: one page."""
 
 
-class Processed(NamedTuple, Generic[T]):
+class Processed(msgspec.Struct, Generic[T], frozen=True):
     """What came of one object: a result, or none if it was left as it was; and an error
     that ends the run, if that is what came to light."""
 
@@ -63,31 +66,20 @@ async def run_pipeline(
     Raises:
         ExceptionGroup: of whatever made going on senseless.
     """
-    outcomes: asyncio.Queue[T | End] = asyncio.Queue(2 * workers)
+    outbox: Outbox[T] = Outbox(2 * workers)
     async with asyncio.TaskGroup() as group:
-        reporter = group.create_task(_report(drain, outcomes))
+        reporter = group.create_task(_report(drain, outbox))
         try:
-            await _run_workers(source, _Hands(process, judge, outcomes, stop), workers)
+            await _run_workers(source, _Hands(process, judge, outbox, stop), workers)
         finally:
-            await _close(outcomes, reporter)
+            outbox.close()
+            await asyncio.wait([reporter])
     if stop.error:
         raise stop.error
 
 
-async def _report(drain: Drain[T], outcomes: asyncio.Queue[T | End]) -> None:
-    await drain(batches(outcomes))
-
-
-async def batches(queue: asyncio.Queue[T | End]) -> AsyncIterator[list[T]]:
-    """Everything that waits in the queue, at least one item at a time."""
-    item = await queue.get()
-    while item is not END:
-        batch = [item]
-        while not queue.empty() and (item := queue.get_nowait()) is not END:
-            batch.append(item)
-        yield batch
-        if item is not END:
-            item = await queue.get()
+async def _report(drain: Drain[T], outbox: Outbox[T]) -> None:
+    await drain(outbox.batches())
 
 
 async def _run_workers(
@@ -134,7 +126,7 @@ class _Hands(Generic[T]):
 
     process: Process[T]
     judge: Judge[T] | None
-    outcomes: asyncio.Queue[T | End]
+    outbox: Outbox[T]
     stop: StopRequest
 
     async def work(self, keys: asyncio.Queue[Numbered | End]) -> None:
@@ -151,7 +143,7 @@ class _Hands(Generic[T]):
             self.stop.fail(error)
             return
         if done.result is not None:
-            await self.outcomes.put(done.result)
+            await self.outbox.put(done.result)
             done = self._judged(done, done.result)
         if done.error:
             self.stop.fail(done.error)
@@ -159,16 +151,3 @@ class _Hands(Generic[T]):
     def _judged(self, done: Processed[T], result: T) -> Processed[T]:
         verdict = self.judge(result) if self.judge and not done.error else None
         return Processed(result, verdict) if verdict else done
-
-
-async def _close(
-    outcomes: asyncio.Queue[T | End], reporter: asyncio.Task[None]
-) -> None:
-    """End the reporter's queue, and let it finish what it has."""
-    while not reporter.done():
-        try:
-            outcomes.put_nowait(END)
-        except asyncio.QueueFull:
-            await asyncio.sleep(0)
-        else:
-            await asyncio.wait([reporter])

@@ -8,12 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bulkmeta.engine.pipeline import (
-    END,
     KEYS_AHEAD,
-    End,
     Numbered,
     Processed,
-    batches,
     run_pipeline,
 )
 from bulkmeta.engine.shutdown import StopRequest
@@ -317,17 +314,3 @@ async def test_cancel_with_a_full_queue() -> None:
     release.set()
     await asyncio.wait([task])
     assert (task.cancelled(), len(seen) - reported) == (True, 2 * workers)
-
-
-async def test_batches() -> None:
-    """What waits comes together; the end may wait behind it."""
-    queue: asyncio.Queue[int | End] = asyncio.Queue()
-    for item in (1, 2, 3):
-        queue.put_nowait(item)
-    found = []
-    async for batch in batches(queue):
-        found.append(batch)
-        if len(found) == 1:
-            queue.put_nowait(4)
-            queue.put_nowait(END)
-    assert found == [[1, 2, 3], [4]]
