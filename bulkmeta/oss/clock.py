@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from bulkmeta.model.metadata import parse_http_date
 
 _WORTH_CORRECTING = timedelta(minutes=1)
+_BELIEVABLE = timedelta(days=36525)  # a machine without a clock begins in 1970
 
 
 class ServiceClock:
@@ -45,7 +46,7 @@ class ServiceClock:
         except ValueError:
             return False
         offset = wanted - datetime.fromtimestamp(self._now_s(), UTC)
-        if abs(offset - signed_with) < _WORTH_CORRECTING:
+        if abs(offset - signed_with) < _WORTH_CORRECTING or abs(offset) > _BELIEVABLE:
             return False
         self.offset = offset
         self._second = 0

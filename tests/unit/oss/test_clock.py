@@ -83,3 +83,11 @@ def test_any_date(text: str) -> None:
     tested = clock()
     tested.correct(text, signed_with=NONE)
     assert tested.now().tzinfo is UTC
+
+
+@pytest.mark.parametrize("year", ["0001", "1000", "9999"])
+def test_unbelievable_dates(year: str) -> None:
+    """A time that no machine can be off by is not taken over."""
+    own = clock()
+    date = f"Fri, 31 Dec {year} 23:59:59 GMT"
+    assert (own.correct(date, signed_with=NONE), own.now()) == (False, NOW)
