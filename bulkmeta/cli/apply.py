@@ -26,7 +26,7 @@ _REPLAN = click.option(
 @click.argument("target", metavar="oss://BUCKET/PREFIX|PLAN.jsonl")
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
     options.RULES,
     (*options.PACE, options.SPREAD),
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),

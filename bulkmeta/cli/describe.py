@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Pace, RunSpec
+    from bulkmeta.model.selection import Selection
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -24,8 +25,9 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
     yield f"change    {'; '.join(job_words(spec.job))}"
-    if spec.job.select.keys:
-        yield f"select    {'; '.join(map(str, spec.job.select.keys))}"
+    words = [*selection_words(spec.job.select)]
+    if words:
+        yield f"select    {'; '.join(words)}"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.parent is None)}"
 
 
@@ -72,6 +74,31 @@ def change_words(change: Change) -> Iterator[str]:
         yield f"header {name} = {_short(value)}"
     for name in change.unset_headers:
         yield f"unset header {name}"
+
+
+_RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
+    "regexes": lambda found: f"regex {' or '.join(map(quoted, found))}",
+    "start_after": lambda key: f"keys after {quoted(key)}",
+    "end_before": lambda key: f"keys before {quoted(key)}",
+    "shard": lambda shard: f"shard {shard.index} of {shard.of}",
+    "sample": lambda share: f"a sample of {100 * share:g}%",
+    "min_size": lambda size: f"{size:,} bytes or more",
+    "max_size": lambda size: f"{size:,} bytes or less",
+    "modified_after": lambda time: f"modified at {time} or later",
+    "modified_before": lambda time: f"modified before {time}",
+    "storage_classes": lambda names: f"class {' or '.join(names)}",
+    "object_types": lambda names: f"type {' or '.join(names)}",
+    "limit": lambda most: f"at most {most:,} objects",
+}
+
+
+def selection_words(select: Selection) -> Iterator[str]:
+    """Each restriction in a few words."""
+    yield from map(str, select.keys)
+    for name, words in _RESTRICTIONS.items():
+        value = getattr(select, name)
+        if value not in {None, ()}:
+            yield words(value)
 
 
 def _short(value: str) -> str:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bulkmeta.cli.types import Assignment, Rate, Spread
+from bulkmeta.cli.types import (
+    Assignment,
+    Moment,
+    Rate,
+    Regex,
+    ShardOf,
+    Share,
+    Size,
+    Spread,
+)
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change, make_change
@@ -22,9 +33,11 @@ from bulkmeta.model.job import (
     parse_target,
     spread_for,
 )
+from bulkmeta.model.metadata import CLASSES, TYPES
 from bulkmeta.model.selection import KeyRule, Selection
 
 _ORDER = "bulkmeta.order"
+_SELECTS = set(Selection.__struct_fields__) - {"keys"}
 
 Body = Callable[..., Any]
 Decorator = Callable[[Body], Body]
@@ -137,6 +150,67 @@ SELECTION = (
         multiple=True,
         help="No keys that match. The last --include or --exclude that matches a key "
         "decides.",
+    ),
+    click.option(
+        "--regex",
+        "regexes",
+        type=Regex(),
+        multiple=True,
+        help="Only keys in which REGEX (or one of several) is found.",
+    ),
+    click.option("--start-after", metavar="KEY", help="Only keys behind KEY."),
+    click.option("--end-before", metavar="KEY", help="Only keys before KEY."),
+    click.option(
+        "--shard",
+        type=ShardOf(),
+        metavar="I/N",
+        help="Only part I (from 0) of N: each key is in just one, by its hash.",
+    ),
+    click.option(
+        "--sample",
+        type=Share(),
+        metavar="P%",
+        help="Only a share of all keys, each time the same ones, by their hash.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only the first N objects that all else admits.",
+    ),
+)
+
+LISTED_SELECTION = (
+    click.option("--min-size", type=Size(), help="Only objects of SIZE or more."),
+    click.option(
+        "--max-size",
+        type=Size(),
+        help="Only objects of SIZE or less: bytes, or as 512K, 10M, 5G (of 1,024).",
+    ),
+    click.option(
+        "--modified-after",
+        type=Moment(),
+        help="Only objects modified at TIME or later.",
+    ),
+    click.option(
+        "--modified-before",
+        type=Moment(),
+        help="Only objects modified before TIME: a date or time (UTC), or an age such "
+        "as 30d or 12h.",
+    ),
+    click.option(
+        "--in-class",
+        "storage_classes",
+        type=click.Choice(CLASSES, case_sensitive=False),
+        multiple=True,
+        help="Only objects of that storage class (or one of several).",
+    ),
+    click.option(
+        "--object-type",
+        "object_types",
+        type=click.Choice(TYPES, case_sensitive=False),
+        multiple=True,
+        help="Only objects of that type (or one of several).",
     ),
 )
 
@@ -297,19 +371,45 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
 
 
 def selection_of(values: dict[str, Any]) -> Selection:
-    """Which keys the options admit; call it while the command is under way."""
-    for glob in (*values["include"], *values["exclude"]):
-        if not limits.is_utf8(glob):
-            raise UsageError(f"{glob!r}: the pattern is not valid UTF-8, as keys are")
+    """Which objects the options admit; call it while the command is under way.
+
+    Raises:
+        UsageError: no object can be admitted, or a pattern is not UTF-8.
+    """
+    texts = ("include", "exclude", "regexes")
+    for text in itertools.chain.from_iterable(values[name] for name in texts):
+        if not limits.is_utf8(text):
+            raise UsageError(f"{text!r}: the pattern is not valid UTF-8, as keys are")
+    fields = {name: values[name] for name in _SELECTS if name in values}
+    selection = Selection(keys=_key_rules(values), **fields)
+    _refuse_empty(selection)
+    return selection
+
+
+def _key_rules(values: dict[str, Any]) -> tuple[KeyRule, ...]:
     given = {name: iter(values[name]) for name in ("include", "exclude")}
     order = click.get_current_context().meta.get(_ORDER, ())
-    return Selection(
-        tuple(
-            KeyRule(next(given[name]), wanted=name == "include")
-            for name in order
-            if name in given
-        )
+    return tuple(
+        KeyRule(next(given[name]), wanted=name == "include")
+        for name in order
+        if name in given
     )
+
+
+def _refuse_empty(selection: Selection) -> None:
+    for option, least, most in (
+        ("size", selection.min_size, selection.max_size),
+        ("key", selection.start_after, selection.end_before),
+    ):
+        if least is not None and most is not None and least > most:  # type: ignore[operator]
+            raise UsageError(f"no {option} is above {least!r} and below {most!r}")
+    after, before = selection.modified_after, selection.modified_before
+    if (
+        after
+        and before
+        and datetime.fromisoformat(after) >= datetime.fromisoformat(before)
+    ):
+        raise UsageError(f"no time is after {after} and before {before}")
 
 
 def rules_of(values: dict[str, Any], given: Rules) -> Rules:

@@ -28,7 +28,7 @@ _DETAILED = click.option(
 @options.TARGET
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
     options.RULES,
     (*options.PACE, options.SPREAD),
     (_OUT, _DETAILED, options.PROGRESS),

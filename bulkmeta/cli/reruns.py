@@ -132,12 +132,18 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError(f"{str(plan)!r} is not complete; make the plan anew")
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
+    select = options.selection_of(values)
+    if select.looks_at_listing():
+        raise UsageError(
+            "sizes, times, classes and types are those of a listing; of a plan file "
+            "only keys can be selected"
+        )
     job = msgspec.structs.replace(
         header.job,
         rules=options.rules_of(values, header.job.rules),
         parent=_parent(plan, header),
         takes="replanned" if values["replan"] else "planned",
-        select=options.selection_of(values),
+        select=select,
     )
     connection = _connection(header, values)
     return RunSpec(job, "apply", connection, options.pace_of(values))

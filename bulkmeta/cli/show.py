@@ -10,7 +10,7 @@ from bulkmeta.cli import options
 from bulkmeta.model.job import parse_target
 
 
-@click.command()
+@click.command(cls=options.SelectingCommand)
 @options.TARGET
 @options.add_options(
     (
@@ -22,7 +22,7 @@ from bulkmeta.model.job import parse_target
             show_default=True,
         ),
     ),
-    (options.ALL,),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
     options.PACE,
     options.CONNECTION,
 )
@@ -37,6 +37,7 @@ def show(target: str, **values: Any) -> int:
 
     return print_objects(
         parse_target(target, allow_all=values["allow_all"]),
+        options.selection_of(values),
         options.connection_of(values),
         options.pace_of(values),
         values["form"],

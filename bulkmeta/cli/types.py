@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import click
 
 from bulkmeta.model.changes import Pair
 from bulkmeta.model.job import MOST_RANGES
+from bulkmeta.model.selection import Shard
+
+_SIZE: Final = re.compile(
+    r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[KMGT]?)(i?B)?", re.IGNORECASE | re.ASCII
+)
+_UNITS: Final = ["", "K", "M", "G", "T"]
+_AGO: Final = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smhdw])", re.ASCII)
+_SPANS: Final = {
+    "s": "seconds",
+    "m": "minutes",
+    "h": "hours",
+    "d": "days",
+    "w": "weeks",
+}
 
 
 class Rate(click.ParamType[float | str]):
@@ -63,6 +79,94 @@ class Assignment(click.ParamType[Pair]):
         if not equals or not name.strip():
             self.fail(f"{value!r}: write it as {self.name}", param, ctx)
         return name.strip(), rest
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes; with K, M, G or T times 1,024 once or more."""
+
+    name = "SIZE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        found = _SIZE.fullmatch(str(value))
+        if not found:
+            self.fail(
+                f"{value!r} is no size; give bytes, or as 512K, 10M, 5G", param, ctx
+            )
+        return int(float(found["number"]) * 1024 ** _UNITS.index(found["unit"].upper()))
+
+
+class Moment(click.ParamType[str]):
+    """A date, a time, or how long ago; as ISO 8601 in UTC."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        ago = _AGO.fullmatch(value)
+        try:
+            if ago:
+                span = timedelta(**{_SPANS[ago["unit"]]: float(ago["number"])})
+                return (datetime.now(UTC) - span).isoformat(timespec="seconds")
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return moment.astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            return self.fail(
+                f"{value!r} is no time; give 2026-11-22, 2026-11-22T18:00 (UTC), or "
+                "an age such as 30d or 12h",
+                param,
+                ctx,
+            )
+
+
+class Share(click.ParamType[float]):
+    """A share of all, as `P%`."""
+
+    name = "P%"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            share = float(value.removesuffix("%")) / 100
+        except ValueError:
+            share = 0.0
+        if not value.endswith("%") or not 0 < share <= 1:
+            self.fail(f"{value!r}: give a percentage, such as 1%", param, ctx)
+        return share
+
+
+class ShardOf(click.ParamType[Shard]):
+    """Part I of N."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        index, _, of = value.partition("/")
+        if not (index.isdecimal() and of.isdecimal() and int(index) <= int(of) > 0):
+            self.fail(f"{value!r}: write it as 0/8 to 7/8 (8/8 is 0/8)", param, ctx)
+        return Shard(int(index) % int(of), int(of))
+
+
+class Regex(click.ParamType[str]):
+    """A regular expression of Python."""
+
+    name = "REGEX"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        try:
+            re.compile(value)
+        except (re.error, OverflowError, RecursionError) as error:
+            self.fail(f"{value!r} is no regular expression: {error}", param, ctx)
+        return str(value)
 
 
 class Sample(click.ParamType[float | int]):

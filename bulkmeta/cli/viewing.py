@@ -19,21 +19,22 @@ from bulkmeta.runners.local import view_objects
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Pace, Target
+    from bulkmeta.model.selection import Selection
 
 Form = Literal["table", "jsonl", "csv"]
 FORMATS: Final = {"table": as_table, "jsonl": as_jsonl, "csv": as_csv}
 
 
 def print_objects(
-    target: Target, connection: Connection, pace: Pace, form: Form
+    target: Target, select: Selection, connection: Connection, pace: Pace, form: Form
 ) -> int:
-    """Print every object under `target`; the exit code."""
+    """Print the selected objects under `target`; the exit code."""
     write = print_result if form == "table" else print_data
     printer = ViewPrinter(FORMATS[form], write)
     ordered = InOrder(printer)
     if form == "csv":
         write(csv_header())
-    interrupted = run_loop(view_objects(target, connection, pace, ordered))
+    interrupted = run_loop(view_objects(target, select, connection, pace, ordered))
     ordered.finish()
     if interrupted:
         tell("bulkmeta: interrupted")

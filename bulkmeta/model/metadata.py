@@ -35,6 +35,8 @@ SSE_HEADERS: Final = frozenset(
 )
 DEFAULT_ACL: Final = "default"
 STANDARD_CLASS: Final = "Standard"
+CLASSES: Final = (STANDARD_CLASS, "IA", "Archive", "ColdArchive", "DeepColdArchive")
+TYPES: Final = ("Normal", "Multipart", "Appendable", "Symlink")
 
 SETTLE_S: Final = 2.0
 """Last-Modified has a granularity of 1 s, so a writer within that second is invisible

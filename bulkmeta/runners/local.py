@@ -32,12 +32,14 @@ from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import look_at
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.work import Listing, decision_of, parent_held, source_of
-from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.filters import admitted, limited
+from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
     from bulkmeta.model.outcome import Outcome
+    from bulkmeta.model.selection import Selection
     from bulkmeta.model.view import ObjectView
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import Sink
@@ -135,16 +137,23 @@ async def verify_objects(
 
 
 async def view_objects(
-    target: Target, connection: Connection, pace: Pace, sink: Sink[ObjectView]
+    target: Target,
+    select: Selection,
+    connection: Connection,
+    pace: Pace,
+    sink: Sink[ObjectView],
 ) -> bool:
-    """Read every object's metadata; True if it was stopped on the way."""
-    stop = StopRequest()
+    """Read the selected objects' metadata; True if it was stopped on the way."""
+    stop, span = StopRequest(), select.within(EVERYWHERE)
     async with (
         _bucket(target.bucket, connection, pace, stop) as bucket,
         requests_ahead() as ahead,
     ):
         await Flow(pace.concurrency, stop).run(
-            list_prefix(bucket, target.prefix, ahead),
+            limited(
+                admitted(list_prefix(bucket, target.prefix, ahead, span), select),
+                select,
+            ),
             Viewer(bucket).view_object,
             [sink],
         )

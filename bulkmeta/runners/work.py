@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
+from bulkmeta.model.selection import share_of
 from bulkmeta.runners.restart import examine_run
-from bulkmeta.sources.filters import admitted
+from bulkmeta.sources.filters import admitted, limited
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
@@ -67,32 +67,33 @@ def source_of(
     """The job's objects, from where the run starts."""
     if job.parent is None:
         marks = Marks(start.bounds)
-        source = _listed(bucket, job.target.prefix, start, listing, marks)
+        source = _listed(bucket, job, start, listing, marks)
     else:
         marks = None
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
-    if job.select.keys:
-        source = admitted(source, job.select)
-    if not start.done and not start.doubts:
-        return source
-    return take_up(source, done=start.done, doubts=start.doubts, marks=marks)
+    source = admitted(source, job.select)
+    if start.done or start.doubts:
+        source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
+    return limited(source, job.select, taken=start.counts.total())
 
 
 def _listed(
-    bucket: Bucket, prefix: str, start: Start, listing: Listing, marks: Marks
+    bucket: Bucket, job: JobSpec, start: Start, listing: Listing, marks: Marks
 ) -> AsyncIterator[Item]:
-    """The objects under `prefix`; `marks` follow the cuts."""
+    """The objects at the job's target; `marks` follow the cuts."""
+    prefix = job.target.prefix
+    spans = [job.select.within(span) for span in start.left]
 
     def note(bounds: Sequence[str]) -> None:
         marks.cut(bounds)
         listing.note(bounds)
 
-    if listing.spread == 1 and len(start.left) == 1:
-        return list_prefix(bucket, prefix, listing.ahead, after=start.left[0].after)
+    if listing.spread == 1 and len(spans) == 1:
+        return list_prefix(bucket, prefix, listing.ahead, spans[0])
     return walk_ranges(
-        bucket, prefix, start.left, listing.spread, ahead=listing.ahead, note=note
+        bucket, prefix, spans, listing.spread, ahead=listing.ahead, note=note
     )
 
 
@@ -172,18 +173,15 @@ def sampled(run_file: Path, sample: float | int | None) -> Wanted:
     if sample is None:
         return _is_settled
     if isinstance(sample, float):
-        return lambda outcome: _is_settled(outcome) and _share(outcome.key) < sample
+        return lambda outcome: (
+            _is_settled(outcome) and share_of(outcome.key, "verify") < sample
+        )
     chosen = _draw(run_file, sample)
     return lambda outcome: outcome.key in chosen
 
 
 def _is_settled(outcome: Outcome) -> bool:
     return outcome.status in {"updated", "unchanged"}
-
-
-def _share(key: str) -> float:
-    """A number from 0 to 1 that belongs to the key, evenly spread."""
-    return zlib.crc32(key.encode()) / 2**32
 
 
 def _draw(run_file: Path, count: int) -> set[str]:

@@ -5,15 +5,43 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from bulkmeta.model.selection import Selection
+
 if TYPE_CHECKING:
     from bulkmeta.model.item import Item
-    from bulkmeta.model.selection import Selection
 
 
-async def admitted(
+def admitted(source: AsyncIterator[Item], selection: Selection) -> AsyncIterator[Item]:
+    """The items that `selection` admits, in their order, whatever their number."""
+    return source if selection == Selection() else _admitted(source, selection)
+
+
+def limited(
+    source: AsyncIterator[Item], selection: Selection, *, taken: int = 0
+) -> AsyncIterator[Item]:
+    """As many items as `selection` allows, less those that were `taken` before."""
+    if selection.limit is None:
+        return source
+    return _first(source, selection.limit - taken)
+
+
+async def _admitted(
     source: AsyncIterator[Item], selection: Selection
 ) -> AsyncIterator[Item]:
-    """The items that `selection` admits, in their order."""
     async for item in source:
-        if selection.admits(item.key):
+        listed = item.listed
+        if selection.admits(item.key) and (
+            listed is None or selection.admits_listed(listed)
+        ):
             yield item
+
+
+async def _first(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
+    left = most
+    if left <= 0:
+        return
+    async for item in source:
+        yield item
+        left -= 1
+        if not left:
+            return

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bulkmeta.model.item import Item
+from bulkmeta.model.key_ranges import Span
 
 if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.sources.ahead import Ahead
 
+EVERYWHERE: Final = Span()
+
 
 async def list_prefix(
-    bucket: Bucket, prefix: str, ahead: Ahead, *, after: str = ""
+    bucket: Bucket, prefix: str, ahead: Ahead, span: Span = EVERYWHERE
 ) -> AsyncIterator[Item]:
-    """Every object whose key begins with `prefix`, and comes after key `after`. Once
-    half of a page is used the next one is on its way.
+    """Every object whose key begins with `prefix`, and lies in `span`. Once half of a
+    page is used the next one is on its way.
 
     Raises:
         RunFatalError: the service does not give a page, after all retries.
     """
-    page = await bucket.list_page(prefix, None, start_after=after)
+    page = await bucket.list_page(prefix, None, start_after=span.after)
     while True:
-        items = [Item(listed.key, listed=listed) for listed in page.objects]
+        objects = page.objects
+        if span.up_to is not None:
+            objects = [listed for listed in objects if span.reaches(listed.key)]
+        items = [Item(listed.key, listed=listed) for listed in objects]
         half = len(items) // 2
         for item in items[:half]:
             yield item
-        token = page.next_token
+        token = page.next_token if len(items) == len(page.objects) else None
         coming = token and ahead.start(
-            bucket.list_page, prefix, token, start_after=after
+            bucket.list_page, prefix, token, start_after=span.after
         )
         for item in items[half:]:
             yield item

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bulkmeta.emulator.log import LoggedRequest
     from bulkmeta.model.item import Item
+    from bulkmeta.model.key_ranges import Span
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.sources.ahead import Ahead
 
@@ -147,9 +148,9 @@ def test_skips_from_the_head(
     skipped for the same reason, after its head and without an update."""
 
     async def as_ordinary(
-        bucket: Bucket, prefix: str, ahead: Ahead, *, after: str
+        bucket: Bucket, prefix: str, ahead: Ahead, span: Span
     ) -> AsyncIterator[Item]:
-        async for found in list_prefix(bucket, prefix, ahead, after=after):
+        async for found in list_prefix(bucket, prefix, ahead, span):
             assert found.listed
             ordinary = msgspec.structs.replace(
                 found.listed,

@@ -21,6 +21,7 @@ from bulkmeta.sources.prefix import list_prefix
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
+    from bulkmeta.model.key_ranges import Span
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.sources.ahead import Ahead
 
@@ -101,9 +102,11 @@ def test_a_key_that_is_not_utf8(
     """A listed key that no request can carry is shown as such; the others are shown."""
     oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
 
-    async def listed(bucket: Bucket, prefix: str, ahead: Ahead) -> AsyncIterator[Item]:
+    async def listed(
+        bucket: Bucket, prefix: str, ahead: Ahead, span: Span
+    ) -> AsyncIterator[Item]:
         yield Item("p/\udcff", listed=ListedObject("p/\udcff"))
-        async for found in list_prefix(bucket, prefix, ahead):
+        async for found in list_prefix(bucket, prefix, ahead, span):
             yield found
 
     monkeypatch.setattr("bulkmeta.runners.local.list_prefix", listed)

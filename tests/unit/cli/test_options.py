@@ -170,7 +170,8 @@ def test_options_in_the_order_given() -> None:
     names = [parameter.opts[0] for parameter in command.params]
     assert names == [
         *("--set", "--default", "--unset", "--rename", "--header", "--unset-header"),
-        *("--replace", "--include", "--exclude"),
+        *("--replace", "--include", "--exclude", "--regex", "--start-after"),
+        *("--end-before", "--shard", "--sample", "--limit"),
     ]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from bulkmeta.model.item import Item
+from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.oss.page import Page
 from bulkmeta.runners.flow import requests_ahead
@@ -39,7 +40,7 @@ async def test_walk_ends_with_the_token_not_with_a_short_page() -> None:
         }
     )
     async with requests_ahead() as ahead:
-        walk = list_prefix(cast("Bucket", bucket), "p", ahead, after="0")
+        walk = list_prefix(cast("Bucket", bucket), "p", ahead, Span("0"))
         items = [item async for item in walk]
     assert (items, bucket.asked) == (
         [Item(key, listed=ListedObject(key)) for key in "abc"],
