@@ -66,6 +66,10 @@ def change_words(change: Change) -> Iterator[str]:
         yield f"rename {old} to {new}"
     for name in change.unset_meta:
         yield f"unset {name}"
+    for name, sub in change.sub_meta.items():
+        yield (
+            f"rewrite {name}: {_short(sub.pattern)} becomes {_short(sub.replacement)}"
+        )
     for name, value in change.set_meta.items():
         yield f"set {name} = {_short(value)}"
     for name, value in change.default_meta.items():
@@ -74,6 +78,8 @@ def change_words(change: Change) -> Iterator[str]:
         yield f"header {name} = {_short(value)}"
     for name in change.unset_headers:
         yield f"unset header {name}"
+    if change.content_type_auto:
+        yield "content type by extension"
 
 
 _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {

@@ -23,6 +23,7 @@ from bulkmeta.cli.types import (
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change, make_change
+from bulkmeta.model.content_types import parse_types
 from bulkmeta.model.job import (
     Command,
     Connection,
@@ -80,6 +81,19 @@ def _file(ctx: click.Context, param: click.Parameter, value: str) -> Path:
     return file_named(value)
 
 
+def _types(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> dict[str, str]:
+    if value is None:
+        return {}
+    try:
+        lines = Path(value).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read --types {value!r}: {reason}") from error
+    return parse_types(lines, value)
+
+
 RUN = click.argument("run", metavar="RUN.jsonl", callback=_file)
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed in scripts.")
 TARGET = click.argument("target", metavar="oss://BUCKET/PREFIX")
@@ -114,6 +128,13 @@ CHANGES = (
         help="Rename user metadata; fails where both exist with different values.",
     ),
     click.option(
+        "--sub",
+        "sub_meta",
+        type=Assignment("NAME=/PATTERN/REPLACEMENT/"),
+        multiple=True,
+        help="Rewrite user metadata NAME by a regular expression.",
+    ),
+    click.option(
         "--header",
         "set_headers",
         type=Assignment(),
@@ -129,9 +150,28 @@ CHANGES = (
         help="Remove a standard header (content-type cannot be removed).",
     ),
     click.option(
+        "--content-type",
+        metavar="auto|TYPE",
+        help="Set the content type; auto: by the key's extension, where it is known.",
+    ),
+    click.option(
+        "--types",
+        metavar="FILE",
+        callback=_types,
+        help="With --content-type auto: types to go first, in lines such as "
+        "'text/markdown md mkd'.",
+    ),
+    click.option(
         "--replace",
         is_flag=True,
         help="Make user metadata exactly what --set says; headers stay.",
+    ),
+    click.option(
+        "--missing",
+        type=click.Choice(["fail", "skip", "empty"]),
+        default="fail",
+        show_default=True,
+        help="What becomes of an object that lacks a field of a template.",
     ),
 )
 
@@ -328,14 +368,23 @@ def add_options(*groups: tuple[Decorator, ...]) -> Decorator:
 
 
 def _change(values: dict[str, Any]) -> Change:
+    kind, headers = values["content_type"], [*values["set_headers"]]
+    if kind not in {None, "auto"}:
+        headers.append(("content-type", kind))
+    if values["types"] and kind != "auto":
+        raise UsageError("--types goes with --content-type auto")
     return make_change(
         set_meta=values["set_meta"],
         default_meta=values["default_meta"],
         unset_meta=values["unset_meta"],
         rename_meta=values["rename_meta"],
-        set_headers=values["set_headers"],
+        set_headers=headers,
         unset_headers=values["unset_headers"],
         replace=values["replace"],
+        sub_meta=values["sub_meta"],
+        missing=values["missing"],
+        content_type_auto=kind == "auto",
+        types=values["types"],
     )
 
 
@@ -353,8 +402,8 @@ def change_of(values: dict[str, Any]) -> Change:
     change = _change(values)
     if change.is_empty():
         raise UsageError(
-            "no change given; use --set, --default, --unset, --rename, --header, "
-            "--unset-header or --replace"
+            "no change given; use --set, --default, --unset, --rename, --sub, "
+            "--header, --unset-header, --content-type or --replace"
         )
     return change
 

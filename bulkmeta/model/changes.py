@@ -1,11 +1,13 @@
 """What a user wants changed, and what an object's metadata becomes by it. Pure.
 
-Order within one change: replace, rename, unset, set, default. A name may be named by
-one of them only, so the order shows in one place: a default may fill a rename's target.
+Order within one change: replace, rename, unset, substitute, set, default. A name may be
+named by one of them only, so the order shows in one place: a default may fill a
+rename's target.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
@@ -15,16 +17,30 @@ import msgspec
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.metadata import STANDARD_HEADERS, Metadata
+from bulkmeta.model.templates import Missing, parse_template
 
 USER_META_PREFIX: Final = "x-oss-meta-"
 
 Pair = tuple[str, str]
 
 
+class Substitution(msgspec.Struct, frozen=True):
+    """Every match of a regular expression, replaced; `\\1` is its first group."""
+
+    pattern: str
+    replacement: str
+
+    def of(self, value: str) -> str:
+        return re.sub(self.pattern, self.replacement, value)
+
+
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """A wanted change of user metadata and standard headers, checked and normalised.
 
-    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`.
+    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`. Values
+    to set are templates over the object (`model.templates`); `missing` is what becomes
+    of one that lacks a field. With `content_type_auto` the type goes by the key's
+    extension, first by `types`.
     """
 
     set_meta: dict[str, str] = {}
@@ -34,9 +50,13 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     set_headers: dict[str, str] = {}
     unset_headers: tuple[str, ...] = ()
     replace: bool = False
+    sub_meta: dict[str, Substitution] = {}
+    missing: Missing = "fail"
+    content_type_auto: bool = False
+    types: dict[str, str] = {}
 
     def is_empty(self) -> bool:
-        return self == Change()
+        return self == Change(missing=self.missing, types=self.types)
 
 
 def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-only
@@ -48,8 +68,12 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
     set_headers: Iterable[Pair] = (),
     unset_headers: Iterable[str] = (),
     replace: bool = False,
+    sub_meta: Iterable[Pair] = (),
+    missing: Missing = "fail",
+    content_type_auto: bool = False,
+    types: dict[str, str] | None = None,
 ) -> Change:
-    """A change from what a user wrote.
+    """A change from what a user wrote; a substitution as `/pattern/replacement/`.
 
     Raises:
         UsageError: a name or value that OSS cannot hold, or two orders that conflict.
@@ -64,6 +88,10 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
         set_headers=_unique("--header", [_header_pair(p) for p in set_headers]),
         unset_headers=tuple(sorted({_unset_header(n) for n in unset_headers})),
         replace=replace,
+        sub_meta=_substitutions([_sub_pair(p) for p in sub_meta]),
+        missing=missing,
+        content_type_auto=content_type_auto,
+        types=types or {},
     )
     _refuse_conflicts(change)
     return change
@@ -78,6 +106,9 @@ def apply_change(current: Metadata, change: Change) -> Metadata:
     meta = {} if change.replace else _renamed(current.meta, change.rename_meta)
     for name in change.unset_meta:
         meta.pop(name, None)
+    for name, substitution in change.sub_meta.items():
+        if name in meta:
+            meta[name] = _substituted(name, meta[name], substitution)
     meta.update(change.set_meta)
     for name, value in change.default_meta.items():
         meta.setdefault(name, value)
@@ -101,6 +132,14 @@ def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
     renamed = {name: value for name, value in meta.items() if name not in renames}
     renamed.update({new: meta[old] for old, new in renames.items() if old in meta})
     return renamed
+
+
+def _substituted(name: str, value: str, substitution: Substitution) -> str:
+    found = substitution.of(value)
+    fault = limits.value_fault(found) if found != value else None
+    if fault:
+        raise ObjectError("invalid_value", f"{name!r} would be {found!r}: {fault}")
+    return found
 
 
 def _meta_name(option: str, name: str) -> str:
@@ -137,6 +176,30 @@ def _rename_pair(pair: Pair) -> Pair:
     return _meta_name("--rename", pair[0]), _meta_name("--rename", pair[1])
 
 
+def _sub_pair(pair: Pair) -> tuple[str, Substitution]:
+    name, text = _meta_name("--sub", pair[0]), pair[1]
+    parts = text[1:].split(text[:1]) if text else []
+    if len(parts) != 3 or parts[2] or not parts[0] or text[0].isalnum():
+        raise UsageError(
+            f"--sub {name!r}: write it as /PATTERN/REPLACEMENT/; any other mark may "
+            "stand for the slash"
+        )
+    _refuse_value("--sub", name, text)
+    substitution = Substitution(parts[0], parts[1])
+    try:
+        substitution.of("")
+    except (re.error, IndexError, OverflowError, RecursionError) as error:
+        raise UsageError(f"--sub {name!r}: {error}") from error
+    return name, substitution
+
+
+def _substitutions(
+    pairs: list[tuple[str, Substitution]],
+) -> dict[str, Substitution]:
+    _unique("--sub", [(name, "") for name, _ in pairs])
+    return dict(pairs)
+
+
 def _header_pair(pair: Pair) -> Pair:
     name, value = _header_name("--header", pair[0]), pair[1]
     _refuse_value("--header", name, value)
@@ -171,6 +234,8 @@ def _refuse_value(option: str, name: str, value: str) -> None:
     fault = limits.value_fault(value)
     if fault:
         raise UsageError(f"{option} {name!r}: {fault}")
+    if option != "--sub":
+        parse_template(value)
 
 
 def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
@@ -184,21 +249,31 @@ def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
 
 def _refuse_conflicts(change: Change) -> None:
     if change.replace and (
-        change.rename_meta or change.unset_meta or change.default_meta
+        change.rename_meta
+        or change.unset_meta
+        or change.default_meta
+        or change.sub_meta
     ):
         raise UsageError(
             "--replace makes user metadata exactly what --set says; "
-            "it cannot go with --rename, --unset or --default"
+            "it cannot go with --rename, --unset, --sub or --default"
         )
     targets = list(change.rename_meta.values())
     named = Counter(
-        [*change.set_meta, *change.unset_meta, *change.rename_meta, *targets]
+        [
+            *change.set_meta,
+            *change.unset_meta,
+            *change.sub_meta,
+            *change.rename_meta,
+            *targets,
+        ]
     )
     named.update(set(change.default_meta) - set(targets))
-    _refuse_twice(named, "--set, --unset, --rename and --default")
+    _refuse_twice(named, "--set, --unset, --sub, --rename and --default")
+    types = ["content-type"] * change.content_type_auto
     _refuse_twice(
-        Counter([*change.set_headers, *change.unset_headers]),
-        "--header and --unset-header",
+        Counter([*change.set_headers, *change.unset_headers, *types]),
+        "--header, --unset-header and --content-type",
     )
 
 

@@ -18,6 +18,7 @@ from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 from bulkmeta.model.selection import share_of
+from bulkmeta.model.templates import Source, depends_on_object, fill
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.sources.filters import admitted, limited
 from bulkmeta.sources.prefix import list_prefix
@@ -100,8 +101,11 @@ def _listed(
 def decision_of(job: JobSpec) -> Decide:
     """What the job wants an object to become, by its head."""
 
+    each = depends_on_object(job.change)
+
     def changed(item: Item, head: ObjectHead) -> UpdatePlan:
-        return plan_update(item.key, head, job.change)
+        change = fill(job.change, Source(item.key, head)) if each else job.change
+        return plan_update(item.key, head, change)
 
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
         return restore_former(recorded_of(item), head)

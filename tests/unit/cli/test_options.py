@@ -155,8 +155,8 @@ def test_no_change() -> None:
     with pytest.raises(UsageError) as caught:
         parse("oss://bucket/p")
     assert str(caught.value) == (
-        "no change given; use --set, --default, --unset, --rename, --header, "
-        "--unset-header or --replace"
+        "no change given; use --set, --default, --unset, --rename, --sub, "
+        "--header, --unset-header, --content-type or --replace"
     )
 
 
@@ -169,8 +169,9 @@ def test_options_in_the_order_given() -> None:
 
     names = [parameter.opts[0] for parameter in command.params]
     assert names == [
-        *("--set", "--default", "--unset", "--rename", "--header", "--unset-header"),
-        *("--replace", "--include", "--exclude", "--regex", "--start-after"),
+        *("--set", "--default", "--unset", "--rename", "--sub", "--header"),
+        *("--unset-header", "--content-type", "--types", "--replace", "--missing"),
+        *("--include", "--exclude", "--regex", "--start-after"),
         *("--end-before", "--shard", "--sample", "--limit"),
     ]
 

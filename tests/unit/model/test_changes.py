@@ -67,10 +67,12 @@ ALLOWED = (
     "OSS lets you set only cache-control, content-disposition, content-encoding, "
     "content-language, content-type, expires; use --set for user metadata"
 )
-CONFLICT = "is named 2 times by --set, --unset, --rename and --default; name it once"
+CONFLICT = (
+    "is named 2 times by --set, --unset, --sub, --rename and --default; name it once"
+)
 EXACTLY = (
     "--replace makes user metadata exactly what --set says; "
-    "it cannot go with --rename, --unset or --default"
+    "it cannot go with --rename, --unset, --sub or --default"
 )
 
 
@@ -167,7 +169,8 @@ EXACTLY = (
         ),
         (
             {"set_headers": [("expires", "a")], "unset_headers": ["Expires"]},
-            "'expires' is named 2 times by --header and --unset-header; name it once",
+            "'expires' is named 2 times by --header, --unset-header and "
+            "--content-type; name it once",
         ),
         ({"replace": True, "rename_meta": [("a", "b")]}, EXACTLY),
         ({"replace": True, "unset_meta": ["a"]}, EXACTLY),
@@ -391,3 +394,49 @@ def test_names_that_only_look_like_ascii_are_refused() -> None:
     """The Kelvin sign becomes `k` in lower case, but is none."""
     with pytest.raises(UsageError):
         make_change(set_meta=[("\u212aey", "1")])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "after"),
+    [
+        ("/-$//", "atlas-", "atlas"),
+        (r"/^(\w+) (\w+)$/\2, \1/", "Ada Lovelace", "Lovelace, Ada"),
+        ("|http:|https:|", "http://a http://b", "https://a https://b"),
+        ("/a/b/", "xyz", "xyz"),
+        ("/测/試/", "测试", "試试"),
+    ],
+)
+def test_substitution(text: str, value: str, after: str) -> None:
+    """Every match is replaced, groups and all; other names stay."""
+    change = make_change(sub_meta=[("A", text)])
+    assert apply_change(current(a=value, b="-"), change).meta == {"a": after, "b": "-"}
+    assert apply_change(current(b="-"), change).meta == {"b": "-"}
+
+
+@pytest.mark.parametrize("text", ["", "/", "/a/", "/a/b", "//b/", "/a/b/c/", "aXaYa"])
+def test_substitutions_of_another_form(text: str) -> None:
+    """One clear line."""
+    with pytest.raises(UsageError) as caught:
+        make_change(sub_meta=[("a", text)])
+    assert "--sub 'a': write it as /PATTERN/REPLACEMENT/" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["/(/b/", r"/a/\1/", r"/a/\g<x>/", "/a/\\/"])
+def test_substitutions_that_are_no_expressions(text: str) -> None:
+    """Python's own words say what is wrong."""
+    with pytest.raises(UsageError, match=r"^--sub 'a': \S"):
+        make_change(sub_meta=[("a", text)])
+
+
+def test_substitution_to_what_no_object_can_hold() -> None:
+    """White space at the ends is stripped on the way, so it is not sent."""
+    change = make_change(sub_meta=[("a", "/x/ /")])
+    with pytest.raises(ObjectError) as caught:
+        apply_change(current(a="ax"), change)
+    assert caught.value.reason == "invalid_value"
+
+
+def test_type_by_extension_and_by_hand() -> None:
+    """One of them only."""
+    with pytest.raises(UsageError, match="'content-type' is named 2 times"):
+        make_change(set_headers=[("content-type", "a/b")], content_type_auto=True)

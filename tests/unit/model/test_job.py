@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.changes import Change
+from bulkmeta.model.changes import Change, Substitution
 from bulkmeta.model.job import (
     Connection,
     JobSpec,
@@ -117,6 +117,11 @@ OTHER_CHANGES: list[dict[str, Any]] = [
     {"set_headers": {}},
     {"unset_headers": ("expires",)},
     {"replace": True},
+    {"sub_meta": {"g": Substitution("a", "b")}},
+    {"sub_meta": {"g": Substitution("a", "c")}},
+    {"missing": "skip"},
+    {"content_type_auto": True},
+    {"types": {"md": "text/markdown"}},
 ]
 OTHER_RULES = [
     Rules(acl="skip"),
@@ -151,6 +156,7 @@ def test_every_field_of_a_job_is_tried() -> None:
         *("bucket", "prefix"),
         *("set_meta", "default_meta", "unset_meta", "rename_meta"),
         *("set_headers", "unset_headers", "replace"),
+        *("sub_meta", "missing", "content_type_auto", "types"),
         *("acl", "allow_appendable", "allow_early_rewrite", "allow_new_versions"),
     ]
 
