@@ -26,7 +26,7 @@ _REPLAN = click.option(
 @click.argument("target", metavar="oss://BUCKET/PREFIX|PLAN.jsonl")
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, *options.KEYS),
     options.RULES,
     (*options.PACE, options.SPREAD),
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
@@ -46,6 +46,7 @@ def apply(target: str, **values: Any) -> int:
       bulkmeta apply oss://photos/2026/ --set project=atlas \\
           --header cache-control=max-age=86400
     """
+    from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
 
     if _names_plan(target):
@@ -59,6 +60,8 @@ def apply(target: str, **values: Any) -> int:
     name = values["run_file"]
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
+    if spec.job.parent is None:
+        spec = with_keys(spec, values, run_file)
     agree(spec, yes=values["yes"])
     return carry_out(
         spec,

@@ -25,10 +25,12 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
     yield f"change    {'; '.join(job_words(spec.job))}"
+    if spec.job.keys:
+        yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     words = [*selection_words(spec.job.select)]
     if words:
         yield f"select    {'; '.join(words)}"
-    yield f"pace      {pace_words(spec.pace, listing=spec.job.parent is None)}"
+    yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
 
 
 def warning_lines(findings: Findings) -> Iterator[str]:

@@ -220,6 +220,18 @@ SELECTION = (
     ),
 )
 
+KEYS = (
+    click.option(
+        "--keys-from",
+        metavar="FILE|-",
+        help="Only the objects that FILE (or standard input) names, without a listing: "
+        "a key a line, or JSON lines in a file whose name ends with .jsonl.",
+    ),
+    click.option(
+        "--null", "-0", is_flag=True, help="With --keys-from: a NUL behind each key."
+    ),
+)
+
 LISTED_SELECTION = (
     click.option("--min-size", type=Size(), help="Only objects of SIZE or more."),
     click.option(
@@ -411,7 +423,9 @@ def change_of(values: dict[str, Any]) -> Change:
 def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
     """The run that a command line asks for."""
     job = JobSpec(
-        target=parse_target(target, allow_all=values["allow_all"]),
+        target=parse_target(
+            target, allow_all=values["allow_all"] or values["keys_from"] is not None
+        ),
         change=change_of(values),
         rules=rules_of(values, Rules()),
         select=selection_of(values),

@@ -28,7 +28,7 @@ _DETAILED = click.option(
 @options.TARGET
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, *options.KEYS),
     options.RULES,
     (*options.PACE, options.SPREAD),
     (_OUT, _DETAILED, options.PROGRESS),
@@ -44,6 +44,7 @@ def plan(target: str, **values: Any) -> int:
     Example:
       bulkmeta plan oss://photos/2026/ --set project=atlas --rename owner=team
     """
+    from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import preview, refuse_existing
 
     spec = options.run_spec(target, "plan", values)
@@ -51,7 +52,7 @@ def plan(target: str, **values: Any) -> int:
     if out:
         refuse_existing(out, "--out")
     return preview(
-        spec,
+        with_keys(spec, values, out),
         out,
         progress=values["progress"] != "none",
         detailed=values["detailed_exitcode"],

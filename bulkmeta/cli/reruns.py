@@ -74,6 +74,7 @@ def rerun(
         header.job,
         rules=options.rules_of(values, header.job.rules),
         parent=_parent(parent, header),
+        keys=None,
         takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
         select=options.selection_of(values),
     )
@@ -130,6 +131,10 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError(f"{str(plan)!r} is no plan; make one with plan --out")
     if not progress.complete:
         raise UsageError(f"{str(plan)!r} is not complete; make the plan anew")
+    if values["keys_from"] is not None or values["null"]:
+        raise UsageError(
+            "a plan file names its objects; --keys-from goes with a target"
+        )
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
     select = options.selection_of(values)
@@ -142,6 +147,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         header.job,
         rules=options.rules_of(values, header.job.rules),
         parent=_parent(plan, header),
+        keys=None,
         takes="replanned" if values["replan"] else "planned",
         select=select,
     )

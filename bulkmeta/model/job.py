@@ -27,7 +27,10 @@ _RANGES_PER_QUOTA = 4
 
 AclPolicy = Literal["preserve", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
-Takes = Literal["listing", "failed", "former", "drifted", "planned", "replanned"]
+KeyForm = Literal["lines", "null", "jsonl"]
+Takes = Literal[
+    "listing", "keys", "failed", "former", "drifted", "planned", "replanned"
+]
 SignatureVersion = Literal["v4", "v1"]
 
 
@@ -83,13 +86,24 @@ class Parent(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class KeyFile(msgspec.Struct, frozen=True):
+    """A file that names objects, one a line (`null`: with NUL between them), as it was
+    when the job was made."""
+
+    path: str
+    form: KeyForm
+    keys: int
+    sha256: str
+
+
 class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One job, as it stands in the first line of its run file.
 
     `takes` says where its objects come from and what they become: those of a listing,
-    changed; a parent's `failed` ones, changed; a parent's changed ones, back to their
-    `former` state, or only those that have `drifted`; a plan's, as `planned`, or
-    `replanned` where they are different now. `select` leaves some of them out.
+    or those that `keys` names, changed; a parent's `failed` ones, changed; a parent's
+    changed ones, back to their `former` state, or only those that have `drifted`; a
+    plan's, as `planned`, or `replanned` where they are different now. `select` leaves
+    some of them out.
     """
 
     target: Target
@@ -98,6 +112,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     parent: Parent | None = None
     takes: Takes = "listing"
     select: Selection = Selection()
+    keys: KeyFile | None = None
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

@@ -21,6 +21,7 @@ from bulkmeta.model.selection import share_of
 from bulkmeta.model.templates import Source, depends_on_object, fill
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.sources.filters import admitted, limited
+from bulkmeta.sources.key_file import list_keys
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
@@ -66,11 +67,13 @@ def source_of(
     job: JobSpec, bucket: Bucket, start: Start, listing: Listing
 ) -> AsyncIterator[Item]:
     """The job's objects, from where the run starts."""
-    if job.parent is None:
+    marks = None
+    if job.keys:
+        source = list_keys(job.keys, after=start.after)
+    elif job.parent is None:
         marks = Marks(start.bounds)
         source = _listed(bucket, job, start, listing, marks)
     else:
-        marks = None
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
@@ -124,6 +127,7 @@ def decision_of(job: JobSpec) -> Decide:
 
     return {
         "listing": changed,
+        "keys": changed,
         "failed": changed,
         "former": former,
         "drifted": drifted,
@@ -161,7 +165,10 @@ async def parent_held(job: JobSpec) -> AsyncIterator[None]:
 
 
 def count_lines(job: JobSpec) -> int | None:
-    """How many of the parent's lines the job takes up; None if it has no parent."""
+    """How many objects the job's file names, or of its parent's lines it takes up; None
+    if it has neither."""
+    if job.keys:
+        return job.keys.keys
     if job.parent is None:
         return None
     wanted = _WANTED[job.takes]

@@ -24,7 +24,7 @@ def parse(*args: str) -> RunSpec:
     @options.TARGET
     @options.add_options(
         options.CHANGES,
-        (options.ALL, *options.SELECTION),
+        (options.ALL, *options.SELECTION, *options.KEYS),
         options.RULES,
         (*options.PACE, options.SPREAD),
         options.CONNECTION,

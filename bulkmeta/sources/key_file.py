@@ -1,0 +1,138 @@
+"""Objects that a file names, in the order of its lines."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.item import Item
+from bulkmeta.model.job import KeyFile, KeyForm
+from bulkmeta.model.limits import is_utf8, key_fault
+
+_LINES_AT_ONCE: Final = 200
+_BLOCK_BYTES: Final = 1024 * 1024
+_LONGEST_BYTES: Final = 64 * 1024
+"""No line with a key of OSS is as long."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class _Row(msgspec.Struct):
+    key: str
+
+
+_decode_row = msgspec.json.Decoder(str | _Row).decode
+
+
+def examine_keys(path: Path, form: KeyForm, prefix: str) -> KeyFile:
+    """The whole file, checked before anything is done by it.
+
+    Raises:
+        UsageError: it cannot be read, or a line names no key under `prefix`.
+    """
+    if not is_utf8(str(path)):
+        raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
+    count = 0
+    for number, key in read_keys(path, form):
+        count += 1
+        fault = key_fault(key)
+        if not fault and not key.startswith(prefix):
+            fault = f"it is not under {prefix!r}"
+        if fault:
+            raise UsageError(f"{str(path)!r}, line {number}, key {key!r}: {fault}")
+    if not count:
+        raise UsageError(f"{str(path)!r} names no keys")
+    return KeyFile(str(path), form, count, fingerprint(path))
+
+
+def fingerprint(path: Path) -> str:
+    """What tells the file's content from another.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def read_keys(path: Path, form: KeyForm) -> Iterator[tuple[int, str]]:
+    """Each key with the number of its line; empty lines name none.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not of that form.
+    """
+    for number, line in enumerate(_lines(path, b"\0" if form == "null" else b"\n"), 1):
+        text = line if form == "null" else line.removesuffix(b"\r")
+        if not text:
+            continue
+        try:
+            yield number, _key_in_row(text) if form == "jsonl" else text.decode()
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+            raise UsageError(
+                f"{str(path)!r}, line {number}: {_FAULTS[form]}"
+            ) from error
+
+
+_FAULTS: Final = {
+    "lines": "it is not UTF-8, as keys are",
+    "null": "it is not UTF-8, as keys are",
+    "jsonl": 'write a key as "text" or {"key": "text"}',
+}
+
+
+def _key_in_row(line: bytes) -> str:
+    row = _decode_row(line)
+    return row if isinstance(row, str) else row.key
+
+
+def _lines(path: Path, end: bytes) -> Iterator[bytes]:
+    """The parts of a file between `end`s; in blocks, since lines by NUL have no
+    reader of their own."""
+    try:
+        with path.open("rb") as file:
+            rest = file.read(_BLOCK_BYTES).removeprefix(_BOM)
+            while rest:
+                *lines, rest = rest.split(end)
+                yield from lines
+                if len(rest) > _LONGEST_BYTES:
+                    raise UsageError(
+                        f"{str(path)!r} is no file of keys: too long a line"
+                    )
+                block = file.read(_BLOCK_BYTES)
+                if not block:
+                    yield rest
+                    return
+                rest += block
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot read {str(path)!r}: {error.strerror}")
+
+
+async def list_keys(keys: KeyFile, *, after: str | None = None) -> AsyncIterator[Item]:
+    """The objects that the file names, from behind that of key `after`.
+
+    Raises:
+        UsageError: the file is not as it was when the job was made.
+    """
+    path = Path(keys.path)
+    if await asyncio.to_thread(fingerprint, path) != keys.sha256:
+        raise UsageError(f"{keys.path!r} is not as it was when the run began")
+    passed = after is None
+    for count, (_, key) in enumerate(read_keys(path, keys.form)):
+        if count % _LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)  # others have to have their turn in a long file
+        if passed:
+            yield Item(key)
+        passed = passed or key == after

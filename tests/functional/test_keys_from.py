@@ -1,0 +1,233 @@
+"""Jobs on objects that a file names: every form, odd ones, resumed, replayed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+Command = Callable[..., Any]
+SET = ("--set", "a=1")
+KEYS = ["p/a", "p/b c", "p/ü\t'", "q/d"]
+
+
+@pytest.fixture
+def objects(oss: EmbeddedOSS) -> EmbeddedOSS:
+    """A few objects, one with a line break in its key."""
+    for key in (*KEYS, "p/new\nline", "p/other"):
+        oss.store.put_object("bucket", key, body=b"")
+    return oss
+
+
+def changed(oss: EmbeddedOSS) -> set[str]:
+    """The keys of all objects that have what was set."""
+    keys = (*KEYS, "p/new\nline", "p/other")
+    return {key for key in keys if oss.store.get_object("bucket", key).meta}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("keys.txt", "\n".join(KEYS), ()),
+        ("keys.txt", "\ufeff" + "\r\n".join(KEYS) + "\r\n\r\n", ()),
+        ("keys.bin", "\0".join([*KEYS, "p/new\nline"]) + "\0", ("--null",)),
+        (
+            "keys.jsonl",
+            "".join(
+                json.dumps(key if number % 2 else {"key": key, "size": 1}) + "\n"
+                for number, key in enumerate([*KEYS, "p/new\nline"])
+            ),
+            (),
+        ),
+    ],
+)
+def test_forms(
+    objects: EmbeddedOSS,
+    bulkmeta: Command,
+    name: str,
+    content: str,
+    options: tuple[str, ...],
+) -> None:
+    """Lines, lines of Windows, NUL and JSON lines; nothing is listed."""
+    Path(name).write_bytes(content.encode())
+
+    result = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", name, *options, *SET, "--yes",
+        "--run-file", "run.jsonl",
+    )  # fmt: skip
+
+    assert result.code == 0, result.err
+    odd = {"p/new\nline"} if "new" in content else set()
+    assert changed(objects) == {*KEYS, *odd}
+    assert f"keys      {len(changed(objects))} from " in result.err
+    assert "ListObjectsV2" not in {each.operation for each in objects.log.requests()}
+
+
+def test_standard_input_is_kept(
+    objects: EmbeddedOSS,
+    bulkmeta: Command,
+    read_run: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run whose keys came through a pipe is resumed like any other."""
+    given = io.TextIOWrapper(io.BytesIO("\n".join(KEYS).encode()))
+    monkeypatch.setattr(sys, "stdin", given)
+    run = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "-", *SET, "--yes",
+        "--run-file", "run.jsonl",
+    )  # fmt: skip
+    lines = Path("run.jsonl").read_text().splitlines(keepends=True)
+    Path("run.jsonl").write_text("".join(lines[:3]))
+    Path("run.jsonl.journal").write_text("")
+
+    resumed = bulkmeta("resume", "run.jsonl")
+
+    assert (run.code, resumed.code) == (0, 0), resumed.err
+    assert Path("run.jsonl.keys").stat().st_mode & 0o777 == 0o600
+    assert sorted(read_run("run.jsonl").by_key()) == sorted(KEYS)
+
+
+def test_plan_of_standard_input(
+    objects: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file to keep, nothing is left behind in the folder."""
+    given = io.TextIOWrapper(io.BytesIO(b"p/a\n"))
+    monkeypatch.setattr(sys, "stdin", given)
+
+    result = bulkmeta("plan", "oss://bucket/p/", "--keys-from", "-", *SET)
+
+    assert (result.code, "p/a" in result.out) == (0, True), result.err
+    assert not [*Path().iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("content", "yes", "words"),
+    [
+        (b"p/a\n/x\n", ("--yes",), "line 2, key '/x'"),
+        (b"p/a\n", (), "standard input cannot name keys and answer, too"),
+    ],
+)
+def test_refused_standard_input_leaves_nothing(
+    objects: EmbeddedOSS,
+    bulkmeta: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    yes: tuple[str, ...],
+    words: str,
+) -> None:
+    """The same command with better input works."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    result = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "-", *SET, *yes,
+        "--run-file", "run.jsonl",
+    )  # fmt: skip
+
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert not [*Path().iterdir()]
+
+
+def test_objects_that_are_not_there(
+    objects: EmbeddedOSS, bulkmeta: Command, read_run: Any
+) -> None:
+    """Each has its line; the others go on."""
+    Path("keys").write_text("p/a\np/none\nq/d\n")
+
+    result = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "keys", *SET, "--yes",
+        "--run-file", "run.jsonl",
+    )  # fmt: skip
+
+    assert result.code == 0, result.err
+    assert read_run("run.jsonl").by_key()["p/none"]["reason"] == "gone"
+    assert changed(objects) == {"p/a", "q/d"}
+
+
+def test_undo_and_retry_take_the_run_not_the_file(
+    objects: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """What was done is in the run file; the keys may be gone by then."""
+    Path("keys").write_text("p/a\np/b c\n")
+    run = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "keys", "--include", "*a", *SET,
+        "--yes", "--run-file", "run.jsonl",
+    )  # fmt: skip
+    assert (run.code, changed(objects)) == (0, {"p/a"})
+    Path("keys").unlink()
+
+    undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert (undone.code, changed(objects)) == (0, set()), undone.err
+
+
+def test_changed_file_is_not_resumed(objects: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Another list of keys is another job."""
+    Path("keys").write_text("p/a\np/b c\n")
+    bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "keys", *SET, "--yes",
+        "--run-file", "run.jsonl",
+    )  # fmt: skip
+    lines = Path("run.jsonl").read_text().splitlines(keepends=True)
+    Path("run.jsonl").write_text(lines[0])
+    Path("run.jsonl.journal").write_text("")
+    Path("keys").write_text("p/a\np/other\n")
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 2
+    assert "is not as it was when the run began" in result.err
+    assert "p/other" not in changed(objects)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        (b"", (), "names no keys"),
+        (b"\n\n", (), "names no keys"),
+        (b"p/a\n\xff\n", (), "line 2: it is not UTF-8"),
+        (b"p/a\n/x\n", (), "line 2, key '/x': a key cannot begin"),
+        (b"p/a\n" + b"x" * 1024, (), "a key has 1 to 1023 bytes"),
+        (b"x" * 3_000_000, (), "too long a line"),
+        (b'"p/a"\n{"name": "x"}\n', ("jsonl",), "line 2: write a key as"),
+        (b"p/a\n", ("jsonl",), "line 1: write a key as"),
+        (b"q/d\n", ("prefix",), "line 1, key 'q/d': it is not under 'p/'"),
+        (b"p/a\n", ("--min-size", "1"), "only keys can be selected"),
+    ],
+)
+def test_bad_files(
+    objects: EmbeddedOSS,
+    bulkmeta: Command,
+    content: bytes,
+    options: tuple[str, ...],
+    words: str,
+) -> None:
+    """One line with the number of the bad one, exit 2, and no request at all."""
+    name = "keys.jsonl" if "jsonl" in options else "keys.txt"
+    Path(name).write_bytes(content)
+    target = "oss://bucket/p/" if "prefix" in options else "oss://bucket"
+    more = [option for option in options if option not in {"jsonl", "prefix"}]
+
+    result = bulkmeta("plan", target, "--keys-from", name, *SET, *more)
+
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert not objects.log.requests()
+
+
+def test_no_such_file(objects: EmbeddedOSS, bulkmeta: Command) -> None:
+    """The name stands in the line; so does a flag without its partner."""
+    missing = bulkmeta("plan", "oss://bucket", "--keys-from", "none", *SET)
+    alone = bulkmeta("plan", "oss://bucket/p/", "--null", *SET)
+
+    assert (missing.code, "'none'" in missing.err or "/none'" in missing.err) == (
+        2,
+        True,
+    )
+    assert (alone.code, "--null goes with --keys-from" in alone.err) == (2, True)
