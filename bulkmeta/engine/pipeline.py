@@ -1,6 +1,6 @@
-"""Producer -> bounded queue -> workers -> bounded outbox -> reporter.
+"""Producer -> bounded inbox -> workers -> bounded outbox -> reporter.
 
-The two are the only meeting points. A slow service makes the producer wait, a
+The two boxes are the only meeting points. A slow service makes the producer wait, a
 slow disk makes the workers wait; memory stays what the queues hold.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import msgspec
 
+from bulkmeta.engine.inbox import Inbox
 from bulkmeta.engine.outbox import Outbox
 from bulkmeta.model.item import Item
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class End(Enum):
-    """Closes the keys' queue: nothing comes after it."""
-
-    END = "end"
-
-
-END: Final = End.END
 KEYS_AHEAD: Final = 1000
 """How far the listing may run ahead of the workers: one page."""
 
@@ -87,37 +80,29 @@ async def _run_workers(
 ) -> None:
     if hands.stop.requested:  # a feeder cancelled before its start would close nothing
         return
-    keys: asyncio.Queue[Numbered | End] = asyncio.Queue(KEYS_AHEAD)
+    inbox: Inbox[Numbered] = Inbox(KEYS_AHEAD)
     async with asyncio.TaskGroup() as group:
-        feeder = group.create_task(feed(source, keys, hands.stop))
+        feeder = group.create_task(feed(source, inbox, hands.stop))
         hands.stop.on_request(feeder.cancel)
         for _ in range(workers):
-            group.create_task(hands.work(keys))
+            group.create_task(hands.work(inbox))
 
 
 async def feed(
-    source: AsyncIterator[Numbered],
-    keys: asyncio.Queue[Numbered | End],
-    stop: StopRequest,
+    source: AsyncIterator[Numbered], inbox: Inbox[Numbered], stop: StopRequest
 ) -> None:
-    """Hand the items on; closes the queue at the end."""
+    """Hand the items on; after an error or a stop, drop what nobody has taken up."""
     try:
         async for numbered in source:
-            await keys.put(numbered)
-        await keys.put(END)
+            await inbox.put(numbered)
     except Exception as error:  # noqa: BLE001 whatever it is, objects under way end first
-        _close_now(keys)
+        inbox.clear()
         stop.fail(error)
     except asyncio.CancelledError:
-        _close_now(keys)
+        inbox.clear()
         raise
-
-
-def _close_now(keys: asyncio.Queue[Numbered | End]) -> None:
-    """Drop what waits and end the queue, at once: nobody may be left to make room."""
-    while not keys.empty():
-        keys.get_nowait()
-    keys.put_nowait(END)
+    finally:
+        inbox.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +114,11 @@ class _Hands(Generic[T]):
     outbox: Outbox[T]
     stop: StopRequest
 
-    async def work(self, keys: asyncio.Queue[Numbered | End]) -> None:
-        """Process keys until the queue is closed; after a stop, drop them."""
-        while (item := await keys.get()) is not END:
+    async def work(self, inbox: Inbox[Numbered]) -> None:
+        """Process items as long as there are any; after a stop, drop them."""
+        while item := await inbox.take():
             if not self.stop.requested:
                 await self._handle(*item)
-        keys.put_nowait(END)
 
     async def _handle(self, seq: int, item: Item) -> None:
         try:

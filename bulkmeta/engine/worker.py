@@ -104,7 +104,7 @@ class Worker:
         done = await self._done(attempt)
         if done.result is None:
             return done
-        elapsed_ms = round((time.perf_counter() - started_s) * 1000, 1)
+        elapsed_ms = round((time.perf_counter() - started_s) * 10_000) / 10
         return Processed(_stamped(done.result, attempt, elapsed_ms), done.error)
 
     async def _done(self, attempt: Attempt) -> Processed[Outcome]:

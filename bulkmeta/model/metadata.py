@@ -7,7 +7,7 @@ the service returns them. Nothing here knows how metadata travels.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
@@ -41,6 +41,8 @@ TYPES: Final = ("Normal", "Multipart", "Appendable", "Symlink")
 SETTLE_S: Final = 2.0
 """Last-Modified has a granularity of 1 s, so a writer within that second is invisible
 to `if-unmodified-since`; after 2 s no writer can hide any more."""
+
+_SETTLED: Final = timedelta(seconds=SETTLE_S)
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,8 +110,8 @@ class ObjectHead(msgspec.Struct, frozen=True):
 
     def unsettled_s(self) -> float:
         """Seconds until Last-Modified is old enough to guard an update; 0 if it is."""
-        age_s = (parse_http_date(self.date) - self.modified_at()).total_seconds()
-        return max(0.0, SETTLE_S - age_s)
+        age = parse_http_date(self.date) - self.modified_at()
+        return 0.0 if age >= _SETTLED else SETTLE_S - age.total_seconds()
 
     def modified_at(self) -> datetime:
         return parse_http_date(self.last_modified)
