@@ -104,7 +104,8 @@ CHANGES = (
         "set_meta",
         type=Assignment(),
         multiple=True,
-        help="Set user metadata (x-oss-meta-NAME) to VALUE.",
+        help="Set user metadata (x-oss-meta-NAME) to VALUE, which may be made from the "
+        "object: {key} {stem} {ext} {part[0]} {meta[old]} {last_modified:%Y-%m} …",
     ),
     click.option(
         "--default",
@@ -254,15 +255,18 @@ LISTED_SELECTION = (
         "--in-class",
         "storage_classes",
         type=click.Choice(CLASSES, case_sensitive=False),
+        metavar="CLASS",
         multiple=True,
-        help="Only objects of that storage class (or one of several).",
+        help=f"Only objects of that storage class (or one of several): "
+        f"{', '.join(CLASSES)}.",
     ),
     click.option(
         "--object-type",
         "object_types",
         type=click.Choice(TYPES, case_sensitive=False),
+        metavar="TYPE",
         multiple=True,
-        help="Only objects of that type (or one of several).",
+        help=f"Only objects of that type (or one of several): {', '.join(TYPES)}.",
     ),
 )
 

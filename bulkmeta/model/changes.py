@@ -234,8 +234,12 @@ def _refuse_value(option: str, name: str, value: str) -> None:
     fault = limits.value_fault(value)
     if fault:
         raise UsageError(f"{option} {name!r}: {fault}")
-    if option != "--sub":
+    if option == "--sub":
+        return
+    try:
         parse_template(value)
+    except UsageError as error:
+        raise UsageError(f"{option} {name!r}: {error}") from error
 
 
 def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
