@@ -26,7 +26,8 @@ _REPLAN = click.option(
 @click.argument("target", metavar="oss://BUCKET/PREFIX|PLAN.jsonl")
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, *options.KEYS),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
+    options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.templates import reads_tags
 from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ EFFECTS = (
     "effects   each update renews Last-Modified, which lifecycle rules count from, "
     "and is replicated and announced like an upload"
 )
+TAG_EFFECTS = (
+    "effects   lifecycle rules and permissions may go by tags; the service guards no "
+    "write of tags against another writer"
+)
 
 
 def order_lines(spec: RunSpec) -> Iterator[str]:
@@ -27,14 +32,17 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     yield f"change    {'; '.join(job_words(spec.job))}"
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
-    words = [*selection_words(spec.job.select)]
+    conditions = [f"where {_short(text)}" for text in spec.job.where]
+    words = [*selection_words(spec.job.select), *conditions]
     if words:
         yield f"select    {'; '.join(words)}"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
 
 
-def warning_lines(findings: Findings) -> Iterator[str]:
+def warning_lines(job: JobSpec, findings: Findings) -> Iterator[str]:
     """What the bucket's state means for the run."""
+    if not job.change.parts().rewrite:
+        return
     if findings.keeps_versions is None:
         yield (
             "warning   the bucket does not tell whether it keeps versions "
@@ -62,6 +70,18 @@ def job_words(job: JobSpec) -> Iterator[str]:
 
 def change_words(change: Change) -> Iterator[str]:
     """Each wanted change in a few words."""
+    yield from _meta_words(change)
+    for name, value in change.set_headers.items():
+        yield f"header {name} = {_short(value)}"
+    for name in change.unset_headers:
+        yield f"unset header {name}"
+    if change.content_type_auto:
+        yield "content type by extension"
+    yield from _tag_words(change)
+    yield from _service_words(change)
+
+
+def _meta_words(change: Change) -> Iterator[str]:
     if change.replace:
         yield "replace all user metadata"
     for old, new in change.rename_meta.items():
@@ -76,12 +96,25 @@ def change_words(change: Change) -> Iterator[str]:
         yield f"set {name} = {_short(value)}"
     for name, value in change.default_meta.items():
         yield f"set {name} = {_short(value)} where absent"
-    for name, value in change.set_headers.items():
-        yield f"header {name} = {_short(value)}"
-    for name in change.unset_headers:
-        yield f"unset header {name}"
-    if change.content_type_auto:
-        yield "content type by extension"
+
+
+def _service_words(change: Change) -> Iterator[str]:
+    if change.acl:
+        yield f"acl {change.acl}"
+    if change.storage_class:
+        yield f"storage class {change.storage_class}"
+    if change.sse:
+        key = f" with key {quoted(change.sse_key_id)}" if change.sse_key_id else ""
+        yield f"encryption {change.sse}{key}"
+
+
+def _tag_words(change: Change) -> Iterator[str]:
+    if change.replace_tags:
+        yield "replace all tags"
+    for key in change.unset_tags:
+        yield f"untag {quoted(key)}"
+    for key, value in change.set_tags.items():
+        yield f"tag {quoted(key)} = {_short(value)}"
 
 
 _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
@@ -138,34 +171,61 @@ def estimate_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:
     yield f"objects   {f'more than {listed}' if findings.more else listed}"
     listing = "" if spec.job.parent else "; 1 per 1,000 objects to list them"
     yield (
-        f"requests  {_per_update(spec)} per object ({_calls(spec)}), 1 for one that "
-        f"needs no change{listing}"
+        f"requests  {_per_update(spec)} per object ({_calls(spec)}), "
+        f"{len(_looks(spec.job))} for one that needs no change{listing}"
     )
     if spec.pace.rate:
         minutes = 1_000_000 * _per_update(spec) / spec.pace.rate / 60
         yield f"time      at least {minutes:,.0f} minutes per million changed objects"
-    yield EFFECTS
+    yield from _effects(spec.job)
 
 
 def cost_lines(end: RunEnd) -> Iterator[str]:
     """What applying a plan would take, by what the plan counted."""
     counts, spec = end.stats.counts, end.spec
-    requests = counts["planned"] * _per_update(spec) + counts["unchanged"]
+    unchanged = counts["unchanged"] * len(_looks(spec.job))
+    requests = counts["planned"] * _per_update(spec) + unchanged
     yield (
         f"applying it: about {requests:,} requests ({counts['planned']:,} updates; "
         f"{_calls(spec)} each), besides listing"
     )
     if spec.pace.rate:
         yield f"at this rate: {requests / spec.pace.rate / 60:,.1f} minutes at least"
-    yield EFFECTS
+    yield from _effects(spec.job)
+
+
+def _effects(job: JobSpec) -> Iterator[str]:
+    parts = job.change.parts()
+    if parts.rewrite:
+        yield EFFECTS
+    if parts.tags:
+        yield TAG_EFFECTS
+
+
+def _looks(job: JobSpec) -> list[str]:
+    """The requests that tell what an object is like."""
+    parts = job.change.parts()
+    tags = parts.tags or reads_tags(job.change)
+    return ["head", *["acl"] * parts.acl, *["tags"] * tags]
+
+
+def _updates(job: JobSpec) -> list[str]:
+    """The requests that change it."""
+    parts = job.change.parts()
+    unread = job.rules.acl == "preserve" and not parts.acl
+    if parts.rewrite:
+        writes = [*["acl"] * unread, "update"]
+    else:
+        writes = [*["put tags"] * parts.tags, *["put acl"] * parts.acl]
+    return [*writes, *["tags again"] * parts.tags]
 
 
 def _per_update(spec: RunSpec) -> int:
-    return 3 if spec.job.rules.acl == "preserve" else 2
+    return len(_looks(spec.job)) + len(_updates(spec.job))
 
 
 def _calls(spec: RunSpec) -> str:
-    return "head, acl, update" if _per_update(spec) == 3 else "head, update"
+    return ", ".join([*_looks(spec.job), *_updates(spec.job)])
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:
@@ -195,4 +255,6 @@ ADVICE = {
     "symlink": "a copy would replace the link's target",
     "forced_download": "use the bucket's custom domain as --endpoint",
     "metadata_too_large": "OSS holds 8 KB of user metadata",
+    "too_many_tags": "OSS holds 10 tags",
+    "too_large": "class and encryption change up to 1 GB only",
 }

@@ -23,6 +23,8 @@ from bulkmeta.cli.types import (
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change, make_change
+from bulkmeta.model.conditions import FIELDS as CONDITION_FIELDS
+from bulkmeta.model.conditions import Condition
 from bulkmeta.model.content_types import parse_types
 from bulkmeta.model.job import (
     Command,
@@ -34,7 +36,7 @@ from bulkmeta.model.job import (
     parse_target,
     spread_for,
 )
-from bulkmeta.model.metadata import CLASSES, TYPES
+from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES, TYPES
 from bulkmeta.model.selection import KeyRule, Selection
 
 _ORDER = "bulkmeta.order"
@@ -168,6 +170,51 @@ CHANGES = (
         help="Make user metadata exactly what --set says; headers stay.",
     ),
     click.option(
+        "--tag",
+        "set_tags",
+        type=Assignment("KEY=VALUE"),
+        multiple=True,
+        help="Set an object tag. Tags and ACL are changed in place: no new version, "
+        "and Last-Modified stays.",
+    ),
+    click.option(
+        "--untag",
+        "unset_tags",
+        metavar="KEY",
+        multiple=True,
+        help="Remove an object tag.",
+    ),
+    click.option(
+        "--replace-tags",
+        is_flag=True,
+        help="Make the object's tags exactly what --tag says.",
+    ),
+    click.option(
+        "--acl",
+        type=click.Choice(ACLS),
+        help="Set the object's own access control list; default: the bucket's.",
+    ),
+    click.option(
+        "--storage-class",
+        "to_class",
+        type=click.Choice(CLASSES, case_sensitive=False),
+        metavar="CLASS",
+        help=f"Move to another storage class ({', '.join(CLASSES)}): rewrites the "
+        "content, up to 1 GB.",
+    ),
+    click.option(
+        "--sse",
+        type=click.Choice(ALGORITHMS, case_sensitive=False),
+        metavar="ALGORITHM",
+        help=f"Encrypt on the server ({', '.join(ALGORITHMS)}): rewrites the content, "
+        "up to 1 GB.",
+    ),
+    click.option(
+        "--sse-key-id",
+        metavar="ID",
+        help="With --sse KMS: the key; by default the bucket's, or the service's own.",
+    ),
+    click.option(
         "--missing",
         type=click.Choice(["fail", "skip", "empty"]),
         default="fail",
@@ -268,6 +315,17 @@ LISTED_SELECTION = (
         multiple=True,
         help=f"Only objects of that type (or one of several): {', '.join(TYPES)}.",
     ),
+)
+
+WHERE = click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPRESSION",
+    help="Only objects for which it holds (CEL), such as: size > 1000 && "
+    '(!has(meta.team) || headers["content-type"].startsWith("image/")). '
+    "It may speak of "
+    + ", ".join(CONDITION_FIELDS)
+    + "; what the listing can settle is decided without reading the object.",
 )
 
 RULES = (
@@ -401,6 +459,13 @@ def _change(values: dict[str, Any]) -> Change:
         missing=values["missing"],
         content_type_auto=kind == "auto",
         types=values["types"],
+        set_tags=values["set_tags"],
+        unset_tags=values["unset_tags"],
+        replace_tags=values["replace_tags"],
+        acl=values["acl"],
+        storage_class=values["to_class"],
+        sse=values["sse"],
+        sse_key_id=values["sse_key_id"],
     )
 
 
@@ -419,7 +484,8 @@ def change_of(values: dict[str, Any]) -> Change:
     if change.is_empty():
         raise UsageError(
             "no change given; use --set, --default, --unset, --rename, --sub, "
-            "--header, --unset-header, --content-type or --replace"
+            "--replace, --header, --unset-header, --content-type, --tag, --untag, "
+            "--replace-tags, --acl, --storage-class or --sse"
         )
     return change
 
@@ -433,8 +499,21 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
         change=change_of(values),
         rules=rules_of(values, Rules()),
         select=selection_of(values),
+        where=where_of(values),
     )
     return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def where_of(values: dict[str, Any]) -> tuple[str, ...]:
+    """The conditions that the options name.
+
+    Raises:
+        UsageError: one of them is none, or the library for them is missing.
+    """
+    texts: tuple[str, ...] = values["where"]
+    if texts:
+        Condition(texts)
+    return texts
 
 
 def selection_of(values: dict[str, Any]) -> Selection:

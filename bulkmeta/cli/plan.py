@@ -28,7 +28,8 @@ _DETAILED = click.option(
 @options.TARGET
 @options.add_options(
     options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, *options.KEYS),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
+    options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
     (_OUT, _DETAILED, options.PROGRESS),

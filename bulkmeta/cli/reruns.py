@@ -75,6 +75,7 @@ def rerun(
         rules=options.rules_of(values, header.job.rules),
         parent=_parent(parent, header),
         keys=None,
+        where=header.job.where if command == "retry" else (),
         takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
         select=options.selection_of(values),
     )
@@ -135,6 +136,8 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError(
             "a plan file names its objects; --keys-from goes with a target"
         )
+    if values["where"]:
+        raise UsageError("a plan file names its objects; --where goes with a target")
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
     select = options.selection_of(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +77,7 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
     refuse_unwanted(spec.job, findings)
     if lines is not None:
         findings = replace(findings, listed=lines)
-    for line in (*warning_lines(findings), *estimate_lines(spec, findings)):
+    for line in (*warning_lines(spec.job, findings), *estimate_lines(spec, findings)):
         tell(line)
     if not click.confirm("Change these objects?", err=True):
         tell("bulkmeta: nothing was changed")
@@ -89,7 +90,7 @@ def carry_out(spec: RunSpec, run_file: Path, *, progress: bool, yes: bool) -> in
 
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
-        _warn(findings)
+        _warn(spec, findings)
         tell(f"run file  {run_file}")
 
     if not yes:
@@ -120,7 +121,7 @@ def preview(
             run_file=out,
             sinks=[printer],
             progress=tell if progress else None,
-            inspect=_warn,
+            inspect=partial(_warn, spec),
         )
     )
     printer.finish()
@@ -129,8 +130,8 @@ def preview(
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 
 
-def _warn(findings: Findings) -> None:
-    for line in warning_lines(findings):
+def _warn(spec: RunSpec, findings: Findings) -> None:
+    for line in warning_lines(spec.job, findings):
         tell(line)
 
 

@@ -90,7 +90,27 @@ def confirmed(attempt: Attempt, head: ObjectHead) -> End | None:
 def _shows_landed(head: ObjectHead, plan: UpdatePlan) -> bool:
     if head.etag != plan.etag or not head.shows(plan.in_class_of(head)):
         return False
-    return not head.forced_download or head.last_modified != plan.last_modified
+    hidden = head.forced_download and plan.parts().rewrite
+    return not hidden or head.last_modified != plan.last_modified
+
+
+def rooted(attempt: Attempt, plan: UpdatePlan) -> UpdatePlan:
+    """The same update, with what the object had before this attempt.
+
+    Tags and the access control list are written by requests of their own: of an update
+    sent before, one may have landed. `before` then is not what was read just now, but
+    what that update replaced; sent whole, this one writes what is there once more.
+    """
+    before = plan.before
+    for sent in reversed(attempt.sent):
+        if sent.fate is not Fate.UNKNOWN:
+            continue
+        mine, its = sent.plan.parts(), sent.plan
+        if mine.tags and before.tags == its.after.tags:
+            before = msgspec.structs.replace(before, tags=its.before.tags)
+        if mine.acl and before.acl == its.after.acl:
+            before = msgspec.structs.replace(before, acl=its.before.acl)
+    return msgspec.structs.replace(plan, before=before)
 
 
 def end_by_head(

@@ -58,13 +58,16 @@ class Verifier:
         )
 
     async def _found(self, recorded: Outcome, effort: Effort) -> ObjectHead:
-        """What is there now; with the ACL, if one was recorded."""
+        """What is there now; with tags and ACL, if they were recorded."""
         head = await self._bucket.head(recorded.key, effort)
-        if recorded.after is None or recorded.after.acl is None:
-            return head
-        acl = await self._bucket.acl(recorded.key, effort)
-        metadata = msgspec.structs.replace(head.metadata, acl=acl)
-        return msgspec.structs.replace(head, metadata=metadata)
+        state, after = head.metadata, recorded.after
+        if after and after.acl is not None:
+            acl = await self._bucket.acl(recorded.key, effort)
+            state = msgspec.structs.replace(state, acl=acl)
+        if after and after.tags is not None:
+            tags = await self._bucket.tags(recorded.key, effort)
+            state = msgspec.structs.replace(state, tags=tags)
+        return msgspec.structs.replace(head, metadata=state)
 
 
 def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
@@ -77,7 +80,9 @@ def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
         raise ObjectError("drift", "the content is another one now")
     if recorded.after is None:
         return
+    if not found.metadata.same_acl(recorded.after):
+        raise ObjectError("drift", "the access control list is another one now")
+    if not found.metadata.same_tags(recorded.after):
+        raise ObjectError("drift", "the tags are not as the run left them")
     if not found.shows(recorded.after):
         raise ObjectError("drift", "the metadata is not as the run left it")
-    if recorded.after.acl != found.metadata.acl:
-        raise ObjectError("drift", "the access control list is another one now")

@@ -9,7 +9,7 @@ fate settled by a head.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -23,6 +23,7 @@ from bulkmeta.engine.attempt import (
     end_by_head,
     ended,
     failed,
+    rooted,
     skipped,
     unnameable,
 )
@@ -30,6 +31,7 @@ from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import (
     AmbiguousWriteError,
     BulkmetaError,
+    ErrorDetail,
     ObjectError,
     RunFatalError,
     ServiceError,
@@ -39,6 +41,7 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
 from bulkmeta.oss.retry import backoff_s, is_retriable
@@ -46,6 +49,8 @@ from bulkmeta.oss.retry import backoff_s, is_retriable
 if TYPE_CHECKING:
     from bulkmeta.model.job import Rules
     from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.oss.effort import Effort
+    from bulkmeta.oss.wire import Written
 
 MAX_CONFLICTS: Final = 5
 """How often another writer may come first before the object is given up."""
@@ -53,8 +58,16 @@ MAX_CONFLICTS: Final = 5
 SLOW_COPY_S: Final = 30.0
 """After a time-out the copy may still be under way: it is given this long to show."""
 
-Decide = Callable[[Item, ObjectHead], UpdatePlan]
+Write = Callable[[UpdatePlan, "Effort"], "Awaitable[Written]"]
 Record = Callable[[int, UpdatePlan], Awaitable[None]]
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """What a job wants: `concerns` tells which parts of an item's object are to be
+    looked at, and `decide` what it should become by them."""
+
+    concerns: Callable[[Item], Parts]
+    decide: Callable[[Item, ObjectHead], UpdatePlan]
 
 
 class Stopping(Protocol):
@@ -68,17 +81,16 @@ class Stopping(Protocol):
 class Worker:
     """Processes the objects of one job. Stateless between objects.
 
-    `decide` says what an item's object should become by its head. With `record` None it
-    stops short of the update: `planned` instead of `updated`; otherwise each update is
-    recorded before it is sent. Once `stopping`, nothing is waited for: an object ends
-    as it stands.
+    With `record` None it stops short of the update: `planned` instead of `updated`;
+    otherwise each update is recorded before it is sent. Once `stopping`, nothing is
+    waited for: an object ends as it stands.
     """
 
     def __init__(
         self,
         bucket: Bucket,
         rules: Rules,
-        decide: Decide,
+        goal: Goal,
         *,
         record: Record | None,
         retries: int,
@@ -86,7 +98,7 @@ class Worker:
     ) -> None:
         self._bucket = bucket
         self._rules = rules
-        self._decide = decide
+        self._goal = goal
         self._record = record
         self._retries = retries
         self._stop = stop
@@ -120,55 +132,105 @@ class Worker:
     async def _outcome(self, attempt: Attempt) -> Outcome:
         if not is_utf8(attempt.key):
             return unnameable(attempt)
+        parts = self._goal.concerns(attempt.item)
         listed = attempt.item.listed if not attempt.sent else None
-        reason = refusal_of_listed(listed, self._rules) if listed else None
+        reason = refusal_of_listed(listed, self._rules, parts) if listed else None
         if reason:
             return skipped(attempt, reason)
-        end = await self._settle(attempt)
+        end = await self._settle(attempt, parts)
         return skipped(attempt, end) if isinstance(end, str) else ended(attempt, end)
 
-    async def _settle(self, attempt: Attempt) -> End | str:
+    async def _settle(self, attempt: Attempt, parts: Parts) -> End | str:
         """Go round head, merge and update until the object is as wanted; a text is the
         reason to leave it alone."""
         while True:
-            head = await self._bucket.head(attempt.key, attempt.effort)
+            head = await self._look(attempt, parts)
             end = confirmed(attempt, head)
             if end:
                 return end
-            reason = refusal_of_head(head, self._rules)
+            reason = refusal_of_head(head, self._rules, parts)
             if reason:
                 return reason
-            plan = self._decide(attempt.item, head)
+            plan = self._goal.decide(attempt.item, head)
             end = end_by_head(attempt, plan, head, write=self._record is not None)
             if end:
                 return end
             if attempt.last_error:
                 raise attempt.last_error
-            self._refuse_new_version(head)
-            if await self._waited(attempt, head):
-                continue
+            if plan.parts().rewrite:
+                self._refuse_new_version(head)
+                if await self._waited(attempt, head):
+                    continue
+            plan = rooted(attempt, plan) if attempt.sent else plan
             end = await self._update(attempt, plan)
             if end:
                 return end
 
+    async def _look(self, attempt: Attempt, parts: Parts) -> ObjectHead:
+        """The object as it is, in all that `parts` names."""
+        head = await self._bucket.head(attempt.key, attempt.effort)
+        if not (parts.tags or parts.acl):
+            return head
+        state = head.metadata
+        if parts.acl:
+            acl = await self._bucket.acl(attempt.key, attempt.effort)
+            state = msgspec.structs.replace(state, acl=acl)
+        if parts.tags:  # last, so that the time until they are written is short
+            tags = await self._bucket.tags(attempt.key, attempt.effort)
+            state = msgspec.structs.replace(state, tags=tags)
+        return msgspec.structs.replace(head, metadata=state)
+
     async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
         """Record and send one update; None if the object has to be looked at again."""
-        if self._rules.acl == "preserve":
+        parts = plan.parts()
+        unread = plan.before.acl is None and self._rules.acl == "preserve"
+        if parts.rewrite and unread:
             acl = await self._bucket.acl(attempt.key, attempt.effort)
             plan = with_acl(plan, acl)
         if self._record:
             await self._record(attempt.seq, plan)
         attempt.sent.append(Sent(plan, Fate.UNKNOWN))
+        landed: Written | None = None
         try:
-            result = await self._bucket.replace_metadata(plan, attempt.effort)
+            for write in self._writes(parts):
+                landed = await write(plan, attempt.effort)
         except AmbiguousWriteError as error:
             await self._note_lost(attempt, error)
             return None
         except BulkmetaError as error:
-            attempt.sent[-1] = Sent(plan, Fate.REFUSED)
+            if landed is None:
+                attempt.sent[-1] = Sent(plan, Fate.REFUSED)
             _note_refused(attempt, error)
             return None
-        return End("updated", plan, result.last_modified, result.version_id)
+        if parts.tags and not await self._tags_stand(attempt, plan):
+            return None
+        assert landed is not None  # noqa: S101 a plan that changes nothing is not sent
+        return End(
+            "updated",
+            plan,
+            landed.last_modified,
+            landed.version_id,
+            confirmed=parts.tags,
+        )
+
+    def _writes(self, parts: Parts) -> Iterator[Write]:
+        """The fewest requests that change these parts: a copy carries them all."""
+        if parts.rewrite:
+            yield self._bucket.replace_metadata
+            return
+        if parts.tags:
+            yield self._bucket.put_tags
+        if parts.acl:
+            yield self._bucket.put_acl
+
+    async def _tags_stand(self, attempt: Attempt, plan: UpdatePlan) -> bool:
+        """Whether the tags are as just written. The service guards no write of tags, so
+        another writer's may have come behind it; then the object is looked at again."""
+        found = await self._bucket.tags(attempt.key, attempt.effort)
+        if found == plan.after.tags:
+            return True
+        _note_conflict(attempt)
+        return False
 
     async def _note_lost(self, attempt: Attempt, error: AmbiguousWriteError) -> None:
         """An update's answer was lost: look again, after a pause."""
@@ -209,12 +271,16 @@ def _note_refused(attempt: Attempt, error: BulkmetaError) -> None:
     """An update was refused: only another writer's doing is worth another look."""
     if not isinstance(error, ServiceError) or error.verdict is not Verdict.CONFLICT:
         raise error
+    _note_conflict(attempt, error.detail)
+
+
+def _note_conflict(attempt: Attempt, detail: ErrorDetail | None = None) -> None:
     attempt.effort.count_conflict()
     if attempt.effort.conflicts > MAX_CONFLICTS:
         attempt.last_error = ObjectError(
             "conflict",
             "other writers kept changing the object while it was being updated",
-            detail=error.detail,
+            detail=detail,
         )
 
 

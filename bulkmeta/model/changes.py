@@ -16,7 +16,13 @@ import msgspec
 
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.metadata import STANDARD_HEADERS, Metadata
+from bulkmeta.model.metadata import (
+    SSE_HEADER,
+    SSE_KEY_HEADER,
+    STANDARD_HEADERS,
+    Metadata,
+)
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.templates import Missing, parse_template
 
 USER_META_PREFIX: Final = "x-oss-meta-"
@@ -35,12 +41,14 @@ class Substitution(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A wanted change of user metadata and standard headers, checked and normalised.
+    """A wanted change of an object's metadata, tags, ACL, class or encryption, checked
+    and normalised.
 
-    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`. Values
-    to set are templates over the object (`model.templates`); `missing` is what becomes
-    of one that lacks a field. With `content_type_auto` the type goes by the key's
-    extension, first by `types`.
+    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`; tags
+    keep their case. Values to set are templates over the object (`model.templates`);
+    `missing` is what becomes of one that lacks a field. With `content_type_auto` the
+    type goes by the key's extension, first by `types`. `replace_tags` makes the tags
+    just what is set. `sse` is the server-side encryption's algorithm.
     """
 
     set_meta: dict[str, str] = {}
@@ -54,9 +62,32 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: Missing = "fail"
     content_type_auto: bool = False
     types: dict[str, str] = {}
+    set_tags: dict[str, str] = {}
+    unset_tags: tuple[str, ...] = ()
+    replace_tags: bool = False
+    acl: str | None = None
+    storage_class: str | None = None
+    sse: str | None = None
+    sse_key_id: str | None = None
 
     def is_empty(self) -> bool:
         return self == Change(missing=self.missing, types=self.types)
+
+    def parts(self) -> Parts:
+        """The parts of an object that it may change."""
+        in_place = Change(
+            missing=self.missing,
+            types=self.types,
+            set_tags=self.set_tags,
+            unset_tags=self.unset_tags,
+            replace_tags=self.replace_tags,
+            acl=self.acl,
+        )
+        return Parts(
+            rewrite=self != in_place,
+            tags=bool(self.set_tags or self.unset_tags or self.replace_tags),
+            acl=self.acl is not None,
+        )
 
 
 def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-only
@@ -72,6 +103,13 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
     missing: Missing = "fail",
     content_type_auto: bool = False,
     types: dict[str, str] | None = None,
+    set_tags: Iterable[Pair] = (),
+    unset_tags: Iterable[str] = (),
+    replace_tags: bool = False,
+    acl: str | None = None,
+    storage_class: str | None = None,
+    sse: str | None = None,
+    sse_key_id: str | None = None,
 ) -> Change:
     """A change from what a user wrote; a substitution as `/pattern/replacement/`.
 
@@ -83,7 +121,7 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
         default_meta=_unique(
             "--default", [_meta_pair("--default", p) for p in default_meta]
         ),
-        unset_meta=tuple(sorted({_meta_name("--unset", n) for n in unset_meta})),
+        unset_meta=tuple(sorted({meta_name("--unset", n) for n in unset_meta})),
         rename_meta=_unique("--rename", [_rename_pair(p) for p in rename_meta]),
         set_headers=_unique("--header", [_header_pair(p) for p in set_headers]),
         unset_headers=tuple(sorted({_unset_header(n) for n in unset_headers})),
@@ -92,8 +130,17 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
         missing=missing,
         content_type_auto=content_type_auto,
         types=types or {},
+        set_tags=_unique("--tag", [_tag_pair(p) for p in set_tags]),
+        unset_tags=tuple(sorted({tag_key("--untag", key) for key in unset_tags})),
+        replace_tags=replace_tags,
+        acl=acl,
+        storage_class=storage_class,
+        sse=sse,
+        sse_key_id=sse_key_id,
     )
-    _refuse_conflicts(change)
+    refuse_conflicts(change)
+    if sse_key_id is not None:
+        _refuse_key_id(sse, sse_key_id)
     return change
 
 
@@ -116,7 +163,36 @@ def apply_change(current: Metadata, change: Change) -> Metadata:
     for name in change.unset_headers:
         headers.pop(name, None)
     headers.update(change.set_headers)
-    return msgspec.structs.replace(current, meta=meta, headers=headers)
+    return Metadata(
+        meta,
+        headers,
+        change.acl or current.acl,
+        _changed_tags(current.tags, change),
+        change.storage_class or current.storage_class,
+        _changed_encryption(current.sse, change),
+    )
+
+
+def _changed_tags(
+    current: dict[str, str] | None, change: Change
+) -> dict[str, str] | None:
+    if current is None:
+        return None
+    kept = {} if change.replace_tags else current
+    return {
+        key: value for key, value in kept.items() if key not in change.unset_tags
+    } | change.set_tags
+
+
+def _changed_encryption(current: dict[str, str], change: Change) -> dict[str, str]:
+    """The wanted encryption; the same algorithm keeps its key if none is named."""
+    if change.sse is None:
+        return current
+    wanted = {SSE_HEADER: change.sse}
+    if change.sse_key_id:
+        wanted[SSE_KEY_HEADER] = change.sse_key_id
+    there = {name: value for name, value in current.items() if name in wanted}
+    return current if there == wanted else wanted
 
 
 def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
@@ -142,7 +218,12 @@ def _substituted(name: str, value: str, substitution: Substitution) -> str:
     return found
 
 
-def _meta_name(option: str, name: str) -> str:
+def meta_name(option: str, name: str) -> str:
+    """The name of user metadata as it is kept.
+
+    Raises:
+        UsageError: `option` names what cannot be one.
+    """
     lower = name.lower()
     plain = lower.removeprefix(USER_META_PREFIX)
     if lower in STANDARD_HEADERS:
@@ -162,7 +243,7 @@ def _header_option(option: str) -> str:
 
 
 def _meta_pair(option: str, pair: Pair) -> Pair:
-    name, value = _meta_name(option, pair[0]), pair[1]
+    name, value = meta_name(option, pair[0]), pair[1]
     _refuse_value(option, name, value)
     if limits.user_meta_bytes({name: value}) > limits.USER_META_BYTES:
         raise UsageError(
@@ -173,11 +254,11 @@ def _meta_pair(option: str, pair: Pair) -> Pair:
 
 
 def _rename_pair(pair: Pair) -> Pair:
-    return _meta_name("--rename", pair[0]), _meta_name("--rename", pair[1])
+    return meta_name("--rename", pair[0]), meta_name("--rename", pair[1])
 
 
 def _sub_pair(pair: Pair) -> tuple[str, Substitution]:
-    name, text = _meta_name("--sub", pair[0]), pair[1]
+    name, text = meta_name("--sub", pair[0]), pair[1]
     parts = text[1:].split(text[:1]) if text else []
     if len(parts) != 3 or parts[2] or not parts[0] or text[0].isalnum():
         raise UsageError(
@@ -201,7 +282,7 @@ def _substitutions(
 
 
 def _header_pair(pair: Pair) -> Pair:
-    name, value = _header_name("--header", pair[0]), pair[1]
+    name, value = header_name("--header", pair[0]), pair[1]
     _refuse_value("--header", name, value)
     if not value:
         raise UsageError(
@@ -210,7 +291,12 @@ def _header_pair(pair: Pair) -> Pair:
     return name, value
 
 
-def _header_name(option: str, name: str) -> str:
+def header_name(option: str, name: str) -> str:
+    """The name of a standard header as it is kept.
+
+    Raises:
+        UsageError: `option` names another.
+    """
     plain = name.lower()
     if plain not in STANDARD_HEADERS:
         raise UsageError(
@@ -221,13 +307,56 @@ def _header_name(option: str, name: str) -> str:
 
 
 def _unset_header(name: str) -> str:
-    plain = _header_name("--unset-header", name)
+    plain = header_name("--unset-header", name)
     if plain == "content-type":
         raise UsageError(
             "--unset-header content-type: OSS cannot remove it, only set it; "
             "use --header content-type=application/octet-stream"
         )
     return plain
+
+
+def _tag_pair(pair: Pair) -> Pair:
+    key, value = tag_key("--tag", pair[0]), pair[1]
+    try:
+        texts = [part for part in parse_template(value) if isinstance(part, str)]
+    except UsageError as error:
+        raise UsageError(f"--tag {key!r}: {error}") from error
+    fault = limits.tag_value_fault("".join(texts))
+    if fault:
+        raise UsageError(f"--tag {key!r}: {fault}")
+    return key, value
+
+
+def tag_key(option: str, key: str) -> str:
+    """A tag's key, which keeps its case.
+
+    Raises:
+        UsageError: `option` names what cannot be one.
+    """
+    fault = limits.tag_key_fault(key)
+    if fault:
+        raise UsageError(f"{option} {key!r}: {fault}")
+    return key
+
+
+def _refuse_tag_conflicts(change: Change) -> None:
+    if change.replace_tags and change.unset_tags:
+        raise UsageError(
+            "--replace-tags makes tags exactly what --tag says; it cannot go with "
+            "--untag"
+        )
+    if len(change.set_tags) > limits.TAGS:
+        raise UsageError(f"--tag: an object holds at most {limits.TAGS} tags")
+    _refuse_twice(Counter([*change.set_tags, *change.unset_tags]), "--tag and --untag")
+
+
+def _refuse_key_id(sse: str | None, key_id: str) -> None:
+    if sse != "KMS":
+        raise UsageError("--sse-key-id goes with --sse KMS")
+    fault = limits.value_fault(key_id) or (None if key_id else "it is empty")
+    if fault:
+        raise UsageError(f"--sse-key-id {key_id!r}: {fault}")
 
 
 def _refuse_value(option: str, name: str, value: str) -> None:
@@ -251,7 +380,13 @@ def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
     return dict(pairs)
 
 
-def _refuse_conflicts(change: Change) -> None:
+def refuse_conflicts(change: Change) -> None:
+    """Stop where parts of a change contradict each other.
+
+    Raises:
+        UsageError: two of them name the same, or one makes another pointless.
+    """
+    _refuse_tag_conflicts(change)
     if change.replace and (
         change.rename_meta
         or change.unset_meta

@@ -103,7 +103,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     or those that `keys` names, changed; a parent's `failed` ones, changed; a parent's
     changed ones, back to their `former` state, or only those that have `drifted`; a
     plan's, as `planned`, or `replanned` where they are different now. `select` leaves
-    some of them out.
+    some of them out. `where` holds expressions (`model.conditions`) that an object has
+    to meet before it is changed.
     """
 
     target: Target
@@ -113,6 +114,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     takes: Takes = "listing"
     select: Selection = Selection()
     keys: KeyFile | None = None
+    where: tuple[str, ...] = ()
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

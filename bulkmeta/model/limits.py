@@ -1,7 +1,7 @@
 """What the service accepts in names, values and keys, checked before anything is sent.
 
-Figures: OSS documentation, "Limits and performance metrics" and the error pages
-0011-00000002 (8 KB of user metadata) and 0011-00000004 (names).
+Figures: OSS documentation, "Limits and performance metrics", PutObjectTagging, and the
+error pages 0011-00000002 (8 KB of user metadata) and 0011-00000004 (names).
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from typing import Final
 
 USER_META_BYTES: Final = 8192
 KEY_BYTES: Final = 1023
+TAGS: Final = 10
+TAG_KEY_CHARACTERS: Final = 128
+TAG_VALUE_CHARACTERS: Final = 256
+REWRITTEN_BYTES: Final = 1024**3
+"""The largest object whose class or encryption a copy can change (CopyObject)."""
 
 _META_NAME: Final = re.compile(r"[a-z0-9-]+")
 _BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_TAG_TEXT: Final = re.compile(r"[\w +\-=.:/]*")  # letters of any script
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -34,6 +40,26 @@ def value_fault(value: str) -> str | None:
     if not is_utf8(value):
         return "the value is not valid UTF-8"
     return None
+
+
+def tag_key_fault(key: str) -> str | None:
+    """Why `key` cannot name a tag, or None."""
+    if not 1 <= len(key) <= TAG_KEY_CHARACTERS:
+        return f"a tag's key has 1 to {TAG_KEY_CHARACTERS} characters"
+    return _tag_text_fault(key)
+
+
+def tag_value_fault(value: str) -> str | None:
+    """Why `value` cannot be a tag's, or None."""
+    if len(value) > TAG_VALUE_CHARACTERS:
+        return f"a tag's value has at most {TAG_VALUE_CHARACTERS} characters"
+    return _tag_text_fault(value)
+
+
+def _tag_text_fault(text: str) -> str | None:
+    if _TAG_TEXT.fullmatch(text) and is_utf8(text):
+        return None
+    return "a tag takes letters, digits, spaces and + - = . _ : / only"
 
 
 def user_meta_bytes(meta: Mapping[str, str]) -> int:

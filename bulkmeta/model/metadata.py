@@ -26,14 +26,14 @@ STANDARD_HEADERS: Final = frozenset(
 )
 """The six headers that OSS keeps with an object and lets a user set."""
 
+SSE_HEADER: Final = "x-oss-server-side-encryption"
+SSE_KEY_HEADER: Final = "x-oss-server-side-encryption-key-id"
 SSE_HEADERS: Final = frozenset(
-    {
-        "x-oss-server-side-encryption",
-        "x-oss-server-side-encryption-key-id",
-        "x-oss-server-side-data-encryption",
-    }
+    {SSE_HEADER, SSE_KEY_HEADER, "x-oss-server-side-data-encryption"}
 )
+ALGORITHMS: Final = ("AES256", "KMS", "SM4")
 DEFAULT_ACL: Final = "default"
+ACLS: Final = (DEFAULT_ACL, "private", "public-read", "public-read-write")
 STANDARD_CLASS: Final = "Standard"
 CLASSES: Final = (STANDARD_CLASS, "IA", "Archive", "ColdArchive", "DeepColdArchive")
 TYPES: Final = ("Normal", "Multipart", "Appendable", "Symlink")
@@ -60,13 +60,39 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     sse: dict[str, str] = {}
 
     def same_state(self, other: Metadata) -> bool:
-        """Whether both describe one state, by the fields that a head shows."""
+        """Whether both describe one state, as far as both were read."""
+        return (
+            self.same_copied(other) and self.same_tags(other) and self.same_acl(other)
+        )
+
+    def same_copied(self, other: Metadata) -> bool:
+        """The same by the fields that a head shows, and that only a copy changes."""
         return (
             self.meta == other.meta
             and self.headers == other.headers
             and self.storage_class == other.storage_class
-            and self.sse == other.sse
+            and same_encryption(self.sse, other.sse)
         )
+
+    def same_tags(self, other: Metadata) -> bool:
+        return self.tags is None or other.tags is None or self.tags == other.tags
+
+    def same_acl(self, other: Metadata) -> bool:
+        return self.acl is None or other.acl is None or self.acl == other.acl
+
+
+def same_encryption(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Whether both are one encryption. KMS without a key is the service's own key for
+    the bucket, which a head may or may not name."""
+    if one == other:
+        return True
+    keyless = SSE_KEY_HEADER not in one or SSE_KEY_HEADER not in other
+    named = one.get(SSE_HEADER) == "KMS" and keyless
+    return named and _without_key(one) == _without_key(other)
+
+
+def _without_key(sse: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in sse.items() if name != SSE_KEY_HEADER}
 
 
 class ListedObject(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from bulkmeta.errors import ObjectError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change, apply_change
 from bulkmeta.model.metadata import Metadata, ObjectHead
+from bulkmeta.model.parts import Parts, parts_between
 
 _DISPOSITION: Final = "content-disposition"
 
@@ -36,6 +37,10 @@ class UpdatePlan(msgspec.Struct, frozen=True):
     def is_noop(self) -> bool:
         return self.before == self.after
 
+    def parts(self) -> Parts:
+        """The parts of the object that it changes."""
+        return parts_between(self.before, self.after)
+
     def in_class_of(self, head: ObjectHead) -> Metadata:
         """The state it leads to, if the storage class became that of `head` since."""
         if self.before.storage_class != self.after.storage_class:
@@ -55,9 +60,18 @@ def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
     plan = UpdatePlan(
         key, before, apply_change(before, change), head.etag, head.last_modified
     )
-    if not plan.is_noop():
+    if plan.is_noop():
+        return plan
+    if plan.parts().rewrite:
         _refuse_oversize(plan.after)
         _refuse_forced(head, change)
+        _refuse_large(plan, head.size_bytes)
+    if len(plan.after.tags or ()) > limits.TAGS:
+        raise ObjectError(
+            "too_many_tags",
+            f"the object would have {len(plan.after.tags or ())} tags; "
+            f"OSS holds {limits.TAGS}",
+        )
     return plan
 
 
@@ -94,11 +108,24 @@ def with_acl(plan: UpdatePlan, acl: str) -> UpdatePlan:
 
 
 def differences(before: Metadata, after: Metadata) -> list[Difference]:
-    """What differs between two states, in a stable order: metadata, then headers."""
-    return [
+    """What differs between two states, in a stable order: metadata, headers, then what
+    was read or named of the rest."""
+    found = [
         *_map_differences("meta", before.meta, after.meta),
         *_map_differences("header", before.headers, after.headers),
     ]
+    if not before.same_tags(after):
+        found += _map_differences("tag", before.tags or {}, after.tags or {})
+    if not before.same_acl(after):
+        found += _map_differences("acl", _one(before.acl), _one(after.acl))
+    classes = _one(before.storage_class), _one(after.storage_class)
+    found += _map_differences("storage-class", *classes)
+    return found + _map_differences("encryption", before.sse, after.sse)
+
+
+def _one(value: str | None) -> dict[str, str]:
+    """A part that is one value, as a map of one nameless entry."""
+    return {} if value is None else {"": value}
 
 
 def _map_differences(
@@ -114,6 +141,19 @@ def _map_differences(
         )
         found.append(Difference(sign, field, name, old, new))
     return found
+
+
+def _refuse_large(plan: UpdatePlan, size_bytes: int) -> None:
+    """A changed class or encryption rewrites the content, which only objects up to
+    1 GB can take by a copy (CopyObject); a multipart copy would change the ETag."""
+    before, after = plan.before, plan.after
+    rewritten = before.storage_class != after.storage_class or before.sse != after.sse
+    if rewritten and size_bytes > limits.REWRITTEN_BYTES:
+        raise ObjectError(
+            "too_large",
+            f"the object has {size_bytes:,} bytes; OSS changes class or encryption of "
+            f"at most {limits.REWRITTEN_BYTES:,}",
+        )
 
 
 def _refuse_oversize(after: Metadata) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from bulkmeta.model.job import Rules
     from bulkmeta.model.metadata import ListedObject, ObjectHead
+    from bulkmeta.model.parts import Parts
 
 NEEDS_RESTORE: Final = frozenset({"Archive", "ColdArchive", "DeepColdArchive"})
 HAS_MINIMUM: Final = NEEDS_RESTORE | {"IA"}
@@ -14,25 +15,34 @@ HAS_MINIMUM: Final = NEEDS_RESTORE | {"IA"}
 IA, 60 for Archive, 180 for the colder ones (OSS billing pages)."""
 
 
-def refusal_of_listed(listed: ListedObject, rules: Rules) -> str | None:
-    """Why a listed object is skipped, as a reason for the run file, or None."""
+def refusal_of_listed(listed: ListedObject, rules: Rules, parts: Parts) -> str | None:
+    """Why a listed object is skipped, as a reason for the run file, or None; `parts`
+    are those that may change."""
     if listed.etag == "null" and listed.key.endswith("/"):
         return "directory"  # of a bucket with hierarchical namespace; cannot be copied
-    return _refusal(
+    if listed.object_type == "Symlink":
+        return "symlink"
+    if not parts.rewrite:
+        return None
+    return _refused_rewrite(
         listed.object_type, listed.storage_class, listed.restore_info, rules
     )
 
 
-def refusal_of_head(head: ObjectHead, rules: Rules) -> str | None:
+def refusal_of_head(head: ObjectHead, rules: Rules, parts: Parts) -> str | None:
     """The same by a head: it is newer than the listing, and there always is one."""
-    return _refusal(head.object_type, head.metadata.storage_class, head.restore, rules)
+    if head.object_type == "Symlink":
+        return "symlink"
+    if not parts.rewrite:
+        return None
+    return _refused_rewrite(
+        head.object_type, head.metadata.storage_class, head.restore, rules
+    )
 
 
-def _refusal(
+def _refused_rewrite(
     object_type: str, storage_class: str | None, restore: str | None, rules: Rules
 ) -> str | None:
-    if object_type == "Symlink":
-        return "symlink"
     if object_type == "Appendable" and not rules.allow_appendable:
         return "appendable"
     if storage_class in NEEDS_RESTORE and not _is_restored(restore):

@@ -9,31 +9,39 @@ import msgspec
 
 from bulkmeta.errors import ObjectError, SkipError
 from bulkmeta.model import limits
-from bulkmeta.model.metadata import SSE_HEADERS, STANDARD_HEADERS
+from bulkmeta.model.metadata import ACLS, CLASSES, SSE_HEADERS, STANDARD_HEADERS
+from bulkmeta.model.parts import parts_between
 from bulkmeta.model.plan import UpdatePlan
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import Metadata, ObjectHead
     from bulkmeta.model.outcome import Outcome
+    from bulkmeta.model.parts import Parts
 
 _TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
-    """The update that takes a recorded one back, if the object still is as it left it.
+    """The update that takes a recorded one back, if the object still is as it left it,
+    in all that it changed; what it did not change stays as it is now.
 
-    Nothing is left to do if the object is back already, or never was changed.
+    Nothing is left to do if the object is back already, or never was changed. Of an
+    update that failed half-way, each part may be as before or as after.
 
     Raises:
         ObjectError: somebody else changed the object since.
     """
     before, after = _states(recorded, head)
     _refuse_hidden(head, before, after)
-    if head.shows(before):
-        return _to(recorded.key, head, head.metadata)
-    if not (head.shows(after) and _is_same_object(recorded, head)):
+    parts = parts_between(before, after)
+    wanted = _in_place_back(head, before, after, parts)
+    if parts.rewrite and not _shows_copied(head, before):
+        if not (_shows_copied(head, after) and _is_same_object(recorded, head)):
+            raise _changed_since_run()
+        wanted = _copied_back(wanted, before)
+    if wanted != head.metadata and head.etag != recorded.etag:
         raise _changed_since_run()
-    return _to(recorded.key, head, before)
+    return _to(recorded.key, head, wanted)
 
 
 def restore_drifted(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
@@ -48,11 +56,12 @@ def restore_drifted(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     _refuse_hidden(head, before, after)
     if head.shows(after) and head.etag == recorded.etag:
         raise SkipError("as_run_left_it", "the object is as the run left it")
-    if head.shows(before):
-        return _to(recorded.key, head, head.metadata)
+    wanted = _in_place_back(head, before, after, parts_between(before, after))
+    if _shows_copied(head, before):
+        return _to(recorded.key, head, wanted)
     if not _is_same_object(recorded, head):
         raise _changed_since_run()
-    return _to(recorded.key, head, before)
+    return _to(recorded.key, head, _copied_back(wanted, before))
 
 
 def carry_out_planned(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
@@ -69,6 +78,36 @@ def carry_out_planned(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
             "changed_since_plan", "the object is not as it was when it was planned"
         )
     return _to(recorded.key, head, after)
+
+
+def _in_place_back(
+    head: ObjectHead, before: Metadata, after: Metadata, parts: Parts
+) -> Metadata:
+    """What is there now, with the former tags and access control list where the update
+    changed them.
+
+    Raises:
+        ObjectError: they are neither what the update left nor what it found.
+    """
+    now = head.metadata
+    if parts.tags:
+        if now.tags not in (before.tags, after.tags):
+            raise _changed_since_run()
+        now = msgspec.structs.replace(now, tags=before.tags)
+    if parts.acl:
+        if now.acl not in (before.acl, after.acl):
+            raise _changed_since_run()
+        now = msgspec.structs.replace(now, acl=before.acl)
+    return now
+
+
+def _copied_back(now: Metadata, before: Metadata) -> Metadata:
+    """The former state, with tags and access control list as they are to be now."""
+    return msgspec.structs.replace(before, tags=now.tags, acl=now.acl)
+
+
+def _shows_copied(head: ObjectHead, state: Metadata) -> bool:
+    return head.shows(msgspec.structs.replace(state, tags=None, acl=None))
 
 
 def _changed_since_run() -> ObjectError:
@@ -98,8 +137,8 @@ def _states(recorded: Outcome, head: ObjectHead) -> tuple[Metadata, Metadata]:
         raise ObjectError("unrecorded", "the line does not hold both states")
     if not (_is_possible(before) and _is_possible(after)):
         raise ObjectError("unrecorded", "the line holds what no run can have written")
-    if (before.storage_class, before.sse) != (after.storage_class, after.sse):
-        raise ObjectError("unrecorded", "the line holds a change that no run makes")
+    if before.storage_class != after.storage_class:
+        return before, after
     # A lifecycle rule may have moved the object since; it stays where it is.
     there = head.metadata.storage_class
     return (
@@ -115,6 +154,17 @@ def _is_possible(state: Metadata) -> bool:
         and all(map(_TOKEN.fullmatch, state.meta))
         and state.sse.keys() <= SSE_HEADERS
         and limits.user_meta_bytes(state.meta) <= limits.USER_META_BYTES
+        and state.acl in {None, *ACLS}
+        and state.storage_class in {None, *CLASSES}
+        and _are_possible(state.tags or {})
+    )
+
+
+def _are_possible(tags: dict[str, str]) -> bool:
+    return (
+        len(tags) <= limits.TAGS
+        and not any(map(limits.tag_key_fault, tags))
+        and not any(map(limits.tag_value_fault, tags.values()))
     )
 
 
@@ -128,6 +178,12 @@ def _is_same_object(recorded: Outcome, head: ObjectHead) -> bool:
 
 
 def _to(key: str, head: ObjectHead, wanted: Metadata) -> UpdatePlan:
-    """An update to `wanted`; its ACL is read anew, as for any update."""
-    after = msgspec.structs.replace(wanted, acl=None, tags=None)
-    return UpdatePlan(key, head.metadata, after, head.etag, head.last_modified)
+    """An update to `wanted`. Of tags and access control list it concerns only what was
+    read now: a list that a copy has to carry is read anew, as for any update."""
+    now = head.metadata
+    after = msgspec.structs.replace(
+        wanted,
+        acl=None if now.acl is None else wanted.acl,
+        tags=None if now.tags is None else wanted.tags,
+    )
+    return UpdatePlan(key, now, after, head.etag, head.last_modified)

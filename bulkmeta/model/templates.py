@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bulkmeta.model.changes import Change
 
+Fault = Callable[[str], str | None]
 Missing = Literal["fail", "skip", "empty"]
 """What becomes of an object that lacks a field: it fails, it is left alone, or the
 field is empty."""
@@ -95,6 +96,7 @@ _INDEXED: Final[dict[str, Callable[[Source, str], str | None]]] = {
     "part": _part,
     "meta": lambda source, name: source.head.metadata.meta.get(name),
     "header": lambda source, name: source.head.metadata.headers.get(name),
+    "tag": lambda source, key: (source.head.metadata.tags or {}).get(key),
 }
 _FORMED: Final[dict[str, Callable[[Source, str], str | None]]] = {
     "last_modified": _time
@@ -104,6 +106,7 @@ FIELDS: Final = (
     "{part[N]}",
     "{meta[NAME]}",
     "{header[NAME]}",
+    "{tag[KEY]}",
     "{last_modified:%Y-%m-%d}",
 )
 """All that a template may hold."""
@@ -187,13 +190,26 @@ def _value(field: Field, source: Source, missing: Missing) -> str:
 
 def depends_on_object(change: Change) -> bool:
     """Whether the change is another one for each object."""
-    values = (
+    braces = "".join(_templates(change))
+    return change.content_type_auto or "{" in braces or "}" in braces
+
+
+def reads_tags(change: Change) -> bool:
+    """Whether a value is made from the object's tags."""
+    return any(
+        isinstance(part, Field) and part.name == "tag"
+        for text in _templates(change)
+        for part in parse_template(text)
+    )
+
+
+def _templates(change: Change) -> tuple[str, ...]:
+    return (
         *change.set_meta.values(),
         *change.default_meta.values(),
         *change.set_headers.values(),
+        *change.set_tags.values(),
     )
-    braces = "".join(values)
-    return change.content_type_auto or "{" in braces or "}" in braces
 
 
 def fill(change: Change, source: Source) -> Change:
@@ -204,9 +220,11 @@ def fill(change: Change, source: Source) -> Change:
         SkipError: a field is missing, and such objects are to be left alone.
     """
 
-    def filled(values: dict[str, str]) -> dict[str, str]:
+    def filled(
+        values: dict[str, str], fault_of: Fault = limits.value_fault
+    ) -> dict[str, str]:
         return {
-            name: _possible(name, render(text, source, change.missing))
+            name: _possible(name, render(text, source, change.missing), fault_of)
             for name, text in values.items()
         }
 
@@ -222,6 +240,7 @@ def fill(change: Change, source: Source) -> Change:
         set_meta=filled(change.set_meta),
         default_meta=filled(_lacking(change, source)),
         set_headers=headers,
+        set_tags=filled(change.set_tags, limits.tag_value_fault),
     )
 
 
@@ -236,8 +255,8 @@ def _lacking(change: Change, source: Source) -> dict[str, str]:
     }
 
 
-def _possible(name: str, value: str) -> str:
-    fault = limits.value_fault(value)
+def _possible(name: str, value: str, fault_of: Fault) -> str:
+    fault = fault_of(value)
     if fault:
         raise ObjectError("invalid_value", f"{name!r} would be {value!r}: {fault}")
     return value

@@ -55,6 +55,7 @@ class Request(msgspec.Struct, frozen=True):
     key: str = ""
     params: dict[str, str] = {}
     headers: dict[str, str] = {}
+    body: bytes = b""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -139,6 +140,7 @@ class Transport:
                     request.method,
                     url,
                     skip_auto_headers=_auto_headers_to_skip(request.method, headers),
+                    data=request.body or None,
                     allow_redirects=False,
                     middlewares=(_Headers(headers),),
                 )

@@ -1,6 +1,7 @@
 """The service's headers and XML, to and from model values. Pure.
 
-Facts: OSS API reference of HeadObject, CopyObject and GetObjectAcl.
+Facts: OSS API reference of HeadObject, CopyObject, GetObjectACL, PutObjectACL,
+GetObjectTagging and PutObjectTagging.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     _Pick = Callable[[tuple[str | None, ...]], tuple[str | None, ...]]
 
 CLASS_HEADER: Final = "x-oss-storage-class"
+ACL_HEADER: Final = "x-oss-object-acl"
 
 # As the service writes it, to the last byte; each update's answer is one.
 _COPY_RESULT: Final = re.compile(
@@ -90,12 +92,12 @@ _VOLATILE_PREFIX: Final = "access-control-"
 _FORCED_DOWNLOAD: Final = "x-oss-force-download"
 
 
-class CopyResult(msgspec.Struct, frozen=True):
-    """What an accepted update says; `last_modified` as a head will give it."""
+class Written(msgspec.Struct, frozen=True):
+    """What an accepted update says; `last_modified` as a head will give it, None if
+    that is not known."""
 
     last_modified: str | None
     version_id: str | None
-    request_id: str | None
 
 
 def read_head(response: Response, now: datetime) -> ObjectHead:
@@ -249,10 +251,11 @@ def _is_http_date(text: str | None) -> bool:
 def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     """The headers of the update: all that stays, and the guards of promise 3.
 
-    Tags are not among them: a copy keeps them by the default directive. The conditions
-    are ANDed by the service; the ETag alone would not notice a change of metadata.
+    Tags are among them only if they change: a copy keeps them by the default directive.
+    The conditions are ANDed by the service; the ETag alone would not notice a change of
+    metadata.
     """
-    after = plan.after
+    before, after = plan.before, plan.after
     headers = {**after.headers, **after.sse}
     for name, value in after.meta.items():
         headers[f"{USER_META_PREFIX}{name}"] = value
@@ -261,25 +264,65 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     headers["x-oss-metadata-directive"] = "REPLACE"
     headers["x-oss-copy-source-if-match"] = f'"{plan.etag}"'
     headers["x-oss-copy-source-if-unmodified-since"] = plan.last_modified
-    if after.acl and after.acl != DEFAULT_ACL:
-        headers["x-oss-object-acl"] = after.acl
-    if after.storage_class and after.storage_class != STANDARD_CLASS:
+    if after.acl and not (after.acl == DEFAULT_ACL and before.same_acl(after)):
+        headers[ACL_HEADER] = after.acl
+    kept = before.storage_class in {None, after.storage_class}
+    if after.storage_class and not (kept and after.storage_class == STANDARD_CLASS):
         headers[CLASS_HEADER] = after.storage_class
+    if not before.same_tags(after):
+        headers["x-oss-tagging-directive"] = "REPLACE"
+        headers |= {"x-oss-tagging": _tagging(after.tags)} if after.tags else {}
     return headers
 
 
-def parse_copy_result(response: Response) -> CopyResult:
+def _tagging(tags: dict[str, str]) -> str:
+    return "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in tags.items())
+
+
+def tagging_body(tags: dict[str, str]) -> bytes:
+    """The document that makes these an object's tags."""
+    root = ElementTree.Element("Tagging")
+    tag_set = ElementTree.SubElement(root, "TagSet")
+    for key, value in tags.items():
+        tag = ElementTree.SubElement(tag_set, "Tag")
+        ElementTree.SubElement(tag, "Key").text = key
+        ElementTree.SubElement(tag, "Value").text = value
+    return ElementTree.tostring(root, "unicode").encode()
+
+
+def parse_tagging(body: bytes) -> dict[str, str]:
+    """An object's tags.
+
+    Raises:
+        ValueError: the body is not a Tagging, or has a tag without key.
+    """
+    tags = {}
+    for tag in parse_xml(body, "Tagging").findall("TagSet/Tag"):
+        key = tag.findtext("Key")
+        if not key:
+            raise ValueError("a Tag without Key")
+        tags[key] = tag.findtext("Value") or ""
+    return tags
+
+
+def parse_copy_result(response: Response) -> Written:
     """What the service says of an update that it accepted.
 
     Raises:
         ValueError: the body is not a complete CopyObjectResult.
     """
     modified = _copy_time(response.body)
-    return CopyResult(
-        last_modified=_http_date(modified) if modified else None,
-        version_id=_clean_header(response, "x-oss-version-id"),
-        request_id=_clean_header(response, "x-oss-request-id"),
-    )
+    return Written(_http_date(modified) if modified else None, version_id(response))
+
+
+def version_id(response: Response) -> str | None:
+    """The version that a request made or changed, where the bucket keeps versions."""
+    return _clean_header(response, "x-oss-version-id")
+
+
+def request_id(response: Response) -> str | None:
+    """The name that the service gave to the request."""
+    return _clean_header(response, "x-oss-request-id")
 
 
 def _copy_time(body: bytes) -> str | None:

@@ -40,7 +40,7 @@ def diff_lines(outcome: Outcome) -> list[str]:
 
 
 def _line(difference: Difference) -> str:
-    name = f"  {difference.sign} {difference.field} {difference.name}"
+    name = f"  {difference.sign} {difference.field} {difference.name}".rstrip()
     if difference.old is None:
         return f"{name} = {quoted(difference.new)}"
     if difference.new is None:

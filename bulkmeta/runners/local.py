@@ -31,7 +31,7 @@ from bulkmeta.runners.flow import (
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import look_at
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import Listing, decision_of, parent_held, source_of
+from bulkmeta.runners.work import Listing, goal_of, parent_held, source_of
 from bulkmeta.sources.filters import admitted, limited
 from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
@@ -211,7 +211,7 @@ def _worker(
     return Worker(
         bucket,
         spec.job.rules,
-        decision_of(spec.job),
+        goal_of(spec.job),
         record=ledger.record if ledger and _writes(spec) else None,
         retries=spec.pace.retries,
         stop=stop,

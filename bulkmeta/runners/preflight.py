@@ -78,7 +78,8 @@ def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
     Raises:
         UsageError: the bucket keeps versions, and new ones were not allowed.
     """
-    if findings.keeps_versions and not job.rules.allow_new_versions:
+    adds_versions = findings.keeps_versions and job.change.parts().rewrite
+    if adds_versions and not job.rules.allow_new_versions:
         raise UsageError(
             f"bucket {job.target.bucket!r} keeps versions: each update adds one, "
             "billed as a full object; pass --allow-new-versions if that is meant"

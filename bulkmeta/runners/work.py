@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_run
+from bulkmeta.model.conditions import Condition
 from bulkmeta.model.item import recorded_of
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.parts import Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 from bulkmeta.model.selection import share_of
-from bulkmeta.model.templates import Source, depends_on_object, fill
+from bulkmeta.model.templates import (
+    Source,
+    depends_on_object,
+    fill,
+    reads_tags,
+)
 from bulkmeta.runners.restart import examine_run
-from bulkmeta.sources.filters import admitted, limited
+from bulkmeta.sources.filters import admitted, limited, unsettled
 from bulkmeta.sources.key_file import list_keys
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.ranges import walk_ranges
@@ -34,7 +42,6 @@ from bulkmeta.sources.replay import (
 from bulkmeta.sources.resume import take_up
 
 if TYPE_CHECKING:
-    from bulkmeta.engine.worker import Decide
     from bulkmeta.model.item import Item
     from bulkmeta.model.job import JobSpec, Parent
     from bulkmeta.model.metadata import ObjectHead
@@ -77,7 +84,7 @@ def source_of(
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
-    source = admitted(source, job.select)
+    source = unsettled(admitted(source, job.select), _condition_of(job))
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())
@@ -101,12 +108,22 @@ def _listed(
     )
 
 
-def decision_of(job: JobSpec) -> Decide:
-    """What the job wants an object to become, by its head."""
+def _condition_of(job: JobSpec) -> Condition | None:
+    return Condition(job.where) if job.where else None
 
-    each = depends_on_object(job.change)
+
+def goal_of(job: JobSpec) -> Goal:
+    """What the job wants of each object."""
+    return Goal(_concerns_of(job), _decision_of(job))
+
+
+def _decision_of(job: JobSpec) -> Callable[[Item, ObjectHead], UpdatePlan]:
+    """What the job wants an object to become, by its head."""
+    each, condition = depends_on_object(job.change), _condition_of(job)
 
     def changed(item: Item, head: ObjectHead) -> UpdatePlan:
+        if condition:
+            condition.require(item.key, head)
         change = fill(job.change, Source(item.key, head)) if each else job.change
         return plan_update(item.key, head, change)
 
@@ -132,6 +149,36 @@ def decision_of(job: JobSpec) -> Decide:
         "former": former,
         "drifted": drifted,
         "planned": planned,
+        "replanned": replanned,
+    }[job.takes]
+
+
+def _concerns_of(job: JobSpec) -> Callable[[Item], Parts]:
+    """Which parts of an object the job has to look at: those that it may change, and
+    those that its values and conditions are made from."""
+    own, condition = job.change.parts(), _condition_of(job)
+    if reads_tags(job.change) or (condition and condition.reads_tags):
+        own |= Parts(tags=True)
+
+    def changed(_item: Item) -> Parts:
+        return own
+
+    def recorded(item: Item) -> Parts:
+        line = recorded_of(item)
+        if line.before is None or line.after is None:
+            return Parts(rewrite=True)
+        return parts_between(line.before, line.after)
+
+    def replanned(item: Item) -> Parts:
+        return own | recorded(item)
+
+    return {
+        "listing": changed,
+        "keys": changed,
+        "failed": changed,
+        "former": recorded,
+        "drifted": recorded,
+        "planned": recorded,
         "replanned": replanned,
     }[job.takes]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bulkmeta.model.selection import Selection
 
 if TYPE_CHECKING:
+    from bulkmeta.model.conditions import Condition
     from bulkmeta.model.item import Item
 
 
@@ -23,6 +24,21 @@ def limited(
     if selection.limit is None:
         return source
     return _first(source, selection.limit - taken)
+
+
+def unsettled(
+    source: AsyncIterator[Item], condition: Condition | None
+) -> AsyncIterator[Item]:
+    """The items that may meet `condition`, as far as the listing tells."""
+    return source if condition is None else _unsettled(source, condition)
+
+
+async def _unsettled(
+    source: AsyncIterator[Item], condition: Condition
+) -> AsyncIterator[Item]:
+    async for item in source:
+        if item.listed is None or condition.may_hold(item.listed):
+            yield item
 
 
 async def _admitted(

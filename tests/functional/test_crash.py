@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 OBJECTS = 300
 LONGEST_LIFE_S = 1.2
-JOB = ("--set", "project=atlas", "--rename", "owner=team", "--header", "expires=never")
+COPIES = ("--set", "project=atlas", "--rename", "owner=team", "--header", "expires=no")
+IN_PLACE = ("--tag", "project=atlas", "--untag", "t", "--acl", "public-read")
+WRITES = ("CopyObject", "PutObjectTagging", "DeleteObjectTagging", "PutObjectAcl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,14 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         oss.store.put_objects("bucket", (_varied(number) for number in range(OBJECTS)))
         for fault in (
             Fault("error", status=503, code="ServiceUnavailable", probability=0.02),
-            Fault("reset_after", operation="CopyObject", probability=0.03),
-            Fault("reset_before", operation="CopyObject", probability=0.03),
+            *(
+                Fault("reset_after", operation=name, probability=0.03)
+                for name in WRITES
+            ),
+            *(
+                Fault("reset_before", operation=name, probability=0.03)
+                for name in WRITES
+            ),
         ):
             oss.faults.add(fault)
         draw = random.Random(20261122)  # noqa: S311 repeatable, not secret
@@ -115,24 +123,29 @@ def _varied(number: int) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("form", ["", ".gz", ".zst"])
-def test_crashes(machine: Machine, crashes: int, form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "job"),
+    [("", COPIES), (".gz", COPIES), (".zst", IN_PLACE), ("", IN_PLACE)],
+)
+def test_crashes(
+    machine: Machine, crashes: int, form: str, job: tuple[str, ...]
+) -> None:
     """Killed again and again, and resumed: each key has one outcome, the bucket is as
     after an undisturbed run, former states are on record, and undo brings them back."""
     done = rounds = 0
-    share = math.ceil(crashes / 3)
+    share = math.ceil(crashes / 4)
     while done < share:
-        done += _round(machine, f"{rounds}.jsonl{form}", share - done)
+        done += _round(machine, job, f"{rounds}.jsonl{form}", share - done)
         rounds += 1
         assert rounds <= 3 * share, "commands end before they can be killed"
 
 
-def _round(machine: Machine, name: str, crashes: int) -> int:
+def _round(machine: Machine, job: tuple[str, ...], name: str, crashes: int) -> int:
     """One run with as many crashes as it meets, and its undo with some; how many."""
     before = machine.state()
     run_file, undo_file = f"run-{name}", f"undo-{name}"
     met = _crash_until_done(
-        machine, run_file, crashes, "apply", "oss://bucket/p/", *JOB, "--yes",
+        machine, run_file, crashes, "apply", "oss://bucket/p/", *job, "--yes",
         "--run-file", run_file,
     )  # fmt: skip
     after = machine.state()
@@ -141,9 +154,13 @@ def _round(machine: Machine, name: str, crashes: int) -> int:
     assert sorted(lines) == sorted(before)
     assert {line["status"] for line in lines.values()} == {"updated"}
     for key, old in before.items():
-        assert after[key] == _changed(old)
-        assert lines[key]["before"]["meta"] == old[0]
-        assert lines[key]["before"]["headers"] == {**old[1], "content-type": old[2]}
+        assert after[key] == (_copied(old) if job is COPIES else _in_place(old))
+        recorded = lines[key]["before"]
+        assert recorded["meta"] == old[0]
+        assert recorded["headers"] == {**old[1], "content-type": old[2]}
+        assert recorded["acl"] == old[3]
+        assert recorded.get("tags", old[4]) == old[4]
+        assert ("tags" in recorded) is (job is IN_PLACE)
 
     met += _crash_until_done(
         machine, undo_file, crashes - met, "undo", run_file, "--yes",
@@ -176,24 +193,29 @@ def _crash_until_done(
 
 
 def _assert_recorded(machine: Machine, path: Path) -> None:
-    """No update reached the service without its intent or outcome being in a file."""
+    """No write reached the service without its intent or outcome being in a file."""
     sent = {
         logged.key
         for logged in machine.oss.log.requests()
-        if logged.operation == "CopyObject"
+        if logged.operation in WRITES
     }
     known = {line["key"] for line in _lines(path)}
     known |= {line["key"] for line in _lines(path.with_name(path.name + ".journal"))}
     assert sent <= known
 
 
-def _changed(old: tuple[Any, ...]) -> tuple[Any, ...]:
+def _in_place(old: tuple[Any, ...]) -> tuple[Any, ...]:
+    *first, _acl, _tags, storage_class, sse, etag = old
+    return (*first, "public-read", {"project": "atlas"}, storage_class, sse, etag)
+
+
+def _copied(old: tuple[Any, ...]) -> tuple[Any, ...]:
     meta, headers, *rest = old
     owner = {"team": meta["owner"]}
     kept = {name: value for name, value in meta.items() if name != "owner"}
     return (
         {**kept, **owner, "project": "atlas"},
-        {**headers, "expires": "never"},
+        {**headers, "expires": "no"},
         *rest,
     )
 

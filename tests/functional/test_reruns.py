@@ -1119,7 +1119,9 @@ def test_a_bad_parent_leaves_nothing_behind(
         {"meta": {"Upper": "1"}},
         {"meta": {"a": "x" * 9000}},
         {"sse": {"x-oss-object-acl": "public-read"}},
-        {"storage_class": "IA"},
+        {"storage_class": "Cheap"},
+        {"acl": "everybody"},
+        {"tags": {"a\r\nb": "1"}},
     ],
 )
 def test_an_edited_plan_does_no_harm(

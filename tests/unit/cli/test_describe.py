@@ -62,12 +62,12 @@ def test_order() -> None:
 )
 def test_warnings(keeps_versions: bool | None, warning: str) -> None:
     """What the bucket says of versions, or does not say."""
-    assert list(warning_lines(Findings(keeps_versions))) == [warning]
+    assert list(warning_lines(spec().job, Findings(keeps_versions))) == [warning]
 
 
 def test_no_warning() -> None:
     """A bucket without versions is not worth a word."""
-    assert list(warning_lines(Findings(keeps_versions=False))) == []
+    assert list(warning_lines(spec().job, Findings(keeps_versions=False))) == []
 
 
 def test_words_of_a_replacement() -> None:

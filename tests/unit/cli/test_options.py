@@ -24,7 +24,7 @@ def parse(*args: str) -> RunSpec:
     @options.TARGET
     @options.add_options(
         options.CHANGES,
-        (options.ALL, *options.SELECTION, *options.KEYS),
+        (options.ALL, *options.SELECTION, options.WHERE, *options.KEYS),
         options.RULES,
         (*options.PACE, options.SPREAD),
         options.CONNECTION,
@@ -156,7 +156,8 @@ def test_no_change() -> None:
         parse("oss://bucket/p")
     assert str(caught.value) == (
         "no change given; use --set, --default, --unset, --rename, --sub, "
-        "--header, --unset-header, --content-type or --replace"
+        "--replace, --header, --unset-header, --content-type, --tag, --untag, "
+        "--replace-tags, --acl, --storage-class or --sse"
     )
 
 
@@ -170,7 +171,9 @@ def test_options_in_the_order_given() -> None:
     names = [parameter.opts[0] for parameter in command.params]
     assert names == [
         *("--set", "--default", "--unset", "--rename", "--sub", "--header"),
-        *("--unset-header", "--content-type", "--types", "--replace", "--missing"),
+        *("--unset-header", "--content-type", "--types", "--replace", "--tag"),
+        *("--untag", "--replace-tags", "--acl", "--storage-class", "--sse"),
+        *("--sse-key-id", "--missing"),
         *("--include", "--exclude", "--regex", "--start-after"),
         *("--end-before", "--shard", "--sample", "--limit"),
     ]

@@ -12,7 +12,7 @@ import pytest
 from bulkmeta.engine.attempt import Attempt, End, Fate, Sent, confirmed, end_by_head
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.engine.viewer import Viewer
-from bulkmeta.engine.worker import MAX_CONFLICTS, SLOW_COPY_S, Worker
+from bulkmeta.engine.worker import MAX_CONFLICTS, SLOW_COPY_S, Goal, Worker
 from bulkmeta.errors import (
     AmbiguousWriteError,
     ErrorDetail,
@@ -28,9 +28,10 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.job import Rules
 from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
 from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.view import ObjectView
-from bulkmeta.oss.wire import CopyResult
+from bulkmeta.oss.wire import Written
 
 if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
@@ -96,9 +97,9 @@ class ScriptedBucket:
     async def record(self, seq: int, plan: UpdatePlan) -> None:
         self.recorded.append((seq, plan, len(self.sent)))
 
-    async def replace_metadata(self, plan: UpdatePlan, effort: Effort) -> CopyResult:
+    async def replace_metadata(self, plan: UpdatePlan, effort: Effort) -> Written:
         self.sent.append(plan)
-        result: CopyResult = self._next("update")
+        result: Written = self._next("update")
         effort.request_id = "update"
         return result
 
@@ -119,7 +120,7 @@ def decide(item: Item, found: ObjectHead) -> UpdatePlan:
 
 
 Run = Callable[..., Any]
-ACCEPTED = CopyResult(NEW_TIME, None, "update")
+ACCEPTED = Written(NEW_TIME, None)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def run_one(virtual_time: VirtualTime) -> Run:
         worker = Worker(
             cast("Bucket", bucket),
             rules or Rules(acl="skip"),
-            decide,
+            Goal(lambda _item: Parts(rewrite=True), decide),
             record=bucket.record if write else None,
             retries=retries,
             stop=Stopping(virtual_time, stopping),
@@ -666,7 +667,7 @@ async def test_new_versions_allowed(process: Run) -> None:
     """With the permission the new version's id is recorded."""
     outcome, _ = await process(
         [head(OLD, version_id="v1")],
-        [CopyResult(NEW_TIME, "v2", "update")],
+        [Written(NEW_TIME, "v2")],
         rules=Rules(acl="skip", allow_new_versions=True),
     )
     assert (outcome.status, outcome.version_id) == ("updated", "v2")

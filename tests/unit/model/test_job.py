@@ -118,6 +118,13 @@ OTHER_CHANGES: list[dict[str, Any]] = [
     {"unset_headers": ("expires",)},
     {"replace": True},
     {"sub_meta": {"g": Substitution("a", "b")}},
+    {"set_tags": {"g": "1"}},
+    {"unset_tags": ("g",)},
+    {"replace_tags": True},
+    {"acl": "private"},
+    {"storage_class": "IA"},
+    {"sse": "KMS"},
+    {"sse_key_id": "key"},
     {"sub_meta": {"g": Substitution("a", "c")}},
     {"missing": "skip"},
     {"content_type_auto": True},
@@ -137,6 +144,7 @@ OTHERS = [
         for other in OTHER_CHANGES
     ),
     *(msgspec.structs.replace(JOB, rules=rules) for rules in OTHER_RULES),
+    msgspec.structs.replace(JOB, where=("size > 1",)),
 ]
 
 
@@ -157,6 +165,8 @@ def test_every_field_of_a_job_is_tried() -> None:
         *("set_meta", "default_meta", "unset_meta", "rename_meta"),
         *("set_headers", "unset_headers", "replace"),
         *("sub_meta", "missing", "content_type_auto", "types"),
+        *("set_tags", "unset_tags", "replace_tags"),
+        *("acl", "storage_class", "sse", "sse_key_id"),
         *("acl", "allow_appendable", "allow_early_rewrite", "allow_new_versions"),
     ]
 

@@ -6,6 +6,7 @@ import pytest
 
 from bulkmeta.model.job import Rules
 from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.protection import (
     HAS_MINIMUM,
     NEEDS_RESTORE,
@@ -13,6 +14,8 @@ from bulkmeta.model.protection import (
     refusal_of_listed,
 )
 
+REWRITE = Parts(rewrite=True)
+IN_PLACE = Parts(tags=True, acl=True)
 RESTORED = 'ongoing-request="false", expiry-date="Sun, 22 Nov 2026 10:00:00 GMT"'
 LENIENT = Rules(allow_appendable=True, allow_early_rewrite=True)
 MODIFIED = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -51,10 +54,10 @@ def head_of(listed: ListedObject) -> ObjectHead:
 )
 def test_refusal(listed: ListedObject, rules: Rules, reason: str | None) -> None:
     """Each kind of object and each permission."""
-    assert refusal_of_listed(listed, rules) == reason
+    assert refusal_of_listed(listed, rules, REWRITE) == reason
     # A head cannot tell a directory.
     by_head = None if reason == "directory" else reason
-    assert refusal_of_head(head_of(listed), rules) == by_head
+    assert refusal_of_head(head_of(listed), rules, REWRITE) == by_head
 
 
 @pytest.mark.parametrize("storage_class", sorted(NEEDS_RESTORE))
@@ -72,8 +75,24 @@ def test_cold_objects(
 ) -> None:
     """Cold objects need a finished restore, and the permission to rewrite early."""
     listed = ListedObject("a", storage_class=storage_class, restore_info=info)
-    assert refusal_of_listed(listed, rules) == reason
-    assert refusal_of_head(head_of(listed), rules) == reason
+    assert refusal_of_listed(listed, rules, REWRITE) == reason
+    assert refusal_of_head(head_of(listed), rules, REWRITE) == reason
+
+
+@pytest.mark.parametrize(
+    ("listed", "reason"),
+    [
+        (ListedObject("a", storage_class="ColdArchive"), None),
+        (ListedObject("a", storage_class="IA", object_type="Appendable"), None),
+        (ListedObject("a", object_type="Symlink"), "symlink"),
+        (ListedObject("d/", etag="null"), "directory"),
+    ],
+)
+def test_what_is_written_in_place(listed: ListedObject, reason: str | None) -> None:
+    """Tags and ACL rewrite nothing: what forbids a rewrite does not forbid them."""
+    assert refusal_of_listed(listed, Rules(), IN_PLACE) == reason
+    by_head = None if reason == "directory" else reason
+    assert refusal_of_head(head_of(listed), Rules(), IN_PLACE) == by_head
 
 
 def test_every_cold_class_has_a_minimum() -> None:

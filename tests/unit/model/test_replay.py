@@ -186,7 +186,11 @@ def test_moment_of_the_update_is_not_known() -> None:
         Metadata({"Upper": "1"}, {}),
         Metadata({"a": "1" * 8192}, {}),
         Metadata({}, {}, sse={"x-oss-object-acl": "public-read"}),
-        Metadata({}, {}, storage_class="IA"),
+        Metadata({}, {}, storage_class="Cheap"),
+        Metadata({}, {}, acl="secret"),
+        Metadata({}, {}, tags={"a(b)": ""}),
+        Metadata({}, {}, tags={"a": "\n"}),
+        Metadata({}, {}, tags=dict.fromkeys("abcdefghijk", "")),
     ],
 )
 def test_line_that_was_edited(field: str, state: Metadata) -> None:

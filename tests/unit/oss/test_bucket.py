@@ -28,7 +28,7 @@ from bulkmeta.oss.limiter import RateLimiter
 from bulkmeta.oss.page import Page
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.oss.transport import Request, Response, Transport
-from bulkmeta.oss.wire import CopyResult
+from bulkmeta.oss.wire import Written
 
 if TYPE_CHECKING:
     from tests.unit.conftest import VirtualTime
@@ -203,7 +203,7 @@ async def test_update(opened: Open) -> None:
     effort = Effort()
     result = await bucket.replace_metadata(PLAN, effort)
     (sent,) = transport.sent
-    assert (result, effort.request_id) == (CopyResult(MODIFIED, None, "req"), "req")
+    assert (result, effort.request_id) == (Written(MODIFIED, None), "req")
     assert (sent.operation, sent.method, sent.key, sent.headers["x-oss-meta-a"]) == (
         "CopyObject",
         "PUT",
