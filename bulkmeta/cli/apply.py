@@ -49,6 +49,7 @@ def apply(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
+    from bulkmeta.cli.values import with_values
 
     if _names_plan(target):
         from bulkmeta.cli.reruns import plan_spec
@@ -61,14 +62,16 @@ def apply(target: str, **values: Any) -> int:
     name = values["run_file"]
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
+    table = None
     if spec.job.parent is None:
-        spec = with_keys(spec, values, run_file)
+        spec, table = with_values(with_keys(spec, values, run_file), values)
     agree(spec, yes=values["yes"])
     return carry_out(
         spec,
         run_file,
         progress=values["progress"] != "none",
         yes=values["yes"],
+        table=table,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Pace, RunSpec
     from bulkmeta.model.selection import Selection
+    from bulkmeta.model.values import Row
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -29,19 +30,34 @@ TAG_EFFECTS = (
 def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
     yield f"target    {spec.job.target}"
-    yield f"change    {'; '.join(job_words(spec.job))}"
+    words = [*job_words(spec.job)]
+    if words:
+        yield f"change    {'; '.join(words)}"
+    if spec.job.values:
+        rows = spec.job.values
+        yield f"values    {rows.rows:,} rows of {rows.path}: {_columns(rows.sets)}"
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
-    words = [*selection_words(spec.job.select), *conditions]
-    if words:
-        yield f"select    {'; '.join(words)}"
+    chosen = [*selection_words(spec.job.select), *conditions]
+    if chosen:
+        yield f"select    {'; '.join(chosen)}"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
+
+
+def _columns(sets: Row) -> str:
+    """What the rows of a file can set, in a few words."""
+    names = [
+        *(f"set {name}" for name in sets.meta),
+        *(f"header {name}" for name in sets.headers),
+        *(f"tag {quoted(key)}" for key in sets.tags),
+    ]
+    return "; ".join(names) or "nothing"
 
 
 def warning_lines(job: JobSpec, findings: Findings) -> Iterator[str]:
     """What the bucket's state means for the run."""
-    if not job.change.parts().rewrite:
+    if not job.parts().rewrite:
         return
     if findings.keeps_versions is None:
         yield (
@@ -195,7 +211,7 @@ def cost_lines(end: RunEnd) -> Iterator[str]:
 
 
 def _effects(job: JobSpec) -> Iterator[str]:
-    parts = job.change.parts()
+    parts = job.parts()
     if parts.rewrite:
         yield EFFECTS
     if parts.tags:
@@ -204,14 +220,14 @@ def _effects(job: JobSpec) -> Iterator[str]:
 
 def _looks(job: JobSpec) -> list[str]:
     """The requests that tell what an object is like."""
-    parts = job.change.parts()
+    parts = job.parts()
     tags = parts.tags or reads_tags(job.change)
     return ["head", *["acl"] * parts.acl, *["tags"] * tags]
 
 
 def _updates(job: JobSpec) -> list[str]:
     """The requests that change it."""
-    parts = job.change.parts()
+    parts = job.parts()
     unread = job.rules.acl == "preserve" and not parts.acl
     if parts.rewrite:
         writes = [*["acl"] * unread, "update"]

@@ -52,6 +52,8 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
 def _form(name: str, *, null: bool) -> KeyForm:
     if null:
         return "null"
+    if name.endswith((".csv", ".csv.gz", ".jsonl.gz", ".parquet")):
+        return "rows"
     return "jsonl" if name.endswith(".jsonl") else "lines"
 
 

@@ -215,6 +215,13 @@ CHANGES = (
         help="With --sse KMS: the key; by default the bucket's, or the service's own.",
     ),
     click.option(
+        "--values",
+        "values_file",
+        metavar="FILE",
+        help="Set on each object what its row says: CSV, JSON lines or Parquet with a "
+        "column 'key' and others 'meta.NAME', 'header.NAME', 'tag.KEY'.",
+    ),
+    click.option(
         "--missing",
         type=click.Choice(["fail", "skip", "empty"]),
         default="fail",
@@ -273,7 +280,8 @@ KEYS = (
         "--keys-from",
         metavar="FILE|-",
         help="Only the objects that FILE (or standard input) names, without a listing: "
-        "a key a line, or JSON lines in a file whose name ends with .jsonl.",
+        "a key a line, or, by the file's name, JSON lines (.jsonl) or the column 'key' "
+        "of .csv or .parquet.",
     ),
     click.option(
         "--null", "-0", is_flag=True, help="With --keys-from: a NUL behind each key."
@@ -481,11 +489,11 @@ def change_of(values: dict[str, Any]) -> Change:
         UsageError: it is none, or not a possible one.
     """
     change = _change(values)
-    if change.is_empty():
+    if change.is_empty() and values["values_file"] is None:
         raise UsageError(
             "no change given; use --set, --default, --unset, --rename, --sub, "
             "--replace, --header, --unset-header, --content-type, --tag, --untag, "
-            "--replace-tags, --acl, --storage-class or --sse"
+            "--replace-tags, --acl, --storage-class, --sse or --values"
         )
     return change
 

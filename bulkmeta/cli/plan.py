@@ -47,14 +47,17 @@ def plan(target: str, **values: Any) -> int:
     """
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import preview, refuse_existing
+    from bulkmeta.cli.values import with_values
 
     spec = options.run_spec(target, "plan", values)
     out = None if values["out"] is None else Path(values["out"])
     if out:
         refuse_existing(out, "--out")
+    spec, table = with_values(with_keys(spec, values, out), values)
     return preview(
-        with_keys(spec, values, out),
+        spec,
         out,
         progress=values["progress"] != "none",
         detailed=values["detailed_exitcode"],
+        table=table,
     )

@@ -76,6 +76,7 @@ def rerun(
         parent=_parent(parent, header),
         keys=None,
         where=header.job.where if command == "retry" else (),
+        values=header.job.values if command == "retry" else None,
         takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
         select=options.selection_of(values),
     )
@@ -136,8 +137,10 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError(
             "a plan file names its objects; --keys-from goes with a target"
         )
-    if values["where"]:
-        raise UsageError("a plan file names its objects; --where goes with a target")
+    if values["where"] or values["values_file"]:
+        raise UsageError(
+            "a plan file says what changes where; --where and --values go with a target"
+        )
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
     select = options.selection_of(values)
@@ -152,6 +155,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         parent=_parent(plan, header),
         keys=None,
         takes="replanned" if values["replan"] else "planned",
+        values=header.job.values if values["replan"] else None,
         select=select,
     )
     connection = _connection(header, values)

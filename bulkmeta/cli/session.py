@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
+    from bulkmeta.sources.values import ValuesTable
 
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
@@ -84,9 +85,16 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def carry_out(spec: RunSpec, run_file: Path, *, progress: bool, yes: bool) -> int:
+def carry_out(
+    spec: RunSpec,
+    run_file: Path,
+    *,
+    progress: bool,
+    yes: bool,
+    table: ValuesTable | None = None,
+) -> int:
     """Run it, and tell how it ended; the exit code. Where nobody was asked before
-    (`yes`), the bucket is looked at first."""
+    (`yes`), the bucket is looked at first. `table` is the job's, if it was read."""
 
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
@@ -101,6 +109,7 @@ def carry_out(spec: RunSpec, run_file: Path, *, progress: bool, yes: bool) -> in
             run_file=run_file,
             progress=tell if progress else None,
             inspect=inspect if yes else None,
+            table=table,
         )
     )
     print_summary(end_lines(end))
@@ -108,10 +117,15 @@ def carry_out(spec: RunSpec, run_file: Path, *, progress: bool, yes: bool) -> in
 
 
 def preview(
-    spec: RunSpec, out: Path | None, *, progress: bool, detailed: bool = False
+    spec: RunSpec,
+    out: Path | None,
+    *,
+    progress: bool,
+    detailed: bool = False,
+    table: ValuesTable | None = None,
 ) -> int:
     """Show what a run would do, object by object; the exit code. `detailed` tells
-    pending changes from none."""
+    pending changes from none. `table` is the job's, if it was read."""
     for line in order_lines(spec):
         tell(line)
     printer = InOrder(DiffPrinter(print_result))
@@ -122,6 +136,7 @@ def preview(
             sinks=[printer],
             progress=tell if progress else None,
             inspect=partial(_warn, spec),
+            table=table,
         )
     )
     printer.finish()

@@ -149,6 +149,7 @@ def apply_change(current: Metadata, change: Change) -> Metadata:
 
     Raises:
         ObjectError: the result cannot be had without losing something.
+        ValueError: tags change, and `current` was read without them.
     """
     meta = {} if change.replace else _renamed(current.meta, change.rename_meta)
     for name in change.unset_meta:
@@ -176,8 +177,10 @@ def apply_change(current: Metadata, change: Change) -> Metadata:
 def _changed_tags(
     current: dict[str, str] | None, change: Change
 ) -> dict[str, str] | None:
+    if not (change.set_tags or change.unset_tags or change.replace_tags):
+        return current
     if current is None:
-        return None
+        raise ValueError("tags that were not read cannot be merged")
     kept = {} if change.replace_tags else current
     return {
         key: value for key, value in kept.items() if key not in change.unset_tags

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,6 +16,10 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change
 from bulkmeta.model.selection import Selection
+from bulkmeta.model.values import ValuesFile, with_row
+
+if TYPE_CHECKING:
+    from bulkmeta.model.parts import Parts
 
 SCHEME = "oss://"
 RANGE_RATE = 2000.0
@@ -27,7 +31,7 @@ _RANGES_PER_QUOTA = 4
 
 AclPolicy = Literal["preserve", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
-KeyForm = Literal["lines", "null", "jsonl"]
+KeyForm = Literal["lines", "null", "jsonl", "rows"]
 Takes = Literal[
     "listing", "keys", "failed", "former", "drifted", "planned", "replanned"
 ]
@@ -87,8 +91,8 @@ class Parent(msgspec.Struct, frozen=True):
 
 
 class KeyFile(msgspec.Struct, frozen=True):
-    """A file that names objects, one a line (`null`: with NUL between them), as it was
-    when the job was made."""
+    """A file that names objects, one a line (`null`: with NUL between them; `rows`: in
+    a column `key`), as it was when the job was made."""
 
     path: str
     form: KeyForm
@@ -104,7 +108,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     changed ones, back to their `former` state, or only those that have `drifted`; a
     plan's, as `planned`, or `replanned` where they are different now. `select` leaves
     some of them out. `where` holds expressions (`model.conditions`) that an object has
-    to meet before it is changed.
+    to meet before it is changed, and `values` are rows with what is set on each.
     """
 
     target: Target
@@ -115,6 +119,13 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     select: Selection = Selection()
     keys: KeyFile | None = None
     where: tuple[str, ...] = ()
+    values: ValuesFile | None = None
+
+    def parts(self) -> Parts:
+        """The parts of an object that it may change."""
+        if self.values is None:
+            return self.change.parts()
+        return with_row(self.change, self.values.sets).parts()
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

@@ -75,12 +75,16 @@ class Marks:
     def bounds(self) -> tuple[str, ...]:
         return tuple(self._bounds)
 
+    def ranges(self) -> tuple[Span, ...]:
+        """Each range, whole."""
+        starts, ends = ["", *self._bounds], [*self._bounds, None]
+        return tuple(map(Span, starts, ends))
+
     def left(self) -> tuple[Span, ...]:
         """What is left of each range."""
-        starts, ends = ["", *self._bounds], [*self._bounds, None]
         return tuple(
-            Span(reached or start, end)
-            for start, reached, end in zip(starts, self._reached, ends, strict=True)
+            Span(reached or span.after, span.up_to)
+            for span, reached in zip(self.ranges(), self._reached, strict=True)
         )
 
 

@@ -14,7 +14,7 @@ from bulkmeta.engine.breaker import Breaker
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.viewer import Viewer
-from bulkmeta.engine.worker import Worker
+from bulkmeta.engine.worker import Goal, Worker
 from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
@@ -31,7 +31,13 @@ from bulkmeta.runners.flow import (
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import look_at
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import Listing, goal_of, parent_held, source_of
+from bulkmeta.runners.work import (
+    Listing,
+    goal_of,
+    parent_held,
+    rows_of,
+    source_of,
+)
 from bulkmeta.sources.filters import admitted, limited
 from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
     from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
+    from bulkmeta.sources.values import ValuesTable
 
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
 
@@ -67,11 +74,12 @@ async def run_job(
     sinks: Sequence[Sink[Outcome]] = (),
     progress: Write | None = None,
     inspect: Callable[[Findings], object] | None = None,
+    table: ValuesTable | None = None,
 ) -> RunEnd:
     """Run a job to its end, or until it is asked to stop.
 
     `inspect` is shown what the bucket looks like before anything is begun; it may
-    raise.
+    raise. `table` holds the rows of the job's values file, if it was read already.
 
     Raises:
         BulkmetaError: the run ended early; its run file has no summary.
@@ -88,7 +96,7 @@ async def run_job(
         async with new_ledger(run_file, header, writes=_writes(spec)) as ledger:
             yield ledger
 
-    return await _run(spec, Start(), opened, sinks, progress)
+    return await _run(spec, Start(), opened, sinks, progress, table)
 
 
 async def resume_job(
@@ -166,6 +174,7 @@ async def _run(
     open_ledger: Open,
     sinks: Sequence[Sink[Outcome]],
     progress: Write | None,
+    table: ValuesTable | None = None,
 ) -> RunEnd:
     started_s = time.monotonic()
     stats, stop = RunStats(start.counts, start.reasons), StopRequest()
@@ -174,6 +183,7 @@ async def _run(
     target = spec.job.target
     async with (
         parent_held(spec.job),
+        rows_of(spec.job, table) as rows,
         _bucket(target.bucket, spec.connection, spec.pace, stop) as bucket,
         open_ledger(bucket) as ledger,
         progress_lines(stats, progress),
@@ -181,8 +191,8 @@ async def _run(
     ):
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
         await Flow(spec.pace.concurrency, stop, start.seq).run(
-            source_of(spec.job, bucket, start, listing),
-            _worker(spec, bucket, ledger, stop).process_object,
+            source_of(spec.job, bucket, start, listing, rows),
+            _worker(spec, bucket, ledger, goal_of(spec.job, rows), stop).process_object,
             [*_files(ledger), stats, *sinks],
             Breaker().judge,
         )
@@ -206,12 +216,16 @@ def _bucket(
 
 
 def _worker(
-    spec: RunSpec, bucket: Bucket, ledger: Ledger | None, stop: StopRequest
+    spec: RunSpec,
+    bucket: Bucket,
+    ledger: Ledger | None,
+    goal: Goal,
+    stop: StopRequest,
 ) -> Worker:
     return Worker(
         bucket,
         spec.job.rules,
-        goal_of(spec.job),
+        goal,
         record=ledger.record if ledger and _writes(spec) else None,
         retries=spec.pace.retries,
         stop=stop,

@@ -78,7 +78,7 @@ def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
     Raises:
         UsageError: the bucket keeps versions, and new ones were not allowed.
     """
-    adds_versions = findings.keeps_versions and job.change.parts().rewrite
+    adds_versions = findings.keeps_versions and job.parts().rewrite
     if adds_versions and not job.rules.allow_new_versions:
         raise UsageError(
             f"bucket {job.target.bucket!r} keeps versions: each update adds one, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -27,6 +28,7 @@ from bulkmeta.model.templates import (
     fill,
     reads_tags,
 )
+from bulkmeta.model.values import required, with_row
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.sources.filters import admitted, limited, unsettled
 from bulkmeta.sources.key_file import list_keys
@@ -40,6 +42,7 @@ from bulkmeta.sources.replay import (
     was_updated,
 )
 from bulkmeta.sources.resume import take_up
+from bulkmeta.sources.values import reopen_values, with_rows
 
 if TYPE_CHECKING:
     from bulkmeta.model.item import Item
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from bulkmeta.sources.ahead import Ahead
     from bulkmeta.sources.ranges import Note
     from bulkmeta.sources.replay import Wanted
+    from bulkmeta.sources.values import ValuesTable
 
 _WANTED: Final = {
     "failed": has_failed,
@@ -71,15 +75,20 @@ class Listing:
 
 
 def source_of(
-    job: JobSpec, bucket: Bucket, start: Start, listing: Listing
+    job: JobSpec,
+    bucket: Bucket,
+    start: Start,
+    listing: Listing,
+    table: ValuesTable | None = None,
 ) -> AsyncIterator[Item]:
-    """The job's objects, from where the run starts."""
+    """The job's objects, from where the run starts; with the rows of its `table`."""
     marks = None
     if job.keys:
         source = list_keys(job.keys, after=start.after)
     elif job.parent is None:
         marks = Marks(start.bounds)
         source = _listed(bucket, job, start, listing, marks)
+        source = with_rows(source, table, marks, start.left) if table else source
     else:
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
@@ -112,12 +121,14 @@ def _condition_of(job: JobSpec) -> Condition | None:
     return Condition(job.where) if job.where else None
 
 
-def goal_of(job: JobSpec) -> Goal:
-    """What the job wants of each object."""
-    return Goal(_concerns_of(job), _decision_of(job))
+def goal_of(job: JobSpec, table: ValuesTable | None = None) -> Goal:
+    """What the job wants of each object; with what the rows of its `table` say."""
+    return Goal(_concerns_of(job, table), _decision_of(job, table))
 
 
-def _decision_of(job: JobSpec) -> Callable[[Item, ObjectHead], UpdatePlan]:
+def _decision_of(
+    job: JobSpec, table: ValuesTable | None
+) -> Callable[[Item, ObjectHead], UpdatePlan]:
     """What the job wants an object to become, by its head."""
     each, condition = depends_on_object(job.change), _condition_of(job)
 
@@ -125,6 +136,8 @@ def _decision_of(job: JobSpec) -> Callable[[Item, ObjectHead], UpdatePlan]:
         if condition:
             condition.require(item.key, head)
         change = fill(job.change, Source(item.key, head)) if each else job.change
+        if table:
+            change = with_row(change, required(table.row(item.key)))
         return plan_update(item.key, head, change)
 
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
@@ -153,14 +166,16 @@ def _decision_of(job: JobSpec) -> Callable[[Item, ObjectHead], UpdatePlan]:
     }[job.takes]
 
 
-def _concerns_of(job: JobSpec) -> Callable[[Item], Parts]:
+def _concerns_of(job: JobSpec, table: ValuesTable | None) -> Callable[[Item], Parts]:
     """Which parts of an object the job has to look at: those that it may change, and
     those that its values and conditions are made from."""
-    own, condition = job.change.parts(), _condition_of(job)
+    own, condition = job.parts(), _condition_of(job)
     if reads_tags(job.change) or (condition and condition.reads_tags):
         own |= Parts(tags=True)
 
-    def changed(_item: Item) -> Parts:
+    def changed(item: Item) -> Parts:
+        if table:
+            required(table.row(item.key))  # else there is nothing to look at
         return own
 
     def recorded(item: Item) -> Parts:
@@ -198,6 +213,26 @@ def _parent_file(parent: Parent) -> Path:
             f"{parent.path!r} is not as it was when this run began; begin a new one"
         )
     return path
+
+
+@asynccontextmanager
+async def rows_of(
+    job: JobSpec, given: ValuesTable | None
+) -> AsyncIterator[ValuesTable | None]:
+    """The rows of the job's file, for as long as the body lasts; those `given`, if they
+    have been read already.
+
+    Raises:
+        UsageError: the file is not as it was when the job was made.
+    """
+    table, file = given, job.values
+    if table is None and file:
+        table = await asyncio.to_thread(reopen_values, file, job.target.prefix)
+    try:
+        yield table
+    finally:
+        if table:
+            table.close()
 
 
 @asynccontextmanager

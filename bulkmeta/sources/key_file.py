@@ -14,6 +14,8 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model.item import Item
 from bulkmeta.model.job import KeyFile, KeyForm
 from bulkmeta.model.limits import is_utf8, key_fault
+from bulkmeta.model.values import KEY
+from bulkmeta.sources.tables import read_rows
 
 _LINES_AT_ONCE: Final = 200
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -70,6 +72,9 @@ def read_keys(path: Path, form: KeyForm) -> Iterator[tuple[int, str]]:
     Raises:
         UsageError: the file cannot be read, or a line is not of that form.
     """
+    if form == "rows":
+        yield from _keys_in_rows(path)
+        return
     for number, line in enumerate(_lines(path, b"\0" if form == "null" else b"\n"), 1):
         text = line if form == "null" else line.removesuffix(b"\r")
         if not text:
@@ -80,6 +85,15 @@ def read_keys(path: Path, form: KeyForm) -> Iterator[tuple[int, str]]:
             raise UsageError(
                 f"{str(path)!r}, line {number}: {_FAULTS[form]}"
             ) from error
+
+
+def _keys_in_rows(path: Path) -> Iterator[tuple[int, str]]:
+    for number, cells in read_rows(path):
+        key = cells.get(KEY)
+        if not key:
+            why = f"it has no key; keys stand in column {KEY!r}"
+            raise UsageError(f"{str(path)!r}, line {number}: {why}")
+        yield number, key
 
 
 _FAULTS: Final = {

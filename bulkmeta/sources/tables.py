@@ -1,0 +1,141 @@
+"""Rows of files that other programs write: CSV, JSON lines, Parquet. They stream."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+
+Cells = dict[str, str | None]
+Rows = Iterator[tuple[int, Cells]]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BATCH_ROWS: Final = 10_000
+_decode_row = msgspec.json.Decoder(dict[str, str | int | None]).decode
+
+
+def read_rows(path: Path) -> Rows:
+    """Each row as texts by column, with the number of its line (of Parquet: its own).
+
+    The form goes by the name: `.csv`, `.jsonl` (both also with `.gz`) or `.parquet`.
+
+    Raises:
+        UsageError: another form, it cannot be read, or a row that is none.
+    """
+    form = path.name.removesuffix(".gz").rpartition(".")[2]
+    read = _FORMS.get(form)
+    if read is None or (form == "parquet" and path.suffix == ".gz"):
+        raise UsageError(
+            f"{str(path)!r}: name a file of rows .csv or .jsonl (or .csv.gz, "
+            ".jsonl.gz), or .parquet"
+        )
+    try:
+        yield from read(path)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{str(path)!r} is not UTF-8 text: {error.reason}") from error
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {str(path)!r}: {reason}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with path.open("rb") as plain:
+        if path.suffix == ".gz":
+            with gzip.open(plain) as packed:
+                yield packed  # type: ignore[misc]  # reads bytes, as any other
+        else:
+            yield plain
+
+
+def _csv(path: Path) -> Rows:
+    csv.field_size_limit(sys.maxsize)
+    with _opened(path) as file:
+        reader = csv.reader(_text_lines(file), strict=True)
+        try:
+            header = next(reader, [])
+            _refuse_twice(path, header)
+            for cells in filter(None, reader):
+                if len(cells) != len(header):
+                    why = f"{len(cells)} cells, where the header has {len(header)}"
+                    raise _bad_line(path, reader.line_num, why)
+                yield reader.line_num, dict(zip(header, cells, strict=True))
+        except csv.Error as error:
+            raise _bad_line(path, reader.line_num, error) from error
+
+
+def _bad_line(path: Path, number: int, why: object) -> UsageError:
+    return UsageError(f"{str(path)!r}, line {number}: {why}")
+
+
+def _text_lines(file: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(file):
+        yield (line if number else line.removeprefix(_BOM)).decode()
+
+
+def _refuse_twice(path: Path, header: list[str]) -> None:
+    for name in header:
+        if header.count(name) > 1:
+            raise UsageError(f"{str(path)!r}: two columns are named {name!r}")
+
+
+def _jsonl(path: Path) -> Rows:
+    with _opened(path) as file:
+        for number, line in enumerate(file, 1):
+            text = line if number > 1 else line.removeprefix(_BOM)
+            if not text.strip():
+                continue
+            try:
+                row = _decode_row(text)
+            except msgspec.DecodeError as error:
+                why = f"write a JSON object of texts: {error}"
+                raise _bad_line(path, number, why) from error
+            yield number, {name: _as_text(value) for name, value in row.items()}
+
+
+def _as_text(value: str | int | None) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _parquet(path: Path) -> Rows:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise UsageError(
+            f"{str(path)!r}: Parquet needs the extra `analytics`: "
+            "pip install 'bulkmeta[analytics]'"
+        ) from error
+    try:
+        with duckdb.connect() as connection:
+            yield from _duck_rows(connection, path)
+    except duckdb.Error as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error}") from error
+
+
+def _duck_rows(connection: Any, path: Path) -> Rows:
+    connection.execute("SET threads = 1; SET preserve_insertion_order = true")
+    found = connection.execute(
+        "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM read_parquet(?)", [str(path)]
+    )
+    header = [column[0] for column in found.description]
+    number = 0
+    while rows := found.fetchmany(_BATCH_ROWS):
+        for cells in rows:
+            number += 1
+            yield number, dict(zip(header, cells, strict=True))
+
+
+_FORMS: Final[dict[str, Callable[[Path], Rows]]] = {
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}

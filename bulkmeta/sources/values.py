@@ -1,0 +1,174 @@
+"""The rows of a values file, found by their keys: on disk, however many there are."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.item import Item
+from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.limits import is_utf8, key_fault
+from bulkmeta.model.values import KEY, Row, ValuesFile, make_row, sets_of
+from bulkmeta.sources.key_file import fingerprint
+from bulkmeta.sources.tables import Cells, read_rows
+
+if TYPE_CHECKING:
+    from bulkmeta.model.key_ranges import Marks
+
+_CACHE_KIB: Final = 16_384
+_encode, _decode = msgspec.json.encode, msgspec.json.Decoder(Row).decode
+
+
+class ValuesTable:
+    """Rows by key, in a database without a name that is gone when it is closed."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", check_same_thread=False)
+        for setting in (
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            f"cache_size = -{_CACHE_KIB}",
+            "temp_store = FILE",
+        ):
+            self._database.execute(f"PRAGMA {setting}")
+
+    def close(self) -> None:
+        self._database.close()
+
+    def fill(self, rows: Iterator[tuple[int, str, bytes]]) -> int:
+        """Take rows in, each with its line and key; how many.
+
+        Raises:
+            KeyTwiceError: two of them have one key.
+        """
+        database = self._database
+        database.execute("CREATE TABLE read (line INTEGER, key TEXT, row BLOB)")
+        database.executemany("INSERT INTO read VALUES (?, ?, ?)", rows)
+        database.execute(
+            "CREATE TABLE rows (key TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID"
+        )
+        try:
+            # In key order, so that pages of the table are written one after the other.
+            database.execute(
+                "INSERT INTO rows SELECT key, row FROM read ORDER BY key, line"
+            )
+        except sqlite3.IntegrityError as error:
+            raise KeyTwiceError(*self._first_twice()) from error
+        database.execute("DROP TABLE read")
+        return int(database.execute("SELECT count(*) FROM rows").fetchone()[0])
+
+    def _first_twice(self) -> tuple[str, int, int]:
+        key, first, second = self._database.execute(
+            "SELECT a.key, a.line, min(b.line) FROM (SELECT key, min(line) AS line "
+            "FROM read GROUP BY key HAVING count(*) > 1 ORDER BY line LIMIT 1) AS a "
+            "JOIN read AS b ON b.key = a.key AND b.line > a.line"
+        ).fetchone()
+        return key, first, second
+
+    def row(self, key: str) -> Row | None:
+        """What is to be set on the object of that key; None if there is no row."""
+        found = self._database.execute("SELECT row FROM rows WHERE key = ?", (key,))
+        row = found.fetchone()
+        return _decode(row[0]) if row else None
+
+    def keys_in(self, span: Span) -> Iterator[str]:
+        """The keys of rows in a span, in their order, which is the service's."""
+        query, ends = "SELECT key FROM rows WHERE key > ?", [span.after]
+        if span.up_to is not None:
+            query, ends = f"{query} AND key <= ?", [span.after, span.up_to]
+        for (key,) in self._database.execute(f"{query} ORDER BY key", ends):
+            yield key
+
+
+class KeyTwiceError(Exception):
+    """Two rows have one key."""
+
+    def __init__(self, key: str, first: int, second: int) -> None:
+        super().__init__(key)
+        self.key, self.first, self.second = key, first, second
+
+
+def load_values(path: Path, prefix: str) -> tuple[ValuesFile, ValuesTable]:
+    """The rows of a file that are about objects under `prefix`, all checked.
+
+    Raises:
+        UsageError: it cannot be read, two rows have one key, or a row or column is none
+            that it may hold.
+    """
+    if not is_utf8(str(path)):
+        raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
+    before = fingerprint(path)
+    table, columns = ValuesTable(), set[str]()
+    try:
+        count = table.fill(_checked(path, prefix, columns))
+    except KeyTwiceError as error:
+        table.close()
+        raise UsageError(
+            f"{str(path)!r}: lines {error.first} and {error.second} both have "
+            f"key {error.key!r}"
+        ) from error
+    except BaseException:
+        table.close()
+        raise
+    return ValuesFile(str(path), count, before, sets_of(columns)), table
+
+
+def _checked(
+    path: Path, prefix: str, columns: set[str]
+) -> Iterator[tuple[int, str, bytes]]:
+    for line, cells in read_rows(path):
+        try:
+            key = _key_of(cells)
+            row = make_row(cells)
+        except UsageError as error:
+            raise UsageError(f"{str(path)!r}, line {line}: {error}") from error
+        columns.update(cells)
+        if key.startswith(prefix):
+            yield line, key, _encode(row)
+
+
+def _key_of(cells: Cells) -> str:
+    key = cells.get(KEY)
+    if not key:
+        raise UsageError(f"it has no key; keys stand in column {KEY!r}")
+    fault = key_fault(key)
+    if fault:
+        raise UsageError(f"key {key!r}: {fault}")
+    return key
+
+
+def reopen_values(file: ValuesFile, prefix: str) -> ValuesTable:
+    """The rows of a file that a job was made with.
+
+    Raises:
+        UsageError: the file is not as it was then.
+    """
+    path = Path(file.path)
+    if fingerprint(path) != file.sha256:
+        raise UsageError(f"{file.path!r} is not as it was when the run began")
+    return load_values(path, prefix)[1]
+
+
+async def with_rows(
+    source: AsyncIterator[Item], table: ValuesTable, marks: Marks, left: Sequence[Span]
+) -> AsyncIterator[Item]:
+    """The listed items, and at their place in key order those keys of rows that are not
+    listed: no object has them, or it is too new. `left` is what of each range was to be
+    listed at first; `marks` follow the cuts."""
+    whole = marks.ranges()
+    passed = {span.after: rest.after for span, rest in zip(whole, left, strict=True)}
+    async for item in source:
+        start = marks.start_of(item.key)
+        for key in table.keys_in(Span(passed.get(start, start), item.key)):
+            if key != item.key:
+                yield Item(key)
+        passed[start] = item.key
+        yield item
+    for span in marks.ranges():
+        for key in table.keys_in(Span(passed.get(span.after, span.after), span.up_to)):
+            yield Item(key)
