@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bulkmeta.errors import BulkmetaError, ErrorDetail, UsageError
     from bulkmeta.journal.run_reader import read_run
+    from bulkmeta.model.changes import Change, Substitution
     from bulkmeta.model.metadata import Metadata
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+    from bulkmeta.model.transforms import ObjectView
 
 __version__ = "0.1.0.dev0"
 __all__ = [
     "BulkmetaError",
+    "Change",
     "ErrorDetail",
     "Metadata",
+    "ObjectView",
     "Outcome",
     "Resumed",
     "RunHeader",
+    "Substitution",
     "Summary",
     "UsageError",
     "read_run",
@@ -27,11 +32,14 @@ __all__ = [
 
 _HOMES = {
     "BulkmetaError": "bulkmeta.errors",
+    "Change": "bulkmeta.model.changes",
     "ErrorDetail": "bulkmeta.errors",
     "Metadata": "bulkmeta.model.metadata",
+    "ObjectView": "bulkmeta.model.transforms",
     "Outcome": "bulkmeta.model.outcome",
     "Resumed": "bulkmeta.model.run_file",
     "RunHeader": "bulkmeta.model.run_file",
+    "Substitution": "bulkmeta.model.changes",
     "Summary": "bulkmeta.model.run_file",
     "UsageError": "bulkmeta.errors",
     "read_run": "bulkmeta.journal.run_reader",

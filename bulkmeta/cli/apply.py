@@ -47,9 +47,10 @@ def apply(target: str, **values: Any) -> int:
       bulkmeta apply oss://photos/2026/ --set project=atlas \\
           --header cache-control=max-age=86400
     """
+    from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
-    from bulkmeta.cli.values import with_values
+    from bulkmeta.runners.local import NOBODY
 
     if _names_plan(target):
         from bulkmeta.cli.reruns import plan_spec
@@ -62,16 +63,16 @@ def apply(target: str, **values: Any) -> int:
     name = values["run_file"]
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
-    table = None
+    host = NOBODY
     if spec.job.parent is None:
-        spec, table = with_values(with_keys(spec, values, run_file), values)
+        spec, host = with_given(with_keys(spec, values, run_file), values)
     agree(spec, yes=values["yes"])
     return carry_out(
         spec,
         run_file,
         progress=values["progress"] != "none",
         yes=values["yes"],
-        table=table,
+        host=host,
     )
 
 

@@ -81,6 +81,8 @@ def job_words(job: JobSpec) -> Iterator[str]:
         return
     if job.parent and job.takes == "failed":
         yield f"what failed in {job.parent.path}"
+    if job.transform:
+        yield f"as {job.transform.name} makes it"
     yield from change_words(job.change)
 
 

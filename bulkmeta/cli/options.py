@@ -222,6 +222,12 @@ CHANGES = (
         "column 'key' and others 'meta.NAME', 'header.NAME', 'tag.KEY'.",
     ),
     click.option(
+        "--transform",
+        metavar="MODULE:FUNCTION",
+        help="Make each object's change by a Python function: bulkmeta.ObjectView -> "
+        "bulkmeta.Change or None.",
+    ),
+    click.option(
         "--missing",
         type=click.Choice(["fail", "skip", "empty"]),
         default="fail",
@@ -489,11 +495,12 @@ def change_of(values: dict[str, Any]) -> Change:
         UsageError: it is none, or not a possible one.
     """
     change = _change(values)
-    if change.is_empty() and values["values_file"] is None:
+    made = values["values_file"] is not None or values["transform"] is not None
+    if change.is_empty() and not made:
         raise UsageError(
             "no change given; use --set, --default, --unset, --rename, --sub, "
             "--replace, --header, --unset-header, --content-type, --tag, --untag, "
-            "--replace-tags, --acl, --storage-class, --sse or --values"
+            "--replace-tags, --acl, --storage-class, --sse, --values or --transform"
         )
     return change
 

@@ -45,19 +45,19 @@ def plan(target: str, **values: Any) -> int:
     Example:
       bulkmeta plan oss://photos/2026/ --set project=atlas --rename owner=team
     """
+    from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import preview, refuse_existing
-    from bulkmeta.cli.values import with_values
 
     spec = options.run_spec(target, "plan", values)
     out = None if values["out"] is None else Path(values["out"])
     if out:
         refuse_existing(out, "--out")
-    spec, table = with_values(with_keys(spec, values, out), values)
+    spec, host = with_given(with_keys(spec, values, out), values)
     return preview(
         spec,
         out,
         progress=values["progress"] != "none",
         detailed=values["detailed_exitcode"],
-        table=table,
+        host=host,
     )

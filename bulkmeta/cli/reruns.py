@@ -26,13 +26,15 @@ from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import Parent, RunSpec
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.report.diff import DiffPrinter
-from bulkmeta.runners.local import resume_job, verify_objects
+from bulkmeta.runners.local import Host, resume_job, verify_objects
 from bulkmeta.runners.restart import examine_run, find_restart
+from bulkmeta.runners.transforms import load_transform
 from bulkmeta.runners.work import sampled
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Takes
     from bulkmeta.model.run_file import RunHeader
+    from bulkmeta.model.transforms import TransformRef
 
 _TAKES: Final[dict[str, Takes]] = {"retry": "failed", "undo": "former"}
 
@@ -53,7 +55,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
     progress = tell if values["progress"] != "none" else None
-    end = run_loop(resume_job(spec, run_file, found, progress=progress))
+    end = run_loop(resume_job(spec, run_file, found, host=Host(progress=progress)))
     print_summary(end_lines(end))
     return exit_code(end)
 
@@ -77,6 +79,7 @@ def rerun(
         keys=None,
         where=header.job.where if command == "retry" else (),
         values=header.job.values if command == "retry" else None,
+        transform=_transform(header) if command == "retry" else None,
         takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
         select=options.selection_of(values),
     )
@@ -91,6 +94,12 @@ def rerun(
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
     return carry_out(spec, run_file, progress=progress, yes=values["yes"])
+
+
+def _transform(header: RunHeader) -> TransformRef | None:
+    """The job's transform as it is now: it may have been mended since."""
+    ref = header.job.transform
+    return load_transform(ref.name)[0] if ref else None
 
 
 def _refuse_plan(path: Path, header: RunHeader) -> None:
@@ -137,9 +146,10 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         raise UsageError(
             "a plan file names its objects; --keys-from goes with a target"
         )
-    if values["where"] or values["values_file"]:
+    if values["where"] or values["values_file"] or values["transform"]:
         raise UsageError(
-            "a plan file says what changes where; --where and --values go with a target"
+            "a plan file says what changes where; --where, --values and "
+            "--transform go with a target"
         )
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
@@ -156,6 +166,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         keys=None,
         takes="replanned" if values["replan"] else "planned",
         values=header.job.values if values["replan"] else None,
+        transform=header.job.transform if values["replan"] else None,
         select=select,
     )
     connection = _connection(header, values)

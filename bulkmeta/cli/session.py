@@ -25,7 +25,7 @@ from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.records import LONGEST_SUFFIX
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
-from bulkmeta.runners.local import run_job
+from bulkmeta.runners.local import NOBODY, Host, run_job
 from bulkmeta.runners.preflight import inspect_bucket, refuse_unwanted
 from bulkmeta.runners.work import count_lines
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
-    from bulkmeta.sources.values import ValuesTable
-
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
@@ -91,10 +89,10 @@ def carry_out(
     *,
     progress: bool,
     yes: bool,
-    table: ValuesTable | None = None,
+    host: Host = NOBODY,
 ) -> int:
     """Run it, and tell how it ended; the exit code. Where nobody was asked before
-    (`yes`), the bucket is looked at first. `table` is the job's, if it was read."""
+    (`yes`), the bucket is looked at first. `host` has what was read for it already."""
 
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
@@ -107,9 +105,8 @@ def carry_out(
         run_job(
             spec,
             run_file=run_file,
-            progress=tell if progress else None,
+            host=replace(host, progress=tell if progress else None),
             inspect=inspect if yes else None,
-            table=table,
         )
     )
     print_summary(end_lines(end))
@@ -122,10 +119,10 @@ def preview(
     *,
     progress: bool,
     detailed: bool = False,
-    table: ValuesTable | None = None,
+    host: Host = NOBODY,
 ) -> int:
     """Show what a run would do, object by object; the exit code. `detailed` tells
-    pending changes from none. `table` is the job's, if it was read."""
+    pending changes from none. `host` has what was read for it already."""
     for line in order_lines(spec):
         tell(line)
     printer = InOrder(DiffPrinter(print_result))
@@ -133,10 +130,8 @@ def preview(
         run_job(
             spec,
             run_file=out,
-            sinks=[printer],
-            progress=tell if progress else None,
+            host=replace(host, sinks=[printer], progress=tell if progress else None),
             inspect=partial(_warn, spec),
-            table=table,
         )
     )
     printer.finish()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.metadata import ListedObject
-from bulkmeta.model.view import ObjectView
+from bulkmeta.model.viewed import Viewed
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ class Viewer:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def view_object(self, seq: int, item: Item) -> Processed[ObjectView]:
+    async def view_object(self, seq: int, item: Item) -> Processed[Viewed]:
         """What a head shows of one object, or why it shows nothing."""
         listed = item.listed or ListedObject(item.key)
         try:
             head = await self._bucket.head(listed.key, Effort())
         except ObjectError as error:
-            return Processed(ObjectView(seq, listed, error=error.detail))
-        return Processed(ObjectView(seq, listed, head=head))
+            return Processed(Viewed(seq, listed, error=error.detail))
+        return Processed(Viewed(seq, listed, head=head))

@@ -44,6 +44,7 @@ from bulkmeta.model.outcome import Outcome, timestamp
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
+from bulkmeta.model.transforms import UnreadError
 from bulkmeta.oss.retry import backoff_s, is_retriable
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Worker:
             reason = refusal_of_head(head, self._rules, parts)
             if reason:
                 return reason
-            plan = self._goal.decide(attempt.item, head)
+            plan = await self._decided(attempt, head)
             end = end_by_head(attempt, plan, head, write=self._record is not None)
             if end:
                 return end
@@ -171,6 +172,12 @@ class Worker:
         head = await self._bucket.head(attempt.key, attempt.effort)
         if not (parts.tags or parts.acl):
             return head
+        return await self._look_further(attempt, head, parts)
+
+    async def _look_further(
+        self, attempt: Attempt, head: ObjectHead, parts: Parts
+    ) -> ObjectHead:
+        """The same head, and what it does not show."""
         state = head.metadata
         if parts.acl:
             acl = await self._bucket.acl(attempt.key, attempt.effort)
@@ -179,6 +186,15 @@ class Worker:
             tags = await self._bucket.tags(attempt.key, attempt.effort)
             state = msgspec.structs.replace(state, tags=tags)
         return msgspec.structs.replace(head, metadata=state)
+
+    async def _decided(self, attempt: Attempt, head: ObjectHead) -> UpdatePlan:
+        """What the object is to become; reads what turns out to be needed for that."""
+        while True:
+            try:
+                return self._goal.decide(attempt.item, head)
+            except UnreadError as unread:
+                parts = unread.parts
+            head = await self._look_further(attempt, head, parts)
 
     async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
         """Record and send one update; None if the object has to be looked at again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -17,6 +17,9 @@ import msgspec
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.metadata import (
+    ACLS,
+    ALGORITHMS,
+    CLASSES,
     SSE_HEADER,
     SSE_KEY_HEADER,
     STANDARD_HEADERS,
@@ -28,6 +31,7 @@ from bulkmeta.model.templates import Missing, parse_template
 USER_META_PREFIX: Final = "x-oss-meta-"
 
 Pair = tuple[str, str]
+_Check = Callable[[str, str, str], None]
 
 
 class Substitution(msgspec.Struct, frozen=True):
@@ -99,7 +103,7 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
     set_headers: Iterable[Pair] = (),
     unset_headers: Iterable[str] = (),
     replace: bool = False,
-    sub_meta: Iterable[Pair] = (),
+    sub_meta: Iterable[tuple[str, str | Substitution]] = (),
     missing: Missing = "fail",
     content_type_auto: bool = False,
     types: dict[str, str] | None = None,
@@ -110,38 +114,69 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
     storage_class: str | None = None,
     sse: str | None = None,
     sse_key_id: str | None = None,
+    literal: bool = False,
 ) -> Change:
-    """A change from what a user wrote; a substitution as `/pattern/replacement/`.
+    """A change from what a user wrote; a substitution as `/pattern/replacement/`. If it
+    is `literal`, values stand for themselves instead of being templates.
 
     Raises:
         UsageError: a name or value that OSS cannot hold, or two orders that conflict.
     """
+    check = _refuse_value if literal else _refuse_template
     change = Change(
-        set_meta=_unique("--set", [_meta_pair("--set", p) for p in set_meta]),
+        set_meta=_unique("--set", [_meta_pair("--set", p, check) for p in set_meta]),
         default_meta=_unique(
-            "--default", [_meta_pair("--default", p) for p in default_meta]
+            "--default", [_meta_pair("--default", p, check) for p in default_meta]
         ),
         unset_meta=tuple(sorted({meta_name("--unset", n) for n in unset_meta})),
         rename_meta=_unique("--rename", [_rename_pair(p) for p in rename_meta]),
-        set_headers=_unique("--header", [_header_pair(p) for p in set_headers]),
+        set_headers=_unique("--header", [_header_pair(p, check) for p in set_headers]),
         unset_headers=tuple(sorted({_unset_header(n) for n in unset_headers})),
         replace=replace,
         sub_meta=_substitutions([_sub_pair(p) for p in sub_meta]),
         missing=missing,
         content_type_auto=content_type_auto,
         types=types or {},
-        set_tags=_unique("--tag", [_tag_pair(p) for p in set_tags]),
+        set_tags=_unique("--tag", [_tag_pair(p, literal=literal) for p in set_tags]),
         unset_tags=tuple(sorted({tag_key("--untag", key) for key in unset_tags})),
         replace_tags=replace_tags,
-        acl=acl,
-        storage_class=storage_class,
-        sse=sse,
+        acl=_one_of("--acl", acl, ACLS),
+        storage_class=_one_of("--storage-class", storage_class, CLASSES),
+        sse=_one_of("--sse", sse, ALGORITHMS),
         sse_key_id=sse_key_id,
     )
     refuse_conflicts(change)
     if sse_key_id is not None:
         _refuse_key_id(sse, sse_key_id)
     return change
+
+
+def checked(change: Change, *, literal: bool = True) -> Change:
+    """A change that a program made, with its names normalised.
+
+    Raises:
+        UsageError: as `make_change`.
+        TypeError: it is no change.
+        msgspec.ValidationError: it has fields of other types.
+    """
+    if not isinstance(change, Change):
+        raise TypeError(f"a {type(change).__name__} is no bulkmeta.Change")
+    plain = msgspec.convert(msgspec.to_builtins(change), Change)
+    fields = msgspec.structs.asdict(plain)
+    for name in _MAPS:
+        fields[name] = fields[name].items()
+    return make_change(**fields, literal=literal)
+
+
+_MAPS: Final = (
+    *("set_meta", "default_meta", "rename_meta", "set_headers", "sub_meta", "set_tags"),
+)
+
+
+def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | None:
+    if value is not None and value not in known:
+        raise UsageError(f"{option} {value!r} is none of {', '.join(known)}")
+    return value
 
 
 def apply_change(current: Metadata, change: Change) -> Metadata:
@@ -245,9 +280,9 @@ def _header_option(option: str) -> str:
     return "--unset-header" if option == "--unset" else "--header"
 
 
-def _meta_pair(option: str, pair: Pair) -> Pair:
+def _meta_pair(option: str, pair: Pair, check: _Check) -> Pair:
     name, value = meta_name(option, pair[0]), pair[1]
-    _refuse_value(option, name, value)
+    check(option, name, value)
     if limits.user_meta_bytes({name: value}) > limits.USER_META_BYTES:
         raise UsageError(
             f"{option} {name!r}: an object holds at most {limits.USER_META_BYTES} "
@@ -260,8 +295,10 @@ def _rename_pair(pair: Pair) -> Pair:
     return meta_name("--rename", pair[0]), meta_name("--rename", pair[1])
 
 
-def _sub_pair(pair: Pair) -> tuple[str, Substitution]:
+def _sub_pair(pair: tuple[str, str | Substitution]) -> tuple[str, Substitution]:
     name, text = meta_name("--sub", pair[0]), pair[1]
+    if isinstance(text, Substitution):
+        return name, _tried(name, text)
     parts = text[1:].split(text[:1]) if text else []
     if len(parts) != 3 or parts[2] or not parts[0] or text[0].isalnum():
         raise UsageError(
@@ -269,12 +306,15 @@ def _sub_pair(pair: Pair) -> tuple[str, Substitution]:
             "stand for the slash"
         )
     _refuse_value("--sub", name, text)
-    substitution = Substitution(parts[0], parts[1])
+    return name, _tried(name, Substitution(parts[0], parts[1]))
+
+
+def _tried(name: str, substitution: Substitution) -> Substitution:
     try:
         substitution.of("")
     except (re.error, IndexError, OverflowError, RecursionError) as error:
         raise UsageError(f"--sub {name!r}: {error}") from error
-    return name, substitution
+    return substitution
 
 
 def _substitutions(
@@ -284,9 +324,9 @@ def _substitutions(
     return dict(pairs)
 
 
-def _header_pair(pair: Pair) -> Pair:
+def _header_pair(pair: Pair, check: _Check) -> Pair:
     name, value = header_name("--header", pair[0]), pair[1]
-    _refuse_value("--header", name, value)
+    check("--header", name, value)
     if not value:
         raise UsageError(
             f"--header {name!r} has no value; use --unset-header to remove a header"
@@ -319,13 +359,9 @@ def _unset_header(name: str) -> str:
     return plain
 
 
-def _tag_pair(pair: Pair) -> Pair:
+def _tag_pair(pair: Pair, *, literal: bool) -> Pair:
     key, value = tag_key("--tag", pair[0]), pair[1]
-    try:
-        texts = [part for part in parse_template(value) if isinstance(part, str)]
-    except UsageError as error:
-        raise UsageError(f"--tag {key!r}: {error}") from error
-    fault = limits.tag_value_fault("".join(texts))
+    fault = limits.tag_value_fault(value if literal else _plain_of("--tag", key, value))
     if fault:
         raise UsageError(f"--tag {key!r}: {fault}")
     return key, value
@@ -366,12 +402,20 @@ def _refuse_value(option: str, name: str, value: str) -> None:
     fault = limits.value_fault(value)
     if fault:
         raise UsageError(f"{option} {name!r}: {fault}")
-    if option == "--sub":
-        return
+
+
+def _refuse_template(option: str, name: str, value: str) -> None:
+    _refuse_value(option, name, value)
+    _plain_of(option, name, value)
+
+
+def _plain_of(option: str, name: str, template: str) -> str:
+    """What of a template is the same for all objects."""
     try:
-        parse_template(value)
+        parts = parse_template(template)
     except UsageError as error:
         raise UsageError(f"{option} {name!r}: {error}") from error
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.selection import Selection
+from bulkmeta.model.transforms import TransformRef
 from bulkmeta.model.values import ValuesFile, with_row
-
-if TYPE_CHECKING:
-    from bulkmeta.model.parts import Parts
 
 SCHEME = "oss://"
 RANGE_RATE = 2000.0
@@ -33,7 +32,7 @@ AclPolicy = Literal["preserve", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
 KeyForm = Literal["lines", "null", "jsonl", "rows"]
 Takes = Literal[
-    "listing", "keys", "failed", "former", "drifted", "planned", "replanned"
+    "listing", "keys", "given", "failed", "former", "drifted", "planned", "replanned"
 ]
 SignatureVersion = Literal["v4", "v1"]
 
@@ -104,11 +103,13 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One job, as it stands in the first line of its run file.
 
     `takes` says where its objects come from and what they become: those of a listing,
-    or those that `keys` names, changed; a parent's `failed` ones, changed; a parent's
-    changed ones, back to their `former` state, or only those that have `drifted`; a
-    plan's, as `planned`, or `replanned` where they are different now. `select` leaves
-    some of them out. `where` holds expressions (`model.conditions`) that an object has
-    to meet before it is changed, and `values` are rows with what is set on each.
+    those that `keys` names, or those `given` by a program, changed; a parent's `failed`
+    ones, changed; a parent's changed ones, back to their `former` state, or only those
+    that have `drifted`; a plan's, as `planned`, or `replanned` where they are different
+    now. `select` leaves some of them out. `where` holds expressions
+    (`model.conditions`) that an object has to meet before it is changed, and `values`
+    are rows with what is set on each. A `transform` makes the change for each object,
+    in the place of `change`.
     """
 
     target: Target
@@ -120,9 +121,12 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     keys: KeyFile | None = None
     where: tuple[str, ...] = ()
     values: ValuesFile | None = None
+    transform: TransformRef | None = None
 
     def parts(self) -> Parts:
-        """The parts of an object that it may change."""
+        """The parts of an object that it may change, as far as that is known before."""
+        if self.transform:
+            return Parts(rewrite=True)
         if self.values is None:
             return self.change.parts()
         return with_row(self.change, self.values.sets).parts()

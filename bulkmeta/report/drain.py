@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -19,12 +19,21 @@ class Sink(Protocol[T_contra]):
         """Write out what was held back; called whenever no result is waiting."""
 
 
-async def drain(batches: AsyncIterator[list[T]], sinks: Sequence[Sink[T]]) -> None:
+HandOn = Callable[[list[T]], Awaitable[object]]
+
+
+async def drain(
+    batches: AsyncIterator[list[T]],
+    sinks: Sequence[Sink[T]],
+    hand_on: HandOn[T] | None = None,
+) -> None:
     """Give every result to every sink. Each sink has a batch whole, and has written it
     out, before the next one sees it: one that raises holds nothing back from those
-    before it."""
+    before it. `hand_on` comes last, and is waited for."""
     async for batch in batches:
         for sink in sinks:
             for result in batch:
                 sink.emit(result)
             sink.flush()
+        if hand_on:
+            await hand_on(batch)

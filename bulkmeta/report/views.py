@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bulkmeta.report.text import plain, printable, quoted
 
 if TYPE_CHECKING:
-    from bulkmeta.model.view import ObjectView
+    from bulkmeta.model.viewed import Viewed
 
 COLUMNS: Final = (
     "key",
@@ -26,10 +26,10 @@ COLUMNS: Final = (
     "version_id",
     "error",
 )
-Format = Callable[["ObjectView"], str]
+Format = Callable[["Viewed"], str]
 
 
-def row(view: ObjectView) -> dict[str, Any]:
+def row(view: Viewed) -> dict[str, Any]:
     """One object as a flat record with the keys of `COLUMNS`."""
     listed, head = view.listed, view.head
     metadata = head.metadata if head else None
@@ -48,11 +48,11 @@ def row(view: ObjectView) -> dict[str, Any]:
     }
 
 
-def as_jsonl(view: ObjectView) -> str:
+def as_jsonl(view: Viewed) -> str:
     return json.dumps(row(view), ensure_ascii=False)
 
 
-def as_csv(view: ObjectView) -> str:
+def as_csv(view: Viewed) -> str:
     """One CSV record; maps are JSON inside their cell."""
     return _csv_line([_cell(value) for value in row(view).values()])
 
@@ -61,7 +61,7 @@ def csv_header() -> str:
     return _csv_line(list(COLUMNS))
 
 
-def as_table(view: ObjectView) -> str:
+def as_table(view: Viewed) -> str:
     """The key and size on a line, and each header and value below it."""
     listed = view.listed
     lines = [
@@ -103,7 +103,7 @@ class ViewPrinter:
         self._write = write
         self.failed = 0
 
-    def emit(self, result: ObjectView) -> None:
+    def emit(self, result: Viewed) -> None:
         self.failed += result.error is not None
         self._write(self._form(result))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -13,7 +13,7 @@ from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
 from bulkmeta.engine.window import Window
 from bulkmeta.errors import BulkmetaError
 from bulkmeta.model.low_water import HasSeq
-from bulkmeta.report.drain import Sink, drain
+from bulkmeta.report.drain import HandOn, Sink, drain
 from bulkmeta.report.progress import report_progress
 from bulkmeta.sources.ahead import Ahead
 
@@ -31,11 +31,13 @@ STOPPING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How a pipeline is run: so many workers, until the end or `stop`."""
+    """How a pipeline is run: so many workers, until the end or `stop`, which signals
+    ask for, too."""
 
     workers: int
     stop: StopRequest
     first_seq: int = 1
+    signals: bool = True
 
     async def run(
         self,
@@ -43,6 +45,7 @@ class Flow:
         process: Process[T],
         sinks: Sequence[Sink[T]],
         judge: Judge[T] | None = None,
+        hand_on: HandOn[T] | None = None,
     ) -> None:
         """Process every item, inside a window, and give each result to every sink.
 
@@ -51,11 +54,12 @@ class Flow:
         """
         window = Window(first_seq=self.first_seq)
         everyone = [*sinks, window]
-        with ungrouped(), stop_on_signals(self.stop, _insist()):
+        signals = stop_on_signals(self.stop, _insist()) if self.signals else None
+        with ungrouped(), signals or nullcontext():
             await run_pipeline(
                 window.number(source),
                 process,
-                lambda batches: drain(batches, everyone),
+                lambda batches: drain(batches, everyone, hand_on),
                 workers=self.workers,
                 stop=self.stop,
                 judge=judge,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bulkmeta import __version__
 from bulkmeta.engine.breaker import Breaker
@@ -37,24 +37,52 @@ from bulkmeta.runners.work import (
     parent_held,
     rows_of,
     source_of,
+    transform_of,
 )
 from bulkmeta.sources.filters import admitted, limited
 from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
+    from bulkmeta.model.item import Item
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.selection import Selection
-    from bulkmeta.model.view import ObjectView
+    from bulkmeta.model.transforms import Transform
+    from bulkmeta.model.viewed import Viewed
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.report.drain import Sink
+    from bulkmeta.report.drain import HandOn, Sink
     from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
     from bulkmeta.sources.values import ValuesTable
 
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a run gets from whoever runs it, beyond the job itself: where results go,
+    and what of its surroundings is there already.
+
+    `hand_on` is given each batch of results, after all sinks, and may keep the run
+    waiting. `objects` are those of a program; `table` and `transform` are the job's.
+    Without `signals` the run ends before its time by `stop` alone.
+    """
+
+    sinks: Sequence[Sink[Outcome]] = ()
+    progress: Write | None = None
+    hand_on: HandOn[Outcome] | None = None
+    bucket: Bucket | None = None
+    objects: AsyncIterator[Item] | None = None
+    table: ValuesTable | None = None
+    transform: Transform | None = None
+    stop: StopRequest | None = None
+    signals: bool = True
+
+
+NOBODY: Final = Host()
+"""Nobody watches, and nothing is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +99,13 @@ async def run_job(
     spec: RunSpec,
     *,
     run_file: Path | None,
-    sinks: Sequence[Sink[Outcome]] = (),
-    progress: Write | None = None,
+    host: Host = NOBODY,
     inspect: Callable[[Findings], object] | None = None,
-    table: ValuesTable | None = None,
 ) -> RunEnd:
     """Run a job to its end, or until it is asked to stop.
 
     `inspect` is shown what the bucket looks like before anything is begun; it may
-    raise. `table` holds the rows of the job's values file, if it was read already.
+    raise.
 
     Raises:
         BulkmetaError: the run ended early; its run file has no summary.
@@ -96,11 +122,11 @@ async def run_job(
         async with new_ledger(run_file, header, writes=_writes(spec)) as ledger:
             yield ledger
 
-    return await _run(spec, Start(), opened, sinks, progress, table)
+    return await _run(spec, Start(), opened, host)
 
 
 async def resume_job(
-    spec: RunSpec, run_file: Path, found: Interrupted, *, progress: Write | None = None
+    spec: RunSpec, run_file: Path, found: Interrupted, *, host: Host = NOBODY
 ) -> RunEnd:
     """Take an interrupted run up again, where its run file ends.
 
@@ -118,7 +144,7 @@ async def resume_job(
         resumed = Resumed(seq=start.seq, after=start.after, at=_now())
         return continued_ledger(run_file, found, resumed)
 
-    return await _run(spec, found.start, opened, (), progress)
+    return await _run(spec, found.start, opened, host)
 
 
 async def verify_objects(
@@ -149,7 +175,7 @@ async def view_objects(
     select: Selection,
     connection: Connection,
     pace: Pace,
-    sink: Sink[ObjectView],
+    sink: Sink[Viewed],
 ) -> bool:
     """Read the selected objects' metadata; True if it was stopped on the way."""
     stop, span = StopRequest(), select.within(EVERYWHERE)
@@ -172,29 +198,29 @@ async def _run(
     spec: RunSpec,
     start: Start,
     open_ledger: Open,
-    sinks: Sequence[Sink[Outcome]],
-    progress: Write | None,
-    table: ValuesTable | None = None,
+    host: Host,
 ) -> RunEnd:
-    started_s = time.monotonic()
-    stats, stop = RunStats(start.counts, start.reasons), StopRequest()
+    started_s, progress = time.monotonic(), host.progress
+    stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
     if progress:
         stop.on_request(lambda: progress(STOPPING))
     target = spec.job.target
     async with (
         parent_held(spec.job),
-        rows_of(spec.job, table) as rows,
-        _bucket(target.bucket, spec.connection, spec.pace, stop) as bucket,
+        rows_of(spec.job, host.table) as table,
+        _bucket(target.bucket, spec.connection, spec.pace, stop, host.bucket) as bucket,
         open_ledger(bucket) as ledger,
         progress_lines(stats, progress),
         requests_ahead() as ahead,
     ):
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
-        await Flow(spec.pace.concurrency, stop, start.seq).run(
-            source_of(spec.job, bucket, start, listing, rows),
-            _worker(spec, bucket, ledger, goal_of(spec.job, rows), stop).process_object,
-            [*_files(ledger), stats, *sinks],
+        goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
+        await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
+            source_of(spec.job, bucket, start, listing, table, host.objects),
+            _worker(spec, bucket, ledger, goal, stop).process_object,
+            [*_files(ledger), stats, *host.sinks],
             Breaker().judge,
+            host.hand_on,
         )
         elapsed_s = time.monotonic() - started_s
         if ledger and not stop.requested:
@@ -203,9 +229,15 @@ async def _run(
 
 
 def _bucket(
-    name: str, connection: Connection, pace: Pace, stop: StopRequest
+    name: str,
+    connection: Connection,
+    pace: Pace,
+    stop: StopRequest,
+    opened: Bucket | None = None,
 ) -> AbstractAsyncContextManager[Bucket]:
     retry = RetryPolicy(pace.retries, stopping=stop.is_requested, sleep=stop.sleep)
+    if opened:
+        return nullcontext(opened.with_retry(retry))
     return open_bucket(
         name,
         connection,

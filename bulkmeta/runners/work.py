@@ -15,7 +15,7 @@ from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_run
 from bulkmeta.model.conditions import Condition
-from bulkmeta.model.item import recorded_of
+from bulkmeta.model.item import Item, recorded_of
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.parts import Parts, parts_between
@@ -28,8 +28,10 @@ from bulkmeta.model.templates import (
     fill,
     reads_tags,
 )
+from bulkmeta.model.transforms import Transform, change_by
 from bulkmeta.model.values import required, with_row
 from bulkmeta.runners.restart import examine_run
+from bulkmeta.runners.transforms import reload_transform
 from bulkmeta.sources.filters import admitted, limited, unsettled
 from bulkmeta.sources.key_file import list_keys
 from bulkmeta.sources.prefix import list_prefix
@@ -45,7 +47,7 @@ from bulkmeta.sources.resume import take_up
 from bulkmeta.sources.values import reopen_values, with_rows
 
 if TYPE_CHECKING:
-    from bulkmeta.model.item import Item
+    from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Parent
     from bulkmeta.model.metadata import ObjectHead
     from bulkmeta.oss.bucket import Bucket
@@ -80,10 +82,23 @@ def source_of(
     start: Start,
     listing: Listing,
     table: ValuesTable | None = None,
+    given: AsyncIterator[Item] | None = None,
 ) -> AsyncIterator[Item]:
-    """The job's objects, from where the run starts; with the rows of its `table`."""
+    """The job's objects, from where the run starts; with the rows of its `table`. Those
+    of a program are `given`.
+
+    Raises:
+        UsageError: they are not.
+    """
     marks = None
-    if job.keys:
+    if job.takes == "given":
+        if given is None:
+            raise UsageError(
+                "the run's objects came from a program; run that again: what is done "
+                "already stays unchanged"
+            )
+        source = given
+    elif job.keys:
         source = list_keys(job.keys, after=start.after)
     elif job.parent is None:
         marks = Marks(start.bounds)
@@ -121,24 +136,44 @@ def _condition_of(job: JobSpec) -> Condition | None:
     return Condition(job.where) if job.where else None
 
 
-def goal_of(job: JobSpec, table: ValuesTable | None = None) -> Goal:
-    """What the job wants of each object; with what the rows of its `table` say."""
-    return Goal(_concerns_of(job, table), _decision_of(job, table))
+def goal_of(
+    job: JobSpec,
+    table: ValuesTable | None = None,
+    transform: Transform | None = None,
+) -> Goal:
+    """What the job wants of each object; with what the rows of its `table` say, or its
+    `transform`."""
+    change_for = _change_by(transform) if transform else _change_of(job, table)
+    return Goal(_concerns_of(job, table), _decision_of(job, change_for))
+
+
+_ChangeFor = Callable[[Item, "ObjectHead"], "Change"]
+
+
+def _change_by(transform: Transform) -> _ChangeFor:
+    return lambda item, head: change_by(transform, item.key, head)
+
+
+def _change_of(job: JobSpec, table: ValuesTable | None) -> _ChangeFor:
+    each = depends_on_object(job.change)
+
+    def change_for(item: Item, head: ObjectHead) -> Change:
+        change = fill(job.change, Source(item.key, head)) if each else job.change
+        return with_row(change, required(table.row(item.key))) if table else change
+
+    return change_for
 
 
 def _decision_of(
-    job: JobSpec, table: ValuesTable | None
+    job: JobSpec, change_for: _ChangeFor
 ) -> Callable[[Item, ObjectHead], UpdatePlan]:
     """What the job wants an object to become, by its head."""
-    each, condition = depends_on_object(job.change), _condition_of(job)
+    condition = _condition_of(job)
 
     def changed(item: Item, head: ObjectHead) -> UpdatePlan:
         if condition:
             condition.require(item.key, head)
-        change = fill(job.change, Source(item.key, head)) if each else job.change
-        if table:
-            change = with_row(change, required(table.row(item.key)))
-        return plan_update(item.key, head, change)
+        return plan_update(item.key, head, change_for(item, head))
 
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
         return restore_former(recorded_of(item), head)
@@ -158,6 +193,7 @@ def _decision_of(
     return {
         "listing": changed,
         "keys": changed,
+        "given": changed,
         "failed": changed,
         "former": former,
         "drifted": drifted,
@@ -190,6 +226,7 @@ def _concerns_of(job: JobSpec, table: ValuesTable | None) -> Callable[[Item], Pa
     return {
         "listing": changed,
         "keys": changed,
+        "given": changed,
         "failed": changed,
         "former": recorded,
         "drifted": recorded,
@@ -233,6 +270,17 @@ async def rows_of(
     finally:
         if table:
             table.close()
+
+
+def transform_of(job: JobSpec, given: Transform | None) -> Transform | None:
+    """The function that the job's transform names, if it is not `given` already.
+
+    Raises:
+        UsageError: it is not there any more, or another one.
+    """
+    if given or job.transform is None:
+        return given
+    return reload_transform(job.transform)
 
 
 @asynccontextmanager

@@ -13,7 +13,14 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.limits import is_utf8, key_fault
-from bulkmeta.model.values import KEY, Row, ValuesFile, make_row, sets_of
+from bulkmeta.model.values import (
+    KEY,
+    Row,
+    ValuesFile,
+    make_row,
+    parse_column,
+    sets_of,
+)
 from bulkmeta.sources.key_file import fingerprint
 from bulkmeta.sources.tables import Cells, read_rows
 
@@ -103,9 +110,9 @@ def load_values(path: Path, prefix: str) -> tuple[ValuesFile, ValuesTable]:
     if not is_utf8(str(path)):
         raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
     before = fingerprint(path)
-    table, columns = ValuesTable(), set[str]()
+    table, used = ValuesTable(), set[str]()
     try:
-        count = table.fill(_checked(path, prefix, columns))
+        count = table.fill(_checked(path, prefix, used))
     except KeyTwiceError as error:
         table.close()
         raise UsageError(
@@ -115,21 +122,29 @@ def load_values(path: Path, prefix: str) -> tuple[ValuesFile, ValuesTable]:
     except BaseException:
         table.close()
         raise
-    return ValuesFile(str(path), count, before, sets_of(columns)), table
+    return ValuesFile(str(path), count, before, sets_of(used)), table
 
 
 def _checked(
-    path: Path, prefix: str, columns: set[str]
+    path: Path, prefix: str, used: set[str]
 ) -> Iterator[tuple[int, str, bytes]]:
+    """Each row under `prefix`; `used` are told the columns that have values."""
+    known = {KEY}
     for line, cells in read_rows(path):
         try:
+            known.update(map(_checked_column, cells.keys() - known))
             key = _key_of(cells)
             row = make_row(cells)
         except UsageError as error:
             raise UsageError(f"{str(path)!r}, line {line}: {error}") from error
-        columns.update(cells)
         if key.startswith(prefix):
+            used.update(column for column, value in cells.items() if value)
             yield line, key, _encode(row)
+
+
+def _checked_column(text: str) -> str:
+    parse_column(text)
+    return text
 
 
 def _key_of(cells: Cells) -> str:

@@ -158,5 +158,5 @@ def test_not_with_a_plan_file(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
         == 0
     )
     result = bulkmeta("apply", "p.jsonl", "--yes", "--where", "size > 1")
-    assert (result.code, "names its objects" in result.err) == (2, True)
+    assert (result.code, "says what changes where" in result.err) == (2, True)
     assert bucket.store.find("bucket", "p/a.jpg")

@@ -157,7 +157,7 @@ def test_no_change() -> None:
     assert str(caught.value) == (
         "no change given; use --set, --default, --unset, --rename, --sub, "
         "--replace, --header, --unset-header, --content-type, --tag, --untag, "
-        "--replace-tags, --acl, --storage-class, --sse or --values"
+        "--replace-tags, --acl, --storage-class, --sse, --values or --transform"
     )
 
 
@@ -173,7 +173,7 @@ def test_options_in_the_order_given() -> None:
         *("--set", "--default", "--unset", "--rename", "--sub", "--header"),
         *("--unset-header", "--content-type", "--types", "--replace", "--tag"),
         *("--untag", "--replace-tags", "--acl", "--storage-class", "--sse"),
-        *("--sse-key-id", "--values", "--missing"),
+        *("--sse-key-id", "--values", "--transform", "--missing"),
         *("--include", "--exclude", "--regex", "--start-after"),
         *("--end-before", "--shard", "--sample", "--limit"),
     ]

@@ -30,7 +30,7 @@ from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, plan_update
-from bulkmeta.model.view import ObjectView
+from bulkmeta.model.viewed import Viewed
 from bulkmeta.oss.wire import Written
 
 if TYPE_CHECKING:
@@ -788,6 +788,6 @@ async def test_view() -> None:
     viewer = Viewer(cast("Bucket", bucket))
     views = [await viewer.view_object(seq, Item("k", LISTED)) for seq in (1, 2)]
     assert views == [
-        Processed(ObjectView(1, LISTED, head=head(OLD))),
-        Processed(ObjectView(2, LISTED, error=gone.detail)),
+        Processed(Viewed(1, LISTED, head=head(OLD))),
+        Processed(Viewed(2, LISTED, error=gone.detail)),
     ]

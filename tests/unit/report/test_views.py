@@ -7,7 +7,7 @@ import json
 
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
-from bulkmeta.model.view import ObjectView
+from bulkmeta.model.viewed import Viewed
 from bulkmeta.report.views import (
     COLUMNS,
     ViewPrinter,
@@ -36,8 +36,8 @@ HEAD = ObjectHead(
     version_id="v1",
     request_id=None,
 )
-SEEN = ObjectView(1, LISTED, head=HEAD)
-UNSEEN = ObjectView(2, LISTED, error=ErrorDetail("AccessDenied", 403, "words"))
+SEEN = Viewed(1, LISTED, head=HEAD)
+UNSEEN = Viewed(2, LISTED, error=ErrorDetail("AccessDenied", 403, "words"))
 ROW = {
     "key": "照片/a,\n",
     "size_bytes": 54321,
@@ -103,7 +103,7 @@ def test_table_of_an_unreadable_object() -> None:
 
 def test_table_stays_on_its_lines() -> None:
     """A value that holds control characters does not reach the terminal raw."""
-    odd = ObjectView(
+    odd = Viewed(
         1,
         LISTED,
         head=ObjectHead(

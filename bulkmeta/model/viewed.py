@@ -8,7 +8,7 @@ from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.metadata import ListedObject, ObjectHead
 
 
-class ObjectView(msgspec.Struct, frozen=True):
+class Viewed(msgspec.Struct, frozen=True):
     """Exactly one of `head` and `error` is there."""
 
     seq: int

@@ -1,0 +1,78 @@
+"""Finding the function that a job's transform names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.transforms import Transform, TransformRef
+from bulkmeta.sources.key_file import fingerprint
+
+
+def load_transform(name: str) -> tuple[TransformRef, Transform]:
+    """The function that `module:function` names, in the current folder or where Python
+    looks.
+
+    Raises:
+        UsageError: there is none, or its module cannot be imported.
+    """
+    module_name, colon, path = name.partition(":")
+    if not (colon and module_name and path):
+        raise UsageError(f"--transform {name!r}: write it as module:function")
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        function = _imported(name, module_name)
+        for part in path.split("."):
+            function = _attribute(name, function, part)
+    finally:
+        sys.path.remove(here)
+    if not callable(function):
+        raise UsageError(f"--transform {name!r}: {path!r} is no function")
+    return reference_of(function, name), function
+
+
+def _imported(name: str, module_name: str) -> Any:
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:  # whatever the module does when it is imported
+        raise UsageError(
+            f"--transform {name!r}: cannot import {module_name!r}: {error!r}"
+        ) from error
+
+
+def _attribute(name: str, owner: Any, part: str) -> Any:
+    try:
+        return getattr(owner, part)
+    except AttributeError as error:
+        raise UsageError(f"--transform {name!r}: {error}") from error
+
+
+def reference_of(function: Callable[..., Any], name: str | None = None) -> TransformRef:
+    """How a job remembers a function."""
+    module = inspect.getmodule(function)
+    file = getattr(module, "__file__", None)
+    known = file is not None and Path(file).is_file()
+    return TransformRef(
+        name or f"{function.__module__}:{getattr(function, '__qualname__', function)}",
+        fingerprint(Path(file)) if file and known else None,
+    )
+
+
+def reload_transform(ref: TransformRef) -> Transform:
+    """The function of a job that is taken up again.
+
+    Raises:
+        UsageError: it is not there any more, or its module is another one.
+    """
+    found, function = load_transform(ref.name)
+    if found.sha256 != ref.sha256:
+        raise UsageError(
+            f"the module of {ref.name!r} is not as it was when the run began"
+        )
+    return function
