@@ -16,6 +16,7 @@ check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict docs/examples
 	$(BIN)/lint-imports
 
 coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of branches

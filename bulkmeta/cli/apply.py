@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +48,7 @@ def apply(target: str, **values: Any) -> int:
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
+    from bulkmeta.runners.ledger import default_run_file
     from bulkmeta.runners.local import NOBODY
 
     if _names_plan(target):
@@ -81,9 +80,3 @@ def _names_plan(target: str) -> bool:
     if target.startswith(SCHEME):
         return False
     return target.endswith(PLAN_SUFFIXES) or os.path.isfile(target)  # noqa: PTH113 never raises
-
-
-def default_run_file(bucket: str) -> str:
-    """A name in the current folder that no other run has."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"bulkmeta-{bucket}-{stamp}-{secrets.token_hex(2)}.jsonl"

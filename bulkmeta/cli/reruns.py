@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from bulkmeta.cli import options
-from bulkmeta.cli.apply import default_run_file
 from bulkmeta.cli.describe import end_lines
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.output import print_result, print_summary, tell
@@ -23,20 +21,17 @@ from bulkmeta.cli.session import (
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
-from bulkmeta.model.job import Parent, RunSpec
-from bulkmeta.model.limits import is_utf8
+from bulkmeta.model.job import RunSpec
 from bulkmeta.report.diff import DiffPrinter
+from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import Host, resume_job, verify_objects
-from bulkmeta.runners.restart import examine_run, find_restart
-from bulkmeta.runners.transforms import load_transform
+from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
+from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.work import sampled
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, Takes
+    from bulkmeta.model.job import Connection, JobSpec
     from bulkmeta.model.run_file import RunHeader
-    from bulkmeta.model.transforms import TransformRef
-
-_TAKES: Final[dict[str, Takes]] = {"retry": "failed", "undo": "former"}
 
 
 def resume_run(run_file: Path, values: dict[str, Any]) -> int:
@@ -68,21 +63,11 @@ def rerun(
     Raises:
         LockedError: the run is still under way.
     """
-    header = examine_run(parent)[0].header
-    _refuse_plan(parent, header)
-    if command == "retry":
-        _refuse_retry(parent, header)
-    job = msgspec.structs.replace(
-        header.job,
-        rules=options.rules_of(values, header.job.rules),
-        parent=_parent(parent, header),
-        keys=None,
-        where=header.job.where if command == "retry" else (),
-        values=header.job.values if command == "retry" else None,
-        transform=_transform(header) if command == "retry" else None,
-        takes="drifted" if values.get("only_failed_verify") else _TAKES[command],
-        select=options.selection_of(values),
+    takes: Rerun = "failed" if command == "retry" else "former"
+    header, job = rerun_job(
+        parent, "drifted" if values.get("only_failed_verify") else takes
     )
+    job = _ruled(job, values)
     connection, pace = _connection(header, values), options.pace_of(values)
     progress = values["progress"] != "none"
     if values.get("dry_run"):
@@ -96,37 +81,12 @@ def rerun(
     return carry_out(spec, run_file, progress=progress, yes=values["yes"])
 
 
-def _transform(header: RunHeader) -> TransformRef | None:
-    """The job's transform as it is now: it may have been mended since."""
-    ref = header.job.transform
-    return load_transform(ref.name)[0] if ref else None
-
-
-def _refuse_plan(path: Path, header: RunHeader) -> None:
-    if header.command == "plan":
-        raise UsageError(f"{str(path)!r} is a plan; nothing was done in it")
-
-
-def _parent(path: Path, header: RunHeader) -> Parent:
-    whole = str(path.resolve())
-    if not is_utf8(whole):
-        raise UsageError(f"{whole!r}: the path is not UTF-8; move the file")
-    return Parent(whole, header.job_hash, header.started, path.stat().st_size)
-
-
-def _refuse_retry(parent: Path, header: RunHeader) -> None:
-    """Retrying applies the job's change, which is not what such a run was to do."""
-    if header.job.parent and header.job.takes in {"former", "drifted"}:
-        flag = ["--only-failed-verify"] if header.job.takes == "drifted" else []
-        again = shlex.join(["undo", header.job.parent.path, *flag])
-    elif header.job.parent and header.job.takes != "failed":
-        flag = ["--replan"] if header.job.takes == "replanned" else []
-        again = shlex.join(["apply", header.job.parent.path, *flag])
-    else:
-        return
-    raise UsageError(
-        f"{str(parent)!r} took its objects from another file; to try again what failed "
-        f"in it, run: bulkmeta {again}"
+def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:
+    """The job with the rules and the selection that the options add."""
+    return msgspec.structs.replace(
+        job,
+        rules=options.rules_of(values, job.rules),
+        select=options.selection_of(values),
     )
 
 
@@ -136,39 +96,24 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
     Raises:
         UsageError: it is no plan, or was not finished, or changes are given besides.
     """
-    progress, _ = examine_run(plan)
-    header = progress.header
-    if header.command != "plan":
-        raise UsageError(f"{str(plan)!r} is no plan; make one with plan --out")
-    if not progress.complete:
-        raise UsageError(f"{str(plan)!r} is not complete; make the plan anew")
+    header, job = plan_job(plan, replan=values["replan"])
     if values["keys_from"] is not None or values["null"]:
         raise UsageError(
             "a plan file names its objects; --keys-from goes with a target"
         )
     if values["where"] or values["values_file"] or values["transform"]:
         raise UsageError(
-            "a plan file says what changes where; --where, --values and "
-            "--transform go with a target"
+            "a plan file says what changes where; --where, --values and --transform "
+            "go with a target"
         )
     if options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
-    select = options.selection_of(values)
-    if select.looks_at_listing():
+    job = _ruled(job, values)
+    if job.select.looks_at_listing():
         raise UsageError(
             "sizes, times, classes and types are those of a listing; of a plan file "
             "only keys can be selected"
         )
-    job = msgspec.structs.replace(
-        header.job,
-        rules=options.rules_of(values, header.job.rules),
-        parent=_parent(plan, header),
-        keys=None,
-        takes="replanned" if values["replan"] else "planned",
-        values=header.job.values if values["replan"] else None,
-        transform=header.job.transform if values["replan"] else None,
-        select=select,
-    )
     connection = _connection(header, values)
     return RunSpec(job, "apply", connection, options.pace_of(values))
 
@@ -177,7 +122,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     """Report what is not as the run left it; the exit code."""
     progress = scan_progress(run_file, set())
     header = progress.header
-    _refuse_plan(run_file, header)
+    refuse_plan(run_file, header)
     if not progress.complete:
         tell("warning   the run was interrupted; what was under way is not looked at")
     spec = RunSpec(
@@ -189,8 +134,10 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
                 spec,
                 run_file,
                 sampled(run_file, values["sample"]),
-                DiffPrinter(print_result),
-                progress=tell if values["progress"] != "none" else None,
+                host=Host(
+                    sinks=[DiffPrinter(print_result)],
+                    progress=tell if values["progress"] != "none" else None,
+                ),
             )
         )
     print_summary(end_lines(end))

@@ -20,6 +20,7 @@ from bulkmeta.model.job import parse_target
             type=click.Choice(["table", "jsonl", "csv"]),
             default="table",
             show_default=True,
+            help="For people, or for programs.",
         ),
     ),
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),

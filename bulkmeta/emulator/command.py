@@ -36,7 +36,12 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     type=click.Choice(["Enabled", "Suspended"]),
     help="Of the bucket, when it is made.",
 )
-@click.option("--region", default="cn-hangzhou", show_default=True)
+@click.option(
+    "--region",
+    default="cn-hangzhou",
+    show_default=True,
+    help="That signatures are made for.",
+)
 @click.option(
     "--account-qps", type=_POSITIVE, help="Requests per second of the account."
 )

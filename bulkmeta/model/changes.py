@@ -41,6 +41,7 @@ class Substitution(msgspec.Struct, frozen=True):
     replacement: str
 
     def of(self, value: str) -> str:
+        """What becomes of a value."""
         return re.sub(self.pattern, self.replacement, value)
 
 
@@ -75,6 +76,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     sse_key_id: str | None = None
 
     def is_empty(self) -> bool:
+        """Whether it changes nothing."""
         return self == Change(missing=self.missing, types=self.types)
 
     def parts(self) -> Parts:

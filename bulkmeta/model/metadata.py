@@ -75,9 +75,11 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def same_tags(self, other: Metadata) -> bool:
+        """Whether both have the same tags, if both were read."""
         return self.tags is None or other.tags is None or self.tags == other.tags
 
     def same_acl(self, other: Metadata) -> bool:
+        """Whether both have the same access control list, if both were read."""
         return self.acl is None or other.acl is None or self.acl == other.acl
 
 

@@ -39,6 +39,7 @@ class Shard(msgspec.Struct, frozen=True):
     of: int
 
     def holds(self, key: str) -> bool:
+        """Whether `key` is in this part."""
         return int(share_of(key, "shard") * self.of) == self.index
 
 

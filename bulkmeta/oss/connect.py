@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkmeta.oss.bucket import Bucket
 from bulkmeta.oss.clock import ServiceClock
@@ -40,7 +40,7 @@ def _locate(
 
 
 @asynccontextmanager
-async def open_bucket(
+async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by name
     name: str,
     connection: Connection,
     *,
@@ -48,16 +48,17 @@ async def open_bucket(
     retry: RetryPolicy,
     connections: int,
     answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    provider: Any = None,
 ) -> AsyncIterator[Bucket]:
     """A bucket to work with, at no more than `rate` requests a second, over so many
-    `connections` at most.
+    `connections` at most. Credentials come from an oss2 `provider`, or the environment.
 
     Raises:
         UsageError: the address is not clear.
         RunFatalError: there are no credentials.
     """
     endpoint = _locate(name, connection, os.environ)
-    provider = EnvironmentProvider(os.environ)
+    provider = provider or EnvironmentProvider(os.environ)
     provider.get_credentials()
     signer = make_signer(provider, connection.sign_version)
     clock = ServiceClock()

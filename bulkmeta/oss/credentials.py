@@ -10,9 +10,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import oss2
 from oss2.credentials import Credentials, CredentialsProvider
 
-from bulkmeta.errors import RunFatalError
+from bulkmeta.errors import RunFatalError, UsageError
 from bulkmeta.model.limits import value_fault
 
 if TYPE_CHECKING:
@@ -27,6 +28,26 @@ _SOURCES: Final = (
         "ALIBABA_CLOUD_SECURITY_TOKEN",
     ),
 )
+
+
+def provider_of(credentials: Any) -> Any:
+    """The oss2 credentials provider behind what a program has: a provider itself, or
+    any of oss2's auth objects.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(credentials, oss2.StsAuth):
+        credentials = credentials._StsAuth__auth  # noqa: SLF001 oss2 has no other way
+    if hasattr(credentials, "get_credentials"):
+        return credentials
+    provider = getattr(credentials, "credentials_provider", None)
+    if provider is None:
+        raise UsageError(
+            f"a {type(credentials).__name__} holds no credentials: give an oss2 "
+            "credentials provider or auth"
+        )
+    return provider
 
 
 class EnvironmentProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is untyped

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,12 @@ class Ledger:
         if self.journal:
             journal_path(self.path).unlink(missing_ok=True)
             sync_folder(self.path)
+
+
+def default_run_file(bucket: str) -> str:
+    """A name in the current folder that no other run has."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"bulkmeta-{bucket}-{stamp}-{secrets.token_hex(2)}.jsonl"
 
 
 @asynccontextmanager

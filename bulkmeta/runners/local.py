@@ -151,21 +151,21 @@ async def verify_objects(
     spec: RunSpec,
     run_file: Path,
     wanted: Wanted,
-    sink: Sink[Outcome],
     *,
-    progress: Write | None = None,
+    host: Host = NOBODY,
 ) -> RunEnd:
     """Read the wanted objects of a run again, and compare; drift counts as failed."""
-    started_s = time.monotonic()
-    stats, stop = RunStats(), StopRequest()
+    started_s, name = time.monotonic(), spec.job.target.bucket
+    stats, stop = RunStats(), host.stop or StopRequest()
     async with (
-        _bucket(spec.job.target.bucket, spec.connection, spec.pace, stop) as bucket,
-        progress_lines(stats, progress),
+        _bucket(name, spec.connection, spec.pace, stop, host.bucket) as bucket,
+        progress_lines(stats, host.progress),
     ):
-        await Flow(spec.pace.concurrency, stop).run(
+        await Flow(spec.pace.concurrency, stop, signals=host.signals).run(
             replay_run(run_file, wanted, {}),
             Verifier(bucket).verify_object,
-            [stats, sink],
+            [stats, *host.sinks],
+            hand_on=host.hand_on,
         )
     return RunEnd(spec, stats, time.monotonic() - started_s, stop.requested)
 

@@ -43,7 +43,7 @@ from bulkmeta.sources.replay import (
     replay_run,
     was_updated,
 )
-from bulkmeta.sources.resume import take_up
+from bulkmeta.sources.resume import behind, take_up
 from bulkmeta.sources.values import reopen_values, with_rows
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def source_of(
                 "the run's objects came from a program; run that again: what is done "
                 "already stays unchanged"
             )
-        source = given
+        source = behind(given, start.after)
     elif job.keys:
         source = list_keys(job.keys, after=start.after)
     elif job.parent is None:

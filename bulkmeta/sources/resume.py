@@ -8,11 +8,30 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bulkmeta.errors import UsageError
 from bulkmeta.model.item import Item
 
 if TYPE_CHECKING:
     from bulkmeta.model.key_ranges import Marks
     from bulkmeta.model.plan import UpdatePlan
+
+
+async def behind(source: AsyncIterator[Item], after: str | None) -> AsyncIterator[Item]:
+    """The items that come after that of key `after`; all of them if it is None.
+
+    Raises:
+        UsageError: there is none of that key.
+    """
+    passed = after is None
+    async for item in source:
+        if passed:
+            yield item
+        passed = passed or item.key == after
+    if not passed:
+        raise UsageError(
+            f"the run came up to {after!r}, which the given objects do not hold: give "
+            "the same ones, in the same order"
+        )
 
 
 async def take_up(
