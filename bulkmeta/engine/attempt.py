@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +18,7 @@ from bulkmeta.errors import (
 )
 from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome, Status
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss.effort import Effort
 
@@ -51,6 +54,10 @@ class Attempt(msgspec.Struct):
     @property
     def key(self) -> str:
         return self.item.key
+
+    def touched(self) -> Parts:
+        """The parts that updates sent before may have changed."""
+        return reduce(or_, (sent.plan.parts() for sent in self.sent), Parts())
 
     def in_doubt(self) -> UpdatePlan | None:
         """The last update that may have landed, or may yet."""

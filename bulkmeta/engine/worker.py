@@ -145,7 +145,7 @@ class Worker:
         """Go round head, merge and update until the object is as wanted; a text is the
         reason to leave it alone."""
         while True:
-            head = await self._look(attempt, parts)
+            head = await self._look(attempt, parts | attempt.touched())
             end = confirmed(attempt, head)
             if end:
                 return end
@@ -159,6 +159,9 @@ class Worker:
             if attempt.last_error:
                 raise attempt.last_error
             if plan.parts().rewrite:
+                reason = refusal_of_head(head, self._rules, plan.parts())
+                if reason:  # what a program's change needs is known only now
+                    return reason
                 self._refuse_new_version(head)
                 if await self._waited(attempt, head):
                     continue

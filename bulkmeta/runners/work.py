@@ -205,7 +205,9 @@ def _decision_of(
 def _concerns_of(job: JobSpec, table: ValuesTable | None) -> Callable[[Item], Parts]:
     """Which parts of an object the job has to look at: those that it may change, and
     those that its values and conditions are made from."""
-    own, condition = job.parts(), _condition_of(job)
+    # What a program's change needs shows when it is made.
+    own = Parts() if job.transform else job.parts()
+    condition = _condition_of(job)
     if reads_tags(job.change) or (condition and condition.reads_tags):
         own |= Parts(tags=True)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkmeta.emulator.faults import Fault
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from bulkmeta.emulator.stored import StoredObject
@@ -114,6 +116,43 @@ def test_tags_on_demand(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> Non
     assert about(oss).count("CopyObject") == 1
     assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl").code == 0
     assert (stored(oss).meta, stored(oss, "p/b.jpg").tags) == ({}, {"x": "1"})
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "error"])
+@pytest.mark.parametrize("operation", ["PutObjectTagging", "PutObjectAcl"])
+def test_lost_answers(
+    oss: EmbeddedOSS, bulkmeta: Command, module: Any, kind: str, operation: str
+) -> None:
+    """What was sent is looked at, though the function never asks for it."""
+    put(oss, tags={"x": "1"}, storage_class="Archive")
+    oss.faults.add(Fault(kind, operation=operation, times=1, status=500))
+    module("""
+        def change(found: ObjectView) -> Change | None:
+            return Change(set_tags={"y": "2"}, acl="private")
+        """)
+    assert apply(bulkmeta).code == 0
+    found, line = stored(oss), lines()["p/a.jpg"]
+    assert (found.tags, found.acl) == ({"x": "1", "y": "2"}, "private")
+    assert (line["status"], line["before"]["tags"]) == ("updated", {"x": "1"})
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl").code == 0
+    assert (stored(oss).tags, stored(oss).acl) == ({"x": "1"}, "default")
+
+
+def test_what_needs_a_rewrite(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
+    """Refused for the objects that cannot be copied, and only for those."""
+    put(oss, storage_class="IA")
+    put(oss, "p/b", storage_class="IA")
+    module("""
+        def change(found: ObjectView) -> Change | None:
+            if found.key == "p/b":
+                return Change(set_tags={"y": "2"})
+            return Change(set_meta={"y": "2"})
+        """)
+    assert apply(bulkmeta).code == 0
+    assert {k: (v["status"], v["reason"]) for k, v in lines().items()} == {
+        "p/a.jpg": ("skipped", "early_rewrite"),
+        "p/b": ("updated", None),
+    }
 
 
 @pytest.mark.parametrize(
