@@ -22,6 +22,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -66,6 +67,7 @@ from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.transforms import reference_of
 from bulkmeta.runners.work import sampled
+from bulkmeta.sources.resume import behind
 from bulkmeta.sources.values import load_values
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import Sink
     from bulkmeta.runners.preflight import Findings
+    from bulkmeta.sources.resume import Behind
 
 T = TypeVar("T")
 
@@ -434,8 +437,8 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     return msgspec.structs.replace(job, values=file), replace(host, table=table)
 
 
-def _items(objects: Source | None) -> AsyncIterator[Item] | None:
-    return None if objects is None else _given(objects)
+def _items(objects: Source | None) -> Behind | None:
+    return None if objects is None else partial(behind, _given(objects))
 
 
 async def _given(objects: Source) -> AsyncIterator[Item]:

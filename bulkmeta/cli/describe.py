@@ -36,6 +36,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if spec.job.values:
         rows = spec.job.values
         yield f"values    {rows.rows:,} rows of {rows.path}: {_columns(rows.sets)}"
+    if spec.job.inventory:
+        yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]

@@ -1,4 +1,4 @@
-"""The file, or standard input, that names a job's objects."""
+"""The file, standard input or inventory that names a job's objects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.options import file_named
 from bulkmeta.errors import UsageError
+from bulkmeta.model.job import SCHEME
+from bulkmeta.runners.inventories import find_inventory
 from bulkmeta.sources.key_file import examine_keys
 
 if TYPE_CHECKING:
@@ -23,9 +26,9 @@ _SUFFIX: Final = ".keys"
 
 
 def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> RunSpec:
-    """The run on the objects that --keys-from names, if it is given; it is read whole
-    before anything is done. Standard input is kept in a file `beside` the run's own, so
-    that the run can be resumed.
+    """The run on the objects that --keys-from or --inventory names, if one is given. A
+    file of keys is read whole before anything is done. Standard input is kept in a file
+    `beside` the run's own, so that the run can be resumed.
 
     Raises:
         UsageError: it names no objects, or a line is none that it may hold.
@@ -34,7 +37,9 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
     if name is None:
         if values["null"]:
             raise UsageError("--null goes with --keys-from")
-        return spec
+        return _with_inventory(spec, values["inventory"])
+    if values["inventory"] is not None:
+        raise UsageError("--keys-from and --inventory both name the objects; give one")
     if spec.job.select.looks_at_listing():
         raise UsageError(
             "sizes, times, classes and types are those of a listing; with --keys-from "
@@ -46,6 +51,19 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
     else:
         keys = examine_keys(file_named(name).resolve(), form, prefix)
     job = msgspec.structs.replace(spec.job, takes="keys", keys=keys)
+    return msgspec.structs.replace(spec, job=job)
+
+
+def _with_inventory(spec: RunSpec, name: str | None) -> RunSpec:
+    """The run on the objects of an inventory, if one is given; its manifest is read."""
+    if name is None:
+        if spec.job.rules.acl == "inventory":
+            raise UsageError("--acl-policy inventory goes with --inventory")
+        return spec
+    if not name.startswith(SCHEME):
+        name = str(file_named(name).resolve())
+    inventory = run_loop(find_inventory(name, spec))
+    job = msgspec.structs.replace(spec.job, takes="inventory", inventory=inventory)
     return msgspec.structs.replace(spec, job=job)
 
 

@@ -292,6 +292,12 @@ KEYS = (
     click.option(
         "--null", "-0", is_flag=True, help="With --keys-from: a NUL behind each key."
     ),
+    click.option(
+        "--inventory",
+        metavar="MANIFEST",
+        help="Only the objects that an OSS inventory names, without a listing: its "
+        "manifest.json, as a path or oss://BUCKET/KEY.",
+    ),
 )
 
 LISTED_SELECTION = (
@@ -345,11 +351,12 @@ WHERE = click.option(
 RULES = (
     click.option(
         "--acl-policy",
-        type=click.Choice(["preserve", "skip"]),
+        type=click.Choice(["preserve", "inventory", "skip"]),
         default="preserve",
         show_default=True,
         help="preserve: read each changed object's ACL and send it back (one more "
-        "request); skip: leave it to the service, which documents a reset.",
+        "request); inventory: send back what the inventory says, undoing changes made "
+        "since then; skip: leave it to the service, which documents a reset.",
     ),
     click.option(
         "--allow-appendable",
@@ -509,7 +516,10 @@ def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
     """The run that a command line asks for."""
     job = JobSpec(
         target=parse_target(
-            target, allow_all=values["allow_all"] or values["keys_from"] is not None
+            target,
+            allow_all=values["allow_all"]
+            or values["keys_from"] is not None
+            or values["inventory"] is not None,
         ),
         change=change_of(values),
         rules=rules_of(values, Rules()),
@@ -576,7 +586,7 @@ def _refuse_empty(selection: Selection) -> None:
 def rules_of(values: dict[str, Any], given: Rules) -> Rules:
     """What a job may do: what is `given`, and what the options add to it."""
     return Rules(
-        acl="skip" if values["acl_policy"] == "skip" else given.acl,
+        acl=given.acl if values["acl_policy"] == "preserve" else values["acl_policy"],
         allow_appendable=values["allow_appendable"] or given.allow_appendable,
         allow_early_rewrite=values["allow_early_rewrite"] or given.allow_early_rewrite,
         allow_new_versions=values["allow_new_versions"] or given.allow_new_versions,

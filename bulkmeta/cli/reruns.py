@@ -97,9 +97,11 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         UsageError: it is no plan, or was not finished, or changes are given besides.
     """
     header, job = plan_job(plan, replan=values["replan"])
-    if values["keys_from"] is not None or values["null"]:
+    named = values["keys_from"] is not None or values["inventory"] is not None
+    if named or values["null"]:
         raise UsageError(
-            "a plan file names its objects; --keys-from goes with a target"
+            "a plan file names its objects; --keys-from and --inventory go with a "
+            "target"
         )
     if values["where"] or values["values_file"] or values["transform"]:
         raise UsageError(

@@ -202,10 +202,8 @@ class Worker:
     async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
         """Record and send one update; None if the object has to be looked at again."""
         parts = plan.parts()
-        unread = plan.before.acl is None and self._rules.acl == "preserve"
-        if parts.rewrite and unread:
-            acl = await self._bucket.acl(attempt.key, attempt.effort)
-            plan = with_acl(plan, acl)
+        if parts.rewrite and plan.before.acl is None and self._rules.acl != "skip":
+            plan = with_acl(plan, await self._acl(attempt))
         if self._record:
             await self._record(attempt.seq, plan)
         attempt.sent.append(Sent(plan, Fate.UNKNOWN))
@@ -231,6 +229,13 @@ class Worker:
             landed.version_id,
             confirmed=parts.tags,
         )
+
+    async def _acl(self, attempt: Attempt) -> str:
+        """The access control list that a copy has to carry along."""
+        listed = attempt.item.listed
+        if self._rules.acl == "inventory" and listed and listed.acl:
+            return listed.acl
+        return await self._bucket.acl(attempt.key, attempt.effort)
 
     def _writes(self, parts: Parts) -> Iterator[Write]:
         """The fewest requests that change these parts: a copy carries them all."""

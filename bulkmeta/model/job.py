@@ -28,11 +28,19 @@ ACCOUNT_RATE = 10_000.0
 MOST_RANGES = 100
 _RANGES_PER_QUOTA = 4
 
-AclPolicy = Literal["preserve", "skip"]
+AclPolicy = Literal["preserve", "inventory", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
 KeyForm = Literal["lines", "null", "jsonl", "rows"]
 Takes = Literal[
-    "listing", "keys", "given", "failed", "former", "drifted", "planned", "replanned"
+    "listing",
+    "keys",
+    "inventory",
+    "given",
+    "failed",
+    "former",
+    "drifted",
+    "planned",
+    "replanned",
 ]
 SignatureVersion = Literal["v4", "v1"]
 
@@ -60,7 +68,8 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job may do to an object beyond the change itself.
 
     `acl`: `preserve` reads each object's access control list and sends it back (one
-    more request), since OSS documents that a copy resets it; `skip` does not.
+    more request), since OSS documents that a copy resets it; `inventory` takes it from
+    the inventory, as it was then; `skip` does not.
     """
 
     acl: AclPolicy = "preserve"
@@ -99,17 +108,27 @@ class KeyFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Inventory(msgspec.Struct, frozen=True):
+    """An inventory of `bucket` as it was when the job was made: its manifest, here or
+    in a bucket, and the columns of its files."""
+
+    path: str
+    sha256: str
+    bucket: str
+    columns: tuple[str, ...]
+
+
 class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One job, as it stands in the first line of its run file.
 
     `takes` says where its objects come from and what they become: those of a listing,
-    those that `keys` names, or those `given` by a program, changed; a parent's `failed`
-    ones, changed; a parent's changed ones, back to their `former` state, or only those
-    that have `drifted`; a plan's, as `planned`, or `replanned` where they are different
-    now. `select` leaves some of them out. `where` holds expressions
-    (`model.conditions`) that an object has to meet before it is changed, and `values`
-    are rows with what is set on each. A `transform` makes the change for each object,
-    in the place of `change`.
+    those that `keys` or an `inventory` name, or those `given` by a program, changed; a
+    parent's `failed` ones, changed; a parent's changed ones, back to their `former`
+    state, or only those that have `drifted`; a plan's, as `planned`, or `replanned`
+    where they are different now. `select` leaves some of them out. `where` holds
+    expressions (`model.conditions`) that an object has to meet before it is changed,
+    and `values` are rows with what is set on each. A `transform` makes the change for
+    each object, in the place of `change`.
     """
 
     target: Target
@@ -122,6 +141,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     where: tuple[str, ...] = ()
     values: ValuesFile | None = None
     transform: TransformRef | None = None
+    inventory: Inventory | None = None
 
     def parts(self) -> Parts:
         """The parts of an object that it may change, as far as that is known before."""

@@ -98,7 +98,8 @@ def _without_key(sse: dict[str, str]) -> dict[str, str]:
 
 
 class ListedObject(msgspec.Struct, frozen=True):
-    """One entry of a listing; `last_modified` is ISO 8601 as listed, size in bytes."""
+    """One entry of a listing; `last_modified` is ISO 8601 as listed, size in bytes. An
+    inventory may tell the access control list, too."""
 
     key: str
     size_bytes: int = 0
@@ -107,6 +108,7 @@ class ListedObject(msgspec.Struct, frozen=True):
     object_type: str = "Normal"
     storage_class: str = STANDARD_CLASS
     restore_info: str | None = None
+    acl: str | None = None
 
 
 class ObjectHead(msgspec.Struct, frozen=True):

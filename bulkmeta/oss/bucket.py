@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from bulkmeta.errors import (
     AmbiguousWriteError,
@@ -131,6 +131,11 @@ class Bucket:
         request = _object_request("GetObjectAcl", "GET", key, params=_ACL)
         return await self._read(request, _acl, effort)
 
+    async def download(self, key: str, into: BinaryIO) -> None:
+        """Write an object's content into a file, from its beginning."""
+        request = _object_request("GetObject", "GET", key)
+        await self._read(request, _whole, into=into)
+
     async def tags(self, key: str, effort: Effort) -> dict[str, str]:
         """The object's tags, of which a head shows at most the number."""
         request = _object_request("GetObjectTagging", "GET", key, params=_TAGGING)
@@ -184,22 +189,25 @@ class Bucket:
         request: Request,
         parse: Callable[[Response], T],
         effort: Effort | None = None,
+        into: BinaryIO | None = None,
     ) -> T:
         """Send a request that may be repeated freely, and read its answer."""
         effort = effort or Effort()
         try:
             try:
-                return await self._read_once(request, parse)
+                return await self._read_once(request, parse, into)
             except ObjectError as error:
                 again = self._retry.after(error, effort)
-                repeated: T = await again(self._read_once, request, parse)
+                repeated: T = await again(self._read_once, request, parse, into)
                 return repeated
         except ServiceError as error:
             effort.request_id = error.detail.request_id
             raise self._fatal_or(error) from error
 
-    async def _read_once(self, request: Request, parse: Callable[[Response], T]) -> T:
-        answer = await self._send(request)
+    async def _read_once(
+        self, request: Request, parse: Callable[[Response], T], into: BinaryIO | None
+    ) -> T:
+        answer = await self._send(request, into)
         try:
             return parse(answer)
         except ValueError as error:
@@ -232,12 +240,12 @@ class Bucket:
                 raise AmbiguousWriteError(error) from error
             raise
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request, into: BinaryIO | None = None) -> Response:
         sent_s = await self._limiter.acquire()
         self.requests[request.operation] += 1
         status = 0
         try:
-            answer = await self._transport.send(request)
+            answer = await self._transport.send(request, into)
             status = answer.status
         finally:
             self._limiter.done(request.operation, sent_s, status)
@@ -268,6 +276,10 @@ def _page(answer: Response) -> Page:
 
 def _acl(answer: Response) -> str:
     return wire.parse_acl(answer.body)
+
+
+def _whole(answer: Response) -> None:
+    """The content went into its file."""
 
 
 def _tags(answer: Response) -> dict[str, str]:

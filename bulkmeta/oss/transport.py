@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import aiohttp
 import msgspec
@@ -42,6 +42,7 @@ _STANDING: Final = {
     "user-agent": f"bulkmeta/{__version__}",
 }
 _NO_TYPE: Final = ("Content-Type",)
+_BLOCK_BYTES: Final = 256 * 1024
 _KEEPALIVE_S: Final = 50.0
 _DNS_CACHE_S: Final = 300
 _URLS_KEPT: Final = 1024  # a head's is used again by the update
@@ -118,8 +119,9 @@ class Transport:
         self._clock = clock
         self._deadlines = Deadlines(answer_timeout_s)
 
-    async def send(self, request: Request) -> Response:
-        """The service's answer, whatever its status.
+    async def send(self, request: Request, into: BinaryIO | None = None) -> Response:
+        """The service's answer, whatever its status. The body of one that is accepted
+        goes `into` a file, if one is given.
 
         Raises:
             TransportError: no complete answer came back.
@@ -146,12 +148,29 @@ class Transport:
                 )
                 # All of a short answer is mostly there with its head.
                 content = answer.content
-                body = (
-                    content.read_nowait() if content.is_eof() else await answer.read()
-                )
+                if into and answer.status == 200:
+                    body = b""
+                elif content.is_eof():
+                    body = content.read_nowait()
+                else:
+                    body = await answer.read()
+            if into and answer.status == 200:
+                await self._pour(answer, into)
         except (aiohttp.ClientError, OSError) as error:
             raise _translate(error) from error
         return Response(answer.status, answer.headers, body, offset)
+
+    async def _pour(self, answer: aiohttp.ClientResponse, into: BinaryIO) -> None:
+        into.seek(0)
+        into.truncate()
+        block = None
+        try:
+            while block != b"":
+                with self._deadlines:
+                    block = await answer.content.read(_BLOCK_BYTES)
+                into.write(block)
+        finally:
+            answer.close()  # one that broke off would keep its place in the pool
 
     def _url(self, request: Request) -> URL:
         if request.params:

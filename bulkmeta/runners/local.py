@@ -28,6 +28,7 @@ from bulkmeta.runners.flow import (
     progress_lines,
     requests_ahead,
 )
+from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import look_at
 from bulkmeta.runners.restart import Start
@@ -44,7 +45,6 @@ from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
-    from bulkmeta.model.item import Item
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.selection import Selection
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
+    from bulkmeta.sources.resume import Behind
     from bulkmeta.sources.values import ValuesTable
 
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
@@ -74,7 +75,7 @@ class Host:
     progress: Write | None = None
     hand_on: HandOn[Outcome] | None = None
     bucket: Bucket | None = None
-    objects: AsyncIterator[Item] | None = None
+    objects: Behind | None = None
     table: ValuesTable | None = None
     transform: Transform | None = None
     stop: StopRequest | None = None
@@ -210,13 +211,16 @@ async def _run(
         rows_of(spec.job, host.table) as table,
         _bucket(target.bucket, spec.connection, spec.pace, stop, host.bucket) as bucket,
         open_ledger(bucket) as ledger,
+        inventory_of(spec) as inventory,
         progress_lines(stats, progress),
         requests_ahead() as ahead,
     ):
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
         goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
-            source_of(spec.job, bucket, start, listing, table, host.objects),
+            source_of(
+                spec.job, bucket, start, listing, table, inventory or host.objects
+            ),
             _worker(spec, bucket, ledger, goal, stop).process_object,
             [*_files(ledger), stats, *host.sinks],
             Breaker().judge,

@@ -71,6 +71,7 @@ def _taken_up(path: Path, header: RunHeader, takes: Takes, *, anew: bool) -> Job
         header.job,
         parent=_parent(path, header),
         keys=None,
+        inventory=None,
         takes=takes,
         where=header.job.where if anew else (),
         values=header.job.values if anew else None,

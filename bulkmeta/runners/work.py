@@ -43,7 +43,7 @@ from bulkmeta.sources.replay import (
     replay_run,
     was_updated,
 )
-from bulkmeta.sources.resume import behind, take_up
+from bulkmeta.sources.resume import Behind, take_up
 from bulkmeta.sources.values import reopen_values, with_rows
 
 if TYPE_CHECKING:
@@ -82,22 +82,22 @@ def source_of(
     start: Start,
     listing: Listing,
     table: ValuesTable | None = None,
-    given: AsyncIterator[Item] | None = None,
+    elsewhere: Behind | None = None,
 ) -> AsyncIterator[Item]:
     """The job's objects, from where the run starts; with the rows of its `table`. Those
-    of a program are `given`.
+    of a program or an inventory come from `elsewhere`.
 
     Raises:
-        UsageError: they are not.
+        UsageError: a program's do not.
     """
     marks = None
-    if job.takes == "given":
-        if given is None:
+    if job.takes in {"given", "inventory"}:
+        if elsewhere is None:
             raise UsageError(
                 "the run's objects came from a program; run that again: what is done "
                 "already stays unchanged"
             )
-        source = behind(given, start.after)
+        source = elsewhere(start.after)
     elif job.keys:
         source = list_keys(job.keys, after=start.after)
     elif job.parent is None:
@@ -193,6 +193,7 @@ def _decision_of(
     return {
         "listing": changed,
         "keys": changed,
+        "inventory": changed,
         "given": changed,
         "failed": changed,
         "former": former,
@@ -228,6 +229,7 @@ def _concerns_of(job: JobSpec, table: ValuesTable | None) -> Callable[[Item], Pa
     return {
         "listing": changed,
         "keys": changed,
+        "inventory": changed,
         "given": changed,
         "failed": changed,
         "former": recorded,

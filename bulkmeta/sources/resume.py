@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,10 @@ from bulkmeta.model.item import Item
 if TYPE_CHECKING:
     from bulkmeta.model.key_ranges import Marks
     from bulkmeta.model.plan import UpdatePlan
+
+
+Behind = Callable[[str | None], AsyncIterator[Item]]
+"""The items that come after that of a key; all of them for None."""
 
 
 async def behind(source: AsyncIterator[Item], after: str | None) -> AsyncIterator[Item]:

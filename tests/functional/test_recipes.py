@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.functional.test_inventory import made, row
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from bulkmeta.emulator.store import Store
@@ -34,6 +36,17 @@ def fill(store: Store) -> None:
         modified_s = time.time() - row.pop("days") * DAY_S
         body = b"x" * row.pop("size", 10)
         store.put_object("photos", body=body, last_modified=modified_s, **row)
+
+
+def deliver_inventory(store: Store) -> None:
+    """An inventory of the bucket, copied into the folder `reports`."""
+    rows = [
+        row(found.key, StorageClass=found.storage_class, Bucket="photos")
+        for found in store.objects("photos")
+    ]
+    Path("reports").mkdir()
+    for key, data in made([rows], bucket="photos").items():
+        (Path("reports") / Path(key).name).write_bytes(data)
 
 
 def carry_out(line: str, bulkmeta: Callable[..., Any]) -> str:
@@ -62,6 +75,7 @@ def assert_shows(printed: str, wanted: list[str]) -> None:
 def test_every_recipe(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
     """In the order of the page, each with what it is to print."""
     fill(oss.store)
+    deliver_inventory(oss.store)
     printed, shown = "", 0
     for kind, lines in blocks():
         if kind == "sh":

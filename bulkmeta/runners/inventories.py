@@ -1,0 +1,136 @@
+"""Where an inventory is read from: this machine, or the bucket it was delivered to."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.model.job import SCHEME, Inventory, parse_target
+from bulkmeta.oss.bucket import fatal
+from bulkmeta.oss.connect import open_bucket
+from bulkmeta.oss.retry import RetryPolicy
+from bulkmeta.sources.inventory import (
+    Fetch,
+    files_of,
+    list_inventory,
+    local_file,
+    parse_manifest,
+    read_local_manifest,
+)
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import Connection, JobSpec, RunSpec
+    from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.sources.resume import Behind
+
+_CONNECTIONS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Where an inventory's files are: its manifest with checksum, and the others."""
+
+    manifest: Callable[[], Awaitable[tuple[bytes, bytes | None]]]
+    fetch: Fetch
+
+
+async def find_inventory(name: str, spec: RunSpec) -> Inventory:
+    """The inventory of the run's bucket whose manifest has that name: a path, or
+    `oss://bucket/key`.
+
+    Raises:
+        UsageError: it is no manifest, or another bucket's.
+        RunFatalError: it cannot be read.
+    """
+    async with _shelf(name, spec.connection, spec.pace.retries) as shelf:
+        inventory = parse_manifest(name, *await shelf.manifest())
+    if inventory.bucket != spec.job.target.bucket:
+        raise UsageError(
+            f"{name!r} is of bucket {inventory.bucket!r}, not of "
+            f"{spec.job.target.bucket!r}"
+        )
+    return inventory
+
+
+@asynccontextmanager
+async def inventory_of(spec: RunSpec) -> AsyncIterator[Behind | None]:
+    """The objects of the job's inventory, if it is about one, for as long as the body
+    lasts.
+
+    Raises:
+        UsageError: the inventory is not as it was when the job was made.
+    """
+    job, inventory = spec.job, spec.job.inventory
+    if inventory is None or job.takes != "inventory":
+        yield None
+        return
+    async with _shelf(inventory.path, spec.connection, spec.pace.retries) as shelf:
+        text, _ = await shelf.manifest()
+        yield _listed(job, inventory, text, shelf.fetch)
+
+
+def _listed(job: JobSpec, inventory: Inventory, text: bytes, fetch: Fetch) -> Behind:
+    files, prefix = files_of(inventory, text), job.target.prefix
+    return lambda after: list_inventory(inventory, files, fetch, prefix, after=after)
+
+
+@asynccontextmanager
+async def _shelf(
+    name: str, connection: Connection, retries: int
+) -> AsyncIterator[_Shelf]:
+    if not name.startswith(SCHEME):
+        yield _local(Path(name))
+        return
+    target = parse_target(name, allow_all=False)
+    async with open_bucket(
+        target.bucket,
+        connection,
+        rate=None,
+        retry=RetryPolicy(retries),
+        connections=_CONNECTIONS,
+    ) as bucket:
+        yield _remote(bucket, target.prefix)
+
+
+def _local(manifest: Path) -> _Shelf:
+    async def read() -> tuple[bytes, bytes | None]:
+        return read_local_manifest(manifest)
+
+    @asynccontextmanager
+    async def fetch(key: str) -> AsyncIterator[Path]:
+        yield local_file(manifest, key)
+
+    return _Shelf(read, fetch)
+
+
+def _remote(bucket: Bucket, key: str) -> _Shelf:
+    async def read() -> tuple[bytes, bytes | None]:
+        folder = key.rpartition("/")[0]
+        async with fetch(key) as manifest:
+            text = manifest.read_bytes()
+        try:
+            async with fetch(f"{folder}/manifest.checksum") as path:
+                return text, path.read_bytes()
+        except ObjectError:
+            return text, None
+
+    @asynccontextmanager
+    async def fetch(key: str) -> AsyncIterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="bulkmeta-") as folder:
+            path = Path(folder) / "inventory"
+            with path.open("wb") as file:
+                await bucket.download(key, file)
+            yield path
+
+    async def read_or_end() -> tuple[bytes, bytes | None]:
+        try:
+            return await read()
+        except ObjectError as error:
+            raise fatal(error) from error
+
+    return _Shelf(read_or_end, fetch)
