@@ -32,10 +32,10 @@ def fill(store: Store) -> None:
     """The bucket as the page describes it."""
     store.create_bucket("photos")
     rows = next(lines for kind, lines in blocks() if kind == "json")
-    for row in map(json.loads, rows):
-        modified_s = time.time() - row.pop("days") * DAY_S
-        body = b"x" * row.pop("size", 10)
-        store.put_object("photos", body=body, last_modified=modified_s, **row)
+    for given in map(json.loads, rows):
+        modified_s = time.time() - given.pop("days") * DAY_S
+        body = b"x" * given.pop("size", 10)
+        store.put_object("photos", body=body, last_modified=modified_s, **given)
 
 
 def deliver_inventory(store: Store) -> None:
