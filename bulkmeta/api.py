@@ -432,7 +432,7 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     job = msgspec.structs.replace(job, change=wanted)
     if values is None:
         return job, host
-    file, table = load_values(Path(values).resolve(), target.prefix)
+    file, table = load_values(Path(values).resolve(), target.prefixes)
     refuse_both(wanted, file.sets)
     return msgspec.structs.replace(job, values=file), replace(host, table=table)
 

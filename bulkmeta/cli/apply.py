@@ -21,7 +21,9 @@ _REPLAN = click.option(
 
 
 @click.command(cls=options.SelectingCommand)
-@click.argument("target", metavar="oss://BUCKET/PREFIX|PLAN.jsonl")
+@click.argument(
+    "target", metavar="oss://BUCKET/PREFIX…|PLAN.jsonl", nargs=-1, required=True
+)
 @options.add_options(
     options.CHANGES,
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
@@ -31,7 +33,7 @@ _REPLAN = click.option(
     (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
     options.CONNECTION,
 )
-def apply(target: str, **values: Any) -> int:
+def apply(target: tuple[str, ...], **values: Any) -> int:
     """Change the metadata of every object under a prefix, or as a plan file says.
 
     Each object is read, merged with the change, and written back only if it still is as
@@ -51,10 +53,10 @@ def apply(target: str, **values: Any) -> int:
     from bulkmeta.runners.ledger import default_run_file
     from bulkmeta.runners.local import NOBODY
 
-    if _names_plan(target):
+    if len(target) == 1 and _names_plan(target[0]):
         from bulkmeta.cli.reruns import plan_spec
 
-        spec = plan_spec(options.file_named(target), values)
+        spec = plan_spec(options.file_named(target[0]), values)
     elif values["replan"]:
         raise UsageError("--replan goes with a plan file")
     else:

@@ -35,8 +35,8 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
     """
     name = values["keys_from"]
     if name is None:
-        if values["null"]:
-            raise UsageError("--null goes with --keys-from")
+        if values["null"] or values["statuses"]:
+            raise UsageError("--null and --status go with --keys-from")
         return _with_inventory(spec, values["inventory"])
     if values["inventory"] is not None:
         raise UsageError("--keys-from and --inventory both name the objects; give one")
@@ -45,11 +45,15 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
             "sizes, times, classes and types are those of a listing; with --keys-from "
             "only keys can be selected"
         )
-    form, prefix = _form(name, null=values["null"]), spec.job.target.prefix
+    statuses = values["statuses"]
+    form = "run" if statuses else _form(name, null=values["null"])
+    prefix = spec.job.target.prefixes
+    if statuses and (name == "-" or values["null"]):
+        raise UsageError("--status goes with a run file as --keys-from")
     if name == "-":
         keys = _from_standard_input(beside, form, prefix, yes=values.get("yes", True))
     else:
-        keys = examine_keys(file_named(name).resolve(), form, prefix)
+        keys = examine_keys(file_named(name).resolve(), form, prefix, statuses)
     job = msgspec.structs.replace(spec.job, takes="keys", keys=keys)
     return msgspec.structs.replace(spec, job=job)
 
@@ -76,7 +80,7 @@ def _form(name: str, *, null: bool) -> KeyForm:
 
 
 def _from_standard_input(
-    beside: Path | None, form: KeyForm, prefix: str, *, yes: bool
+    beside: Path | None, form: KeyForm, prefix: tuple[str, ...], *, yes: bool
 ) -> KeyFile:
     """All of it, in a file of its own that stays if it is a good one."""
     if not yes:

@@ -33,10 +33,11 @@ from bulkmeta.model.job import (
     Pace,
     Rules,
     RunSpec,
-    parse_target,
+    parse_targets,
     spread_for,
 )
 from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES, TYPES
+from bulkmeta.model.outcome import STATUSES
 from bulkmeta.model.selection import KeyRule, Selection
 
 _ORDER = "bulkmeta.order"
@@ -98,7 +99,9 @@ def _types(
 
 RUN = click.argument("run", metavar="RUN.jsonl", callback=_file)
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed in scripts.")
-TARGET = click.argument("target", metavar="oss://BUCKET/PREFIX")
+TARGET = click.argument(
+    "target", metavar="oss://BUCKET/PREFIX…", nargs=-1, required=True
+)
 
 CHANGES = (
     click.option(
@@ -291,6 +294,13 @@ KEYS = (
     ),
     click.option(
         "--null", "-0", is_flag=True, help="With --keys-from: a NUL behind each key."
+    ),
+    click.option(
+        "--status",
+        "statuses",
+        type=click.Choice(STATUSES),
+        multiple=True,
+        help="With --keys-from RUN.jsonl: only the objects that ended so in that run.",
     ),
     click.option(
         "--inventory",
@@ -512,10 +522,12 @@ def change_of(values: dict[str, Any]) -> Change:
     return change
 
 
-def run_spec(target: str, command: Command, values: dict[str, Any]) -> RunSpec:
+def run_spec(
+    target: tuple[str, ...], command: Command, values: dict[str, Any]
+) -> RunSpec:
     """The run that a command line asks for."""
     job = JobSpec(
-        target=parse_target(
+        target=parse_targets(
             target,
             allow_all=values["allow_all"]
             or values["keys_from"] is not None

@@ -35,7 +35,7 @@ _DETAILED = click.option(
     (_OUT, _DETAILED, options.PROGRESS),
     options.CONNECTION,
 )
-def plan(target: str, **values: Any) -> int:
+def plan(target: tuple[str, ...], **values: Any) -> int:
     """Show each object's exact difference; reads only.
 
     `+` is added, `~` changed, `-` removed. Objects that already are as wanted are

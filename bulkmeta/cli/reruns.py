@@ -98,7 +98,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
     """
     header, job = plan_job(plan, replan=values["replan"])
     named = values["keys_from"] is not None or values["inventory"] is not None
-    if named or values["null"]:
+    if named or values["null"] or values["statuses"]:
         raise UsageError(
             "a plan file names its objects; --keys-from and --inventory go with a "
             "target"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
-from bulkmeta.model.job import parse_target
+from bulkmeta.model.job import parse_targets
 
 
 @click.command(cls=options.SelectingCommand)
@@ -27,7 +27,7 @@ from bulkmeta.model.job import parse_target
     options.PACE,
     options.CONNECTION,
 )
-def show(target: str, **values: Any) -> int:
+def show(target: tuple[str, ...], **values: Any) -> int:
     """Print the metadata of every object under a prefix; reads only.
 
     \b
@@ -37,7 +37,7 @@ def show(target: str, **values: Any) -> int:
     from bulkmeta.cli.viewing import print_objects
 
     return print_objects(
-        parse_target(target, allow_all=values["allow_all"]),
+        parse_targets(target, allow_all=values["allow_all"]),
         options.selection_of(values),
         options.connection_of(values),
         options.pace_of(values),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change
+from bulkmeta.model.outcome import Status
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.selection import Selection
 from bulkmeta.model.transforms import TransformRef
@@ -30,7 +32,7 @@ _RANGES_PER_QUOTA = 4
 
 AclPolicy = Literal["preserve", "inventory", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
-KeyForm = Literal["lines", "null", "jsonl", "rows"]
+KeyForm = Literal["lines", "null", "jsonl", "rows", "run"]
 Takes = Literal[
     "listing",
     "keys",
@@ -46,13 +48,20 @@ SignatureVersion = Literal["v4", "v1"]
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the objects are: a bucket and a key prefix."""
+    """Where the objects are: a bucket and a key prefix, and further ones in key order.
+    None of them begins with another."""
 
     bucket: str
     prefix: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """All of them, in key order."""
+        return (self.prefix, *self.more)
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.bucket}/{self.prefix}"
+        return " ".join(f"{SCHEME}{self.bucket}/{prefix}" for prefix in self.prefixes)
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -100,12 +109,14 @@ class Parent(msgspec.Struct, frozen=True):
 
 class KeyFile(msgspec.Struct, frozen=True):
     """A file that names objects, one a line (`null`: with NUL between them; `rows`: in
-    a column `key`), as it was when the job was made."""
+    a column `key`; `run`: in a run file, those that ended in one of the `statuses`), as
+    it was when the job was made."""
 
     path: str
     form: KeyForm
     keys: int
     sha256: str
+    statuses: tuple[Status, ...] = ()
 
 
 class Inventory(msgspec.Struct, frozen=True):
@@ -178,6 +189,26 @@ def spread_for(rate: float | None) -> int:
     if wanted <= RANGE_RATE:
         return 1
     return min(MOST_RANGES, _RANGES_PER_QUOTA * math.ceil(wanted / RANGE_RATE))
+
+
+def parse_targets(texts: Sequence[str], *, allow_all: bool) -> Target:
+    """The one target that several names make up; a prefix that begins with another is
+    part of that.
+
+    Raises:
+        UsageError: as `parse_target`, or they name several buckets.
+    """
+    targets = [parse_target(text, allow_all=allow_all) for text in texts]
+    buckets = sorted({target.bucket for target in targets})
+    if len(buckets) > 1:
+        raise UsageError(
+            f"targets in several buckets ({', '.join(buckets)}): make a run of each"
+        )
+    prefixes: list[str] = []
+    for prefix in sorted({target.prefix for target in targets}):
+        if not prefixes or not prefix.startswith(prefixes[-1]):
+            prefixes.append(prefix)
+    return Target(buckets[0], prefixes[0], tuple(prefixes[1:]))
 
 
 def parse_target(text: str, *, allow_all: bool) -> Target:

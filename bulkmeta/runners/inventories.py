@@ -75,7 +75,7 @@ async def inventory_of(spec: RunSpec) -> AsyncIterator[Behind | None]:
 
 
 def _listed(job: JobSpec, inventory: Inventory, text: bytes, fetch: Fetch) -> Behind:
-    files, prefix = files_of(inventory, text), job.target.prefix
+    files, prefix = files_of(inventory, text), job.target.prefixes
     return lambda after: list_inventory(inventory, files, fetch, prefix, after=after)
 
 

@@ -41,7 +41,7 @@ from bulkmeta.runners.work import (
     transform_of,
 )
 from bulkmeta.sources.filters import admitted, limited
-from bulkmeta.sources.prefix import EVERYWHERE, list_prefix
+from bulkmeta.sources.prefix import EVERYWHERE, list_prefix, one_after_another
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -186,7 +186,13 @@ async def view_objects(
     ):
         await Flow(pace.concurrency, stop).run(
             limited(
-                admitted(list_prefix(bucket, target.prefix, ahead, span), select),
+                admitted(
+                    one_after_another(
+                        list_prefix(bucket, prefix, ahead, span)
+                        for prefix in target.prefixes
+                    ),
+                    select,
+                ),
                 select,
             ),
             Viewer(bucket).view_object,

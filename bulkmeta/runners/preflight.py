@@ -52,9 +52,8 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findi
         if not sample:
             return findings
         page = await bucket.list_page(target.prefix, None)
-        return replace(
-            findings, listed=len(page.objects), more=page.next_token is not None
-        )
+        more = page.next_token is not None or bool(target.more)
+        return replace(findings, listed=len(page.objects), more=more)
 
 
 async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:

@@ -34,7 +34,7 @@ from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import reload_transform
 from bulkmeta.sources.filters import admitted, limited, unsettled
 from bulkmeta.sources.key_file import list_keys
-from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.prefix import list_prefix, one_after_another
 from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
     has_failed,
@@ -118,18 +118,20 @@ def _listed(
     bucket: Bucket, job: JobSpec, start: Start, listing: Listing, marks: Marks
 ) -> AsyncIterator[Item]:
     """The objects at the job's target; `marks` follow the cuts."""
-    prefix = job.target.prefix
     spans = [job.select.within(span) for span in start.left]
 
     def note(bounds: Sequence[str]) -> None:
         marks.cut(bounds)
         listing.note(bounds)
 
-    if listing.spread == 1 and len(spans) == 1:
-        return list_prefix(bucket, prefix, listing.ahead, spans[0])
-    return walk_ranges(
-        bucket, prefix, spans, listing.spread, ahead=listing.ahead, note=note
-    )
+    def under(prefix: str) -> AsyncIterator[Item]:
+        if listing.spread == 1 and len(spans) == 1:
+            return list_prefix(bucket, prefix, listing.ahead, spans[0])
+        return walk_ranges(
+            bucket, prefix, spans, listing.spread, ahead=listing.ahead, note=note
+        )
+
+    return one_after_another(map(under, job.target.prefixes))
 
 
 def _condition_of(job: JobSpec) -> Condition | None:
@@ -268,7 +270,7 @@ async def rows_of(
     """
     table, file = given, job.values
     if table is None and file:
-        table = await asyncio.to_thread(reopen_values, file, job.target.prefix)
+        table = await asyncio.to_thread(reopen_values, file, job.target.prefixes)
     try:
         yield table
     finally:

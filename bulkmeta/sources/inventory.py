@@ -126,12 +126,12 @@ async def list_inventory(
     inventory: Inventory,
     files: list[_File],
     fetch: Fetch,
-    prefix: str,
+    prefix: tuple[str, ...],
     *,
     after: str | None = None,
 ) -> AsyncIterator[Item]:
-    """The current objects under `prefix` that the inventory names, from behind that of
-    key `after`, with what it says of them.
+    """The current objects under one `prefix` that the inventory names, from behind that
+    of key `after`, with what it says of them.
 
     Raises:
         RunFatalError: a file is not what the manifest says, or a row is none.
@@ -144,7 +144,7 @@ async def list_inventory(
             for number, item in enumerate(_items(path, file.key, inventory)):
                 if number % _ROWS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # others have to have their turn
-                if item is None or not item.key.startswith(prefix) or item.key in seen:
+                if not (item and item.key.startswith(prefix)) or item.key in seen:
                     continue
                 if is_incremental:  # of ten minutes, so memory is bounded
                     seen.add(item.key)

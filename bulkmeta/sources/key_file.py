@@ -11,9 +11,11 @@ from typing import Final
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.run_reader import read_run
 from bulkmeta.model.item import Item
 from bulkmeta.model.job import KeyFile, KeyForm
 from bulkmeta.model.limits import is_utf8, key_fault
+from bulkmeta.model.outcome import Outcome, Status
 from bulkmeta.model.values import KEY
 from bulkmeta.sources.tables import read_rows
 
@@ -32,25 +34,30 @@ class _Row(msgspec.Struct):
 _decode_row = msgspec.json.Decoder(str | _Row).decode
 
 
-def examine_keys(path: Path, form: KeyForm, prefix: str) -> KeyFile:
+def examine_keys(
+    path: Path,
+    form: KeyForm,
+    prefix: tuple[str, ...],
+    statuses: tuple[Status, ...] = (),
+) -> KeyFile:
     """The whole file, checked before anything is done by it.
 
     Raises:
-        UsageError: it cannot be read, or a line names no key under `prefix`.
+        UsageError: it cannot be read, or a line names no key under one `prefix`.
     """
     if not is_utf8(str(path)):
         raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
     count = 0
-    for number, key in read_keys(path, form):
+    for number, key in read_keys(path, form, statuses):
         count += 1
         fault = key_fault(key)
         if not fault and not key.startswith(prefix):
-            fault = f"it is not under {prefix!r}"
+            fault = f"it is not under {' or '.join(map(repr, prefix))}"
         if fault:
             raise UsageError(f"{str(path)!r}, line {number}, key {key!r}: {fault}")
     if not count:
         raise UsageError(f"{str(path)!r} names no keys")
-    return KeyFile(str(path), form, count, fingerprint(path))
+    return KeyFile(str(path), form, count, fingerprint(path), statuses)
 
 
 def fingerprint(path: Path) -> str:
@@ -66,7 +73,9 @@ def fingerprint(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
-def read_keys(path: Path, form: KeyForm) -> Iterator[tuple[int, str]]:
+def read_keys(
+    path: Path, form: KeyForm, statuses: tuple[Status, ...] = ()
+) -> Iterator[tuple[int, str]]:
     """Each key with the number of its line; empty lines name none.
 
     Raises:
@@ -74,6 +83,11 @@ def read_keys(path: Path, form: KeyForm) -> Iterator[tuple[int, str]]:
     """
     if form == "rows":
         yield from _keys_in_rows(path)
+        return
+    if form == "run":
+        for number, record in enumerate(read_run(path), 1):
+            if isinstance(record, Outcome) and record.status in statuses:
+                yield number, record.key
         return
     for number, line in enumerate(_lines(path, b"\0" if form == "null" else b"\n"), 1):
         text = line if form == "null" else line.removesuffix(b"\r")
@@ -144,7 +158,7 @@ async def list_keys(keys: KeyFile, *, after: str | None = None) -> AsyncIterator
     if await asyncio.to_thread(fingerprint, path) != keys.sha256:
         raise UsageError(f"{keys.path!r} is not as it was when the run began")
     passed = after is None
-    for count, (_, key) in enumerate(read_keys(path, keys.form)):
+    for count, (_, key) in enumerate(read_keys(path, keys.form, keys.statuses)):
         if count % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)  # others have to have their turn in a long file
         if passed:

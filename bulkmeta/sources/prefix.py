@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.model.item import Item
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from bulkmeta.sources.ahead import Ahead
 
 EVERYWHERE: Final = Span()
+
+
+async def one_after_another(
+    sources: Iterable[AsyncIterator[Item]],
+) -> AsyncIterator[Item]:
+    """The items of each source, in their order; one is begun when it is its turn."""
+    for source in sources:
+        async for item in source:
+            yield item
 
 
 async def list_prefix(

@@ -100,8 +100,8 @@ class KeyTwiceError(Exception):
         self.key, self.first, self.second = key, first, second
 
 
-def load_values(path: Path, prefix: str) -> tuple[ValuesFile, ValuesTable]:
-    """The rows of a file that are about objects under `prefix`, all checked.
+def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, ValuesTable]:
+    """The rows of a file that are about objects under one `prefix`, all checked.
 
     Raises:
         UsageError: it cannot be read, two rows have one key, or a row or column is none
@@ -126,9 +126,9 @@ def load_values(path: Path, prefix: str) -> tuple[ValuesFile, ValuesTable]:
 
 
 def _checked(
-    path: Path, prefix: str, used: set[str]
+    path: Path, prefix: tuple[str, ...], used: set[str]
 ) -> Iterator[tuple[int, str, bytes]]:
-    """Each row under `prefix`; `used` are told the columns that have values."""
+    """Each row under one `prefix`; `used` are told the columns that have values."""
     known = {KEY}
     for line, cells in read_rows(path):
         try:
@@ -157,7 +157,7 @@ def _key_of(cells: Cells) -> str:
     return key
 
 
-def reopen_values(file: ValuesFile, prefix: str) -> ValuesTable:
+def reopen_values(file: ValuesFile, prefix: tuple[str, ...]) -> ValuesTable:
     """The rows of a file that a job was made with.
 
     Raises:

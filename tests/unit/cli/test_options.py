@@ -29,7 +29,7 @@ def parse(*args: str) -> RunSpec:
         (*options.PACE, options.SPREAD),
         options.CONNECTION,
     )
-    def command(target: str, **values: object) -> None:
+    def command(target: tuple[str, ...], **values: object) -> None:
         made.append(options.run_spec(target, "apply", values))
 
     command.main(list(args), "bulkmeta", standalone_mode=False)

@@ -139,6 +139,7 @@ OTHER_RULES = [
 OTHERS = [
     msgspec.structs.replace(JOB, target=Target("other", "p/")),
     msgspec.structs.replace(JOB, target=Target("bucket", "q/")),
+    msgspec.structs.replace(JOB, target=Target("bucket", "p/", ("q/",))),
     *(
         msgspec.structs.replace(JOB, change=msgspec.structs.replace(CHANGE, **other))
         for other in OTHER_CHANGES
@@ -161,7 +162,7 @@ def test_every_field_of_a_job_is_tried() -> None:
         for field in msgspec.structs.fields(kind)
     ]
     assert names == [
-        *("bucket", "prefix"),
+        *("bucket", "prefix", "more"),
         *("set_meta", "default_meta", "unset_meta", "rename_meta"),
         *("set_headers", "unset_headers", "replace"),
         *("sub_meta", "missing", "content_type_auto", "types"),

@@ -74,7 +74,7 @@ class ScriptedTransport:
         self._answers = answers
         self.sent: list[Request] = []
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, _into: Any = None) -> Response:
         self.sent.append(request)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):

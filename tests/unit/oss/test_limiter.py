@@ -65,7 +65,7 @@ def test_never_more_than_the_rate(
     rate: float, requests: list[tuple[float, int]]
 ) -> None:
     """In any window of t seconds at most rate * t + burst requests get through,
-    whatever is answered."""
+    whatever is answered; a turn may come a thousandth of a request early."""
     passed: list[float] = []
 
     async def main() -> None:
@@ -80,7 +80,7 @@ def test_never_more_than_the_rate(
 
     virtually(main)
     passed.sort()
-    burst = rate * BURST_S + 1
+    burst = rate * BURST_S + 1 + 1e-3
     too_many = [
         (start, end)
         for start in range(len(passed))
