@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -199,3 +202,53 @@ def test_the_same_for_every_object() -> None:
     """Nothing to fill in costs nothing."""
     assert not depends_on_object(make_change(set_meta=[("a", "b")]))
     assert depends_on_object(make_change(set_meta=[("a", "{{")]))
+
+
+FRAGMENTS = [
+    *("{", "}", "{{", "}}", "[", "]", ":", "%", "%Y", "%Q", "!r", "0", "-1", ".", "_"),
+    *("{key}", "{stem}", "{ext}", "{dir}", "{name}", "{size}", "{etag}", "{part[0]}"),
+    *("{part[-1]}", "{part[9999]}", "{meta[owner]}", "{meta[", "{tag[T]}", "{header["),
+    *(
+        "{last_modified}",
+        "{last_modified:%Y-%m-%d}",
+        "{last_modified:",
+        "{key.__class__}",
+    ),
+    *(
+        "{meta.__init__}",
+        "__globals__",
+        "{0}",
+        "{}",
+        "{key!r}",
+        "{key:>1000000}",
+        "ü",
+        "\n",
+    ),
+]
+"""Fields and odd ends, and what `str.format` would fall for."""
+
+
+def fuzz(count: int, seed: int) -> int:
+    """Render random templates; how many could be. Nothing but the documented errors may
+    come out, nothing of the interpreter, and nothing may take long."""
+    draw = random.Random(seed)  # noqa: S311 repeatable, not secret
+    rendered = 0
+    for _ in range(count):
+        text = "".join(draw.choices(FRAGMENTS, k=draw.randint(1, 8)))
+        key = "".join(draw.choices("ab./é{}%", k=draw.randint(1, 12)))
+        started_s = time.process_time()
+        try:
+            value = render(text, source(key), draw.choice(["fail", "skip", "empty"]))
+        except (UsageError, ObjectError):
+            continue
+        rendered += 1
+        assert "<class" not in value
+        assert "function" not in value
+        assert len(value) < 1000
+        assert time.process_time() - started_s < 1
+    return rendered
+
+
+def test_random_templates() -> None:
+    """`fuzz(100_000, seed)` is the long form."""
+    assert fuzz(3000, 20261122) > 300
