@@ -41,7 +41,7 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
-from bulkmeta.model.parts import Parts
+from bulkmeta.model.parts import REWRITE, Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
 from bulkmeta.model.transforms import UnreadError
@@ -145,37 +145,50 @@ class Worker:
         """Go round head, merge and update until the object is as wanted; a text is the
         reason to leave it alone."""
         while True:
-            head = await self._look(attempt, parts | attempt.touched())
-            end = confirmed(attempt, head)
-            if end:
-                return end
-            reason = refusal_of_head(head, self._rules, parts)
-            if reason:
-                return reason
-            plan = await self._decided(attempt, head)
+            head = await self._look(attempt, parts)
+            known = confirmed(attempt, head) or refusal_of_head(
+                head, self._rules, parts
+            )
+            if known:
+                return known
+            try:
+                plan = self._goal.decide(attempt.item, head)
+            except UnreadError as unread:
+                plan = await self._decided_by_more(attempt, head, unread.parts)
             end = end_by_head(attempt, plan, head, write=self._record is not None)
             if end:
                 return end
             if attempt.last_error:
                 raise attempt.last_error
-            if plan.parts().rewrite:
-                reason = refusal_of_head(head, self._rules, plan.parts())
-                if reason:  # what a program's change needs is known only now
+            needed = plan.parts()
+            if needed.rewrite:
+                reason = self._refusal_of_rewrite(head, parts)
+                if reason:
                     return reason
-                self._refuse_new_version(head)
                 if await self._waited(attempt, head):
                     continue
-            plan = rooted(attempt, plan) if attempt.sent else plan
-            end = await self._update(attempt, plan)
+            end = await self._update(attempt, plan, needed)
             if end:
                 return end
 
+    def _refusal_of_rewrite(self, head: ObjectHead, parts: Parts) -> str | None:
+        """Why the object cannot be rewritten after all: that a change needs it may
+        show only when it is made."""
+        if not parts.rewrite:
+            reason = refusal_of_head(head, self._rules, REWRITE)
+            if reason:
+                return reason
+        self._refuse_new_version(head)
+        return None
+
     async def _look(self, attempt: Attempt, parts: Parts) -> ObjectHead:
-        """The object as it is, in all that `parts` names."""
+        """The object as it is, in all that `parts` names, or that was sent before."""
         head = await self._bucket.head(attempt.key, attempt.effort)
-        if not (parts.tags or parts.acl):
-            return head
-        return await self._look_further(attempt, head, parts)
+        if attempt.sent:
+            parts |= attempt.touched()
+        if parts.tags or parts.acl:
+            head = await self._look_further(attempt, head, parts)
+        return head
 
     async def _look_further(
         self, attempt: Attempt, head: ObjectHead, parts: Parts
@@ -190,18 +203,25 @@ class Worker:
             state = msgspec.structs.replace(state, tags=tags)
         return msgspec.structs.replace(head, metadata=state)
 
-    async def _decided(self, attempt: Attempt, head: ObjectHead) -> UpdatePlan:
-        """What the object is to become; reads what turns out to be needed for that."""
+    async def _decided_by_more(
+        self, attempt: Attempt, head: ObjectHead, parts: Parts
+    ) -> UpdatePlan:
+        """What the object is to become; reads what turned out to be needed for that."""
         while True:
+            head = await self._look_further(attempt, head, parts)
             try:
                 return self._goal.decide(attempt.item, head)
             except UnreadError as unread:
                 parts = unread.parts
-            head = await self._look_further(attempt, head, parts)
 
-    async def _update(self, attempt: Attempt, plan: UpdatePlan) -> End | None:
-        """Record and send one update; None if the object has to be looked at again."""
-        parts = plan.parts()
+    async def _update(
+        self, attempt: Attempt, plan: UpdatePlan, parts: Parts
+    ) -> End | None:
+        """Record and send one update of these parts; None if the object has to be
+        looked at again."""
+        if attempt.sent:
+            plan = rooted(attempt, plan)
+            parts = plan.parts()
         if parts.rewrite and plan.before.acl is None and self._rules.acl != "skip":
             plan = with_acl(plan, await self._acl(attempt))
         if self._record:

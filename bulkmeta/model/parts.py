@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -27,14 +27,24 @@ class Parts(msgspec.Struct, frozen=True):
         )
 
 
+NOTHING: Final = Parts()
+REWRITE: Final = Parts(rewrite=True)
+
+
 def parts_between(before: Metadata, after: Metadata) -> Parts:
     """The parts in which two states differ; what was not read in both, does not."""
-    return Parts(
-        rewrite=_copied(before) != _copied(after),
-        tags=not before.same_tags(after),
-        acl=not before.same_acl(after),
+    rewrite = REWRITE if _is_rewritten(before, after) else NOTHING
+    if before.tags is after.tags and before.acl is after.acl:
+        return rewrite
+    return rewrite | Parts(
+        tags=not before.same_tags(after), acl=not before.same_acl(after)
     )
 
 
-def _copied(state: Metadata) -> tuple[object, ...]:
-    return state.meta, state.headers, state.storage_class, state.sse
+def _is_rewritten(before: Metadata, after: Metadata) -> bool:
+    return (
+        before.meta != after.meta
+        or before.headers != after.headers
+        or before.storage_class != after.storage_class
+        or before.sse != after.sse
+    )
