@@ -249,7 +249,7 @@ def _talking(answer: bytes) -> Iterator[int]:
 
 USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no target": ((*CHANGE, *YES), ("oss://BUCKET/PREFIX",)),
-    "two targets": ((TARGET, TARGET, *CHANGE, *YES), ("unexpected extra argument",)),
+    "two buckets": ((TARGET, "oss://other/p/", *CHANGE, *YES), ("several buckets",)),
     "no scheme": (("bucket/p/", *CHANGE, *YES), ("'bucket/p/'", "oss://bucket/prefix")),
     "other scheme": (("s3://bucket/p/", *CHANGE, *YES), ("oss://bucket/prefix",)),
     "no bucket": (("oss:///p/", *CHANGE, *YES), ("bucket name", "3 to 63")),

@@ -230,4 +230,7 @@ def test_no_such_file(objects: EmbeddedOSS, bulkmeta: Command) -> None:
         2,
         True,
     )
-    assert (alone.code, "--null goes with --keys-from" in alone.err) == (2, True)
+    assert (alone.code, "--null and --status go with --keys-from" in alone.err) == (
+        2,
+        True,
+    )

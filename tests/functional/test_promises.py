@@ -422,11 +422,11 @@ class Disk:
     def _watch_requests(self, patch: pytest.MonkeyPatch) -> None:
         send = Transport.send
 
-        async def watched(transport: Transport, request: Any) -> Any:
+        async def watched(transport: Transport, request: Any, into: Any = None) -> Any:
             if self.dead:
                 raise Crash
             if request.operation != COPY:
-                return await send(transport, request)
+                return await send(transport, request, into)
             self._pass("send")
             answer = await send(transport, request)
             self._pass("answer")
