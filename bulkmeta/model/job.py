@@ -17,7 +17,7 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.changes import Change
 from bulkmeta.model.outcome import Status
-from bulkmeta.model.parts import Parts
+from bulkmeta.model.parts import REWRITE, Parts
 from bulkmeta.model.selection import Selection
 from bulkmeta.model.transforms import TransformRef
 from bulkmeta.model.values import ValuesFile, with_row
@@ -156,11 +156,11 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def parts(self) -> Parts:
         """The parts of an object that it may change, as far as that is known before."""
-        if self.transform:
-            return Parts(rewrite=True)
-        if self.values is None:
-            return self.change.parts()
-        return with_row(self.change, self.values.sets).parts()
+        if self.values:
+            return with_row(self.change, self.values.sets).parts()
+        if self.change.is_empty():  # a program's change, or what a parent's lines say
+            return REWRITE
+        return self.change.parts()
 
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so

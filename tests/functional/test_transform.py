@@ -268,3 +268,20 @@ def test_bad_names(
     result = apply(bulkmeta, *more, name=name)
     assert (result.code, words in result.err) == (2, True), result.err
     assert oss.log.operations() == []
+
+
+def test_undo_minds_versions(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
+    """What it will do is not known beforehand, so it is refused beforehand."""
+    put(oss)
+    module("""
+        def change(found: ObjectView) -> Change | None:
+            return Change(set_meta={"a": "1"})
+        """)
+    assert apply(bulkmeta).code == 0
+    oss.store.configure_bucket("bucket", versioning="Enabled")
+    oss.clock.offset_s += 5
+    order = ("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl")
+    refused = bulkmeta(*order)
+    assert (refused.code, "keeps versions" in refused.err) == (2, True)
+    assert bulkmeta(*order, "--allow-new-versions").code == 0
+    assert stored(oss).meta == {}
