@@ -185,6 +185,7 @@ def _unfinished(
         after=doubt.after if doubt else None,
         etag=doubt.etag if doubt else None,
         last_modified=doubt.last_modified if doubt else None,
+        version_id=attempt.item.version,
         error=error.detail if error else None,
     )
 

@@ -43,7 +43,11 @@ from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
 from bulkmeta.model.parts import REWRITE, Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
-from bulkmeta.model.protection import refusal_of_head, refusal_of_listed
+from bulkmeta.model.protection import (
+    is_other_version,
+    refusal_of_head,
+    refusal_of_listed,
+)
 from bulkmeta.model.transforms import UnreadError
 from bulkmeta.oss.retry import backoff_s, is_retriable
 
@@ -146,9 +150,7 @@ class Worker:
         reason to leave it alone."""
         while True:
             head = await self._look(attempt, parts)
-            known = confirmed(attempt, head) or refusal_of_head(
-                head, self._rules, parts
-            )
+            known = confirmed(attempt, head) or self._refusal(attempt, head, parts)
             if known:
                 return known
             try:
@@ -170,6 +172,12 @@ class Worker:
             end = await self._update(attempt, plan, needed)
             if end:
                 return end
+
+    def _refusal(self, attempt: Attempt, head: ObjectHead, parts: Parts) -> str | None:
+        """Why the object is left alone, by what it is."""
+        if is_other_version(attempt.item, head):
+            return "other_version"
+        return refusal_of_head(head, self._rules, parts)
 
     def _refusal_of_rewrite(self, head: ObjectHead, parts: Parts) -> str | None:
         """Why the object cannot be rewritten after all: that a change needs it may

@@ -12,12 +12,14 @@ from bulkmeta.model.plan import UpdatePlan
 
 class Item(msgspec.Struct, frozen=True):
     """An object by its key. `listed` is there if a listing named it, `recorded` if a
-    run file or plan did, and `doubt` if an interrupted run may have updated it."""
+    run file or plan did, and `doubt` if an interrupted run may have updated it. With
+    `version` it is meant only as long as that is its current version."""
 
     key: str
     listed: ListedObject | None = None
     recorded: Outcome | None = None
     doubt: UpdatePlan | None = None
+    version: str | None = None
 
 
 def recorded_of(item: Item) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from bulkmeta.model.item import Item
     from bulkmeta.model.job import Rules
     from bulkmeta.model.metadata import ListedObject, ObjectHead
     from bulkmeta.model.parts import Parts
@@ -38,6 +39,12 @@ def refusal_of_head(head: ObjectHead, rules: Rules, parts: Parts) -> str | None:
     return _refused_rewrite(
         head.object_type, head.metadata.storage_class, head.restore, rules
     )
+
+
+def is_other_version(item: Item, head: ObjectHead) -> bool:
+    """Whether the item means another version than the current one. `null` is that of an
+    object written while its bucket kept no versions."""
+    return item.version is not None and item.version != (head.version_id or "null")
 
 
 def _refused_rewrite(

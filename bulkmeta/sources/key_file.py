@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -24,11 +24,21 @@ _BLOCK_BYTES: Final = 1024 * 1024
 _LONGEST_BYTES: Final = 64 * 1024
 """No line with a key of OSS is as long."""
 
+_VERSION: Final = "version_id"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Row(msgspec.Struct):
     key: str
+    version_id: str | None = None
+
+
+class Named(NamedTuple):
+    """What a line names: a key, or just one version of its object."""
+
+    line: int
+    key: str
+    version: str | None = None
 
 
 _decode_row = msgspec.json.Decoder(str | _Row).decode
@@ -48,7 +58,7 @@ def examine_keys(
     if not is_utf8(str(path)):
         raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
     count = 0
-    for number, key in read_keys(path, form, statuses):
+    for number, key, _ in read_keys(path, form, statuses):
         count += 1
         fault = key_fault(key)
         if not fault and not key.startswith(prefix):
@@ -75,8 +85,8 @@ def fingerprint(path: Path) -> str:
 
 def read_keys(
     path: Path, form: KeyForm, statuses: tuple[Status, ...] = ()
-) -> Iterator[tuple[int, str]]:
-    """Each key with the number of its line; empty lines name none.
+) -> Iterator[Named]:
+    """What each line names; empty ones name nothing.
 
     Raises:
         UsageError: the file cannot be read, or a line is not of that form.
@@ -87,39 +97,45 @@ def read_keys(
     if form == "run":
         for number, record in enumerate(read_run(path), 1):
             if isinstance(record, Outcome) and record.status in statuses:
-                yield number, record.key
+                yield Named(number, record.key)
         return
     for number, line in enumerate(_lines(path, b"\0" if form == "null" else b"\n"), 1):
         text = line if form == "null" else line.removesuffix(b"\r")
         if not text:
             continue
         try:
-            yield number, _key_in_row(text) if form == "jsonl" else text.decode()
+            yield (
+                _in_row(number, text)
+                if form == "jsonl"
+                else Named(number, text.decode())
+            )
         except (UnicodeDecodeError, msgspec.DecodeError) as error:
             raise UsageError(
                 f"{str(path)!r}, line {number}: {_FAULTS[form]}"
             ) from error
 
 
-def _keys_in_rows(path: Path) -> Iterator[tuple[int, str]]:
+def _keys_in_rows(path: Path) -> Iterator[Named]:
     for number, cells in read_rows(path):
         key = cells.get(KEY)
         if not key:
             why = f"it has no key; keys stand in column {KEY!r}"
             raise UsageError(f"{str(path)!r}, line {number}: {why}")
-        yield number, key
+        yield Named(number, key, cells.get(_VERSION) or None)
 
 
 _FAULTS: Final = {
     "lines": "it is not UTF-8, as keys are",
     "null": "it is not UTF-8, as keys are",
-    "jsonl": 'write a key as "text" or {"key": "text"}',
+    "jsonl": 'write a key as "text" or {"key": "text", "version_id": "text"}',
 }
 
 
-def _key_in_row(line: bytes) -> str:
-    row = _decode_row(line)
-    return row if isinstance(row, str) else row.key
+def _in_row(number: int, text: bytes) -> Named:
+    row = _decode_row(text)
+    if isinstance(row, str):
+        return Named(number, row)
+    return Named(number, row.key, row.version_id or None)
 
 
 def _lines(path: Path, end: bytes) -> Iterator[bytes]:
@@ -158,9 +174,10 @@ async def list_keys(keys: KeyFile, *, after: str | None = None) -> AsyncIterator
     if await asyncio.to_thread(fingerprint, path) != keys.sha256:
         raise UsageError(f"{keys.path!r} is not as it was when the run began")
     passed = after is None
-    for count, (_, key) in enumerate(read_keys(path, keys.form, keys.statuses)):
+    named = read_keys(path, keys.form, keys.statuses)
+    for count, (_, key, version) in enumerate(named):
         if count % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)  # others have to have their turn in a long file
         if passed:
-            yield Item(key)
+            yield Item(key, version=version)
         passed = passed or key == after

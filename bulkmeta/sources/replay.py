@@ -39,10 +39,16 @@ async def replay_run(
         if number % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)  # others have to have their turn in a long file
         if passed and wanted(outcome):
-            yield Item(outcome.key, recorded=outcome)
+            yield Item(outcome.key, recorded=outcome, version=_named_version(outcome))
         passed = passed or outcome.key == after
     if not passed:
         raise UsageError(f"{str(path)!r} has no line of {after!r}; it was altered")
+
+
+def _named_version(outcome: Outcome) -> str | None:
+    """The version that the run was told to change, if it surely did not."""
+    untouched = outcome.status == "failed" and outcome.after is None
+    return outcome.version_id if untouched else None
 
 
 def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkmeta.emulator.faults import Fault
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
 
@@ -149,6 +151,71 @@ def test_objects_that_are_not_there(
     assert result.code == 0, result.err
     assert read_run("run.jsonl").by_key()["p/none"]["reason"] == "gone"
     assert changed(objects) == {"p/a", "q/d"}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("keys.jsonl", '{{"key": "{}", "version_id": "{}"}}'),
+        ("keys.csv", '"{}","{}"'),
+    ],
+)
+def test_only_the_version_that_is_named(
+    oss: EmbeddedOSS, bulkmeta: Command, read_run: Any, name: str, row: str
+) -> None:
+    """Rewrites and changes in place go to that version, or to none."""
+    oss.store.configure_bucket("bucket", versioning="Enabled")
+    for key in ("p/same", "p/other"):
+        oss.store.put_object("bucket", key, body=b"")
+    head = "key,version_id\n" if name.endswith("csv") else ""
+    ids = {key: version(oss, key) for key in ("p/same", "p/other")}
+    Path(name).write_text(head + "\n".join(row.format(*each) for each in ids.items()))
+    oss.store.put_object("bucket", "p/other", body=b"new")
+    newer = version(oss, "p/other")
+
+    for number, change in enumerate([("--tag", "t=1"), SET]):
+        result = bulkmeta(
+            "apply", "oss://bucket", "--keys-from", name, *change, "--yes",
+            "--allow-new-versions", "--run-file", f"{number}.jsonl",
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        lines = read_run(f"{number}.jsonl").by_key()
+        assert lines["p/same"]["status"] == "updated"
+        assert lines["p/other"]["reason"] == "other_version"
+        assert lines["p/other"]["version_id"] == ids["p/other"]
+
+    assert version(oss, "p/other") == newer
+    assert version(oss, "p/same") != ids["p/same"]
+
+
+def version(oss: EmbeddedOSS, key: str) -> str | None:
+    """The current version of an object."""
+    return oss.store.get_object("bucket", key).version_id
+
+
+def test_retry_still_means_that_version(
+    oss: EmbeddedOSS, bulkmeta: Command, read_run: Any
+) -> None:
+    """The object is overwritten after its change failed: the new one is not meant."""
+    oss.store.configure_bucket("bucket", versioning="Enabled")
+    oss.store.put_object("bucket", "p/a", body=b"")
+    row = {"key": "p/a", "version_id": version(oss, "p/a")}
+    Path("keys.jsonl").write_text(json.dumps(row))
+    refusal = Fault("error", operation="CopyObject", status=409, code="FileImmutable")
+    oss.faults.add(refusal)
+    result = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "keys.jsonl", *SET, "--yes",
+        "--allow-new-versions", "--run-file", "run.jsonl",
+    )  # fmt: skip
+    assert result.code == 1, result.err
+    oss.faults.clear()
+    oss.store.put_object("bucket", "p/a", body=b"new")
+
+    retried = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+
+    assert retried.code == 0, retried.err
+    assert read_run("retry.jsonl").by_key()["p/a"]["reason"] == "other_version"
+    assert not oss.store.get_object("bucket", "p/a").meta
 
 
 def test_undo_and_retry_take_the_run_not_the_file(
