@@ -103,7 +103,7 @@ def change_words(change: Change) -> Iterator[str]:
 
 def _meta_words(change: Change) -> Iterator[str]:
     if change.replace:
-        yield "replace all user metadata"
+        yield f"{_all(change.set_meta or change.default_meta)} user metadata"
     for old, new in change.rename_meta.items():
         yield f"rename {old} to {new}"
     for name in change.unset_meta:
@@ -118,6 +118,10 @@ def _meta_words(change: Change) -> Iterator[str]:
         yield f"set {name} = {_short(value)} where absent"
 
 
+def _all(given: dict[str, str]) -> str:
+    return "replace all" if given else "remove all"
+
+
 def _service_words(change: Change) -> Iterator[str]:
     if change.acl:
         yield f"acl {change.acl}"
@@ -130,7 +134,7 @@ def _service_words(change: Change) -> Iterator[str]:
 
 def _tag_words(change: Change) -> Iterator[str]:
     if change.replace_tags:
-        yield "replace all tags"
+        yield f"{_all(change.set_tags)} tags"
     for key in change.unset_tags:
         yield f"untag {quoted(key)}"
     for key, value in change.set_tags.items():

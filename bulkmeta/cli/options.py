@@ -194,7 +194,7 @@ CHANGES = (
     ),
     click.option(
         "--acl",
-        type=click.Choice(ACLS),
+        type=click.Choice(ACLS, case_sensitive=False),
         help="Set the object's own access control list; default: the bucket's.",
     ),
     click.option(

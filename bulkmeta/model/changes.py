@@ -46,14 +46,14 @@ class Substitution(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A wanted change of an object's metadata, tags, ACL, class or encryption, checked
-    and normalised.
+    """A wanted change of an object's metadata, tags, ACL, class or encryption. It is
+    checked, and its names normalised, by `checked` or `make_change`, before it is used.
 
-    Build it with `make_change`. Names are lower-case and carry no `x-oss-meta-`; tags
-    keep their case. Values to set are templates over the object (`model.templates`);
-    `missing` is what becomes of one that lacks a field. With `content_type_auto` the
-    type goes by the key's extension, first by `types`. `replace_tags` makes the tags
-    just what is set. `sse` is the server-side encryption's algorithm.
+    Names are lower-case and carry no `x-oss-meta-`; tags keep their case. Values to set
+    are templates over the object (`model.templates`); `missing` is what becomes of one
+    that lacks a field. With `content_type_auto` the type goes by the key's extension,
+    first by `types`. `replace_tags` makes the tags just what is set. `sse` is the
+    server-side encryption's algorithm.
     """
 
     set_meta: dict[str, str] = {}

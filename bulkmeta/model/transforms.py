@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from bulkmeta.errors import ErrorDetail, ObjectError
+from bulkmeta.errors import ErrorDetail, ObjectError, UsageError
 from bulkmeta.model.changes import Change, checked
 from bulkmeta.model.content_types import content_type_of
 from bulkmeta.model.metadata import STANDARD_CLASS
@@ -112,11 +112,7 @@ def change_by(transform: Transform, key: str, head: ObjectHead) -> Change:
         UnreadError: it asks, or its change does, for tags or ACL, which were not read.
         ObjectError: it failed, or returned what is no possible change.
     """
-    try:
-        change = transform(view_of(key, head))
-        change = Change() if change is None else checked(change)
-    except (Exception, SystemExit) as error:
-        raise _failed(error) from error
+    change = _made(transform, view_of(key, head))
     parts, state = change.parts(), head.metadata
     unread = Parts(
         tags=parts.tags and state.tags is None, acl=parts.acl and state.acl is None
@@ -130,10 +126,21 @@ def change_by(transform: Transform, key: str, head: ObjectHead) -> Change:
     return msgspec.structs.replace(change, set_headers=headers)
 
 
-def _failed(error: BaseException) -> ObjectError:
-    trace = "".join(traceback.format_exception(error))[-_TRACE_CHARACTERS:]
+def _made(transform: Transform, view: ObjectView) -> Change:
+    try:
+        change = transform(view)
+    except (Exception, SystemExit) as error:
+        trace = "".join(traceback.format_exception(error))[-_TRACE_CHARACTERS:]
+        raise _failed(repr(error), trace) from error
+    try:
+        return Change() if change is None else checked(change)
+    except (UsageError, TypeError, msgspec.ValidationError) as error:
+        raise _failed(str(error), f"it returned no possible change: {error}") from error
+
+
+def _failed(why: str, detail: str) -> ObjectError:
     return ObjectError(
         "transform_failed",
-        f"the transform failed: {error!r}",
-        detail=ErrorDetail("transform_failed", None, trace),
+        f"the transform failed: {why}",
+        detail=ErrorDetail("transform_failed", None, detail),
     )

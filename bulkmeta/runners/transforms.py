@@ -32,8 +32,6 @@ def load_transform(name: str) -> tuple[TransformRef, Transform]:
             function = _attribute(name, function, part)
     finally:
         sys.path.remove(here)
-    if not callable(function):
-        raise UsageError(f"--transform {name!r}: {path!r} is no function")
     return reference_of(function, name), function
 
 
@@ -54,7 +52,14 @@ def _attribute(name: str, owner: Any, part: str) -> Any:
 
 
 def reference_of(function: Callable[..., Any], name: str | None = None) -> TransformRef:
-    """How a job remembers a function."""
+    """How a job remembers a function.
+
+    Raises:
+        UsageError: it can make no changes.
+    """
+    fault = _fault_of(function)
+    if fault:
+        raise UsageError(f"transform {name or function!r}: {fault}")
     module = inspect.getmodule(function)
     file = getattr(module, "__file__", None)
     known = file is not None and Path(file).is_file()
@@ -62,6 +67,21 @@ def reference_of(function: Callable[..., Any], name: str | None = None) -> Trans
         name or f"{function.__module__}:{getattr(function, '__qualname__', function)}",
         fingerprint(Path(file)) if file and known else None,
     )
+
+
+def _fault_of(function: Any) -> str | None:
+    """Why the function cannot make changes, as far as it shows beforehand."""
+    if not callable(function):
+        return "it is no function"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        return "write it as a plain function: neither async nor a generator"
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return "it has to take one argument, a bulkmeta.ObjectView"
+    except ValueError:
+        return None  # some that are written in C do not tell
+    return None
 
 
 def reload_transform(ref: TransformRef) -> Transform:

@@ -15,6 +15,7 @@ from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.limits import is_utf8, key_fault
 from bulkmeta.model.values import (
     KEY,
+    KINDS,
     Row,
     ValuesFile,
     make_row,
@@ -129,7 +130,7 @@ def _checked(
     path: Path, prefix: tuple[str, ...], used: set[str]
 ) -> Iterator[tuple[int, str, bytes]]:
     """Each row under one `prefix`; `used` are told the columns that have values."""
-    known = {KEY}
+    known, line = {KEY}, 0
     for line, cells in read_rows(path):
         try:
             known.update(map(_checked_column, cells.keys() - known))
@@ -140,6 +141,11 @@ def _checked(
         if key.startswith(prefix):
             used.update(column for column, value in cells.items() if value)
             yield line, key, _encode(row)
+    if not line:
+        raise UsageError(f"{str(path)!r} has no rows")
+    if known == {KEY}:
+        kinds = ", ".join(KINDS)
+        raise UsageError(f"{str(path)!r} has no column of values: {kinds}")
 
 
 def _checked_column(text: str) -> str:

@@ -248,6 +248,10 @@ def test_plan(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
         ("nowhere:change", (), "cannot import 'nowhere'"),
         ("mine:nothing", (), "has no attribute 'nothing'"),
         ("mine:__name__", (), "is no function"),
+        ("mine:waits", (), "neither async nor a generator"),
+        ("mine:yields", (), "neither async nor a generator"),
+        ("mine:pair", (), "it has to take one argument"),
+        ("mine:Empty", (), "it has to take one argument"),
         ("broken:change", (), "cannot import 'broken': ZeroDivisionError"),
         ("mine:change", ("--set", "a=1"), "makes the whole change"),
         ("mine:change", ("--values", "v.csv"), "makes the whole change"),
@@ -263,7 +267,13 @@ def test_bad_names(
 ) -> None:
     """Told before anything is sent."""
     put(oss)
-    module("def change(found): return None")
+    module("""
+        def change(found): return None
+        async def waits(found): return None
+        def yields(found): yield None
+        def pair(found, other): return None
+        class Empty: pass
+        """)
     Path("broken.py").write_text("1 / 0")
     result = apply(bulkmeta, *more, name=name)
     assert (result.code, words in result.err) == (2, True), result.err

@@ -238,7 +238,16 @@ def test_a_changed_file_is_not_resumed(bucket: EmbeddedOSS, bulkmeta: Command) -
     ("name", "text", "words"),
     [
         ("v.csv", "key,meta.a\np/a,1\np/b,2\np/a,3\n", "lines 2 and 4 both have key"),
-        ("v.jsonl", '{"key":"p/a"}\n\n{"key":"p/a"}\n', "lines 1 and 3 both have key"),
+        (
+            "v.jsonl",
+            '{"key":"p/a","meta.a":"1"}\n\n' * 2,
+            "lines 1 and 3 both have key",
+        ),
+        ("v.jsonl", '{"key":"p/a"}\n', "has no column of values: meta.NAME"),
+        ("v.csv", "key\np/a\n", "has no column of values: meta.NAME"),
+        ("v.csv", "key,meta.a\n", "has no rows"),
+        ("v.csv", "", "has no rows"),
+        ("v.jsonl", "\n\n", "has no rows"),
         ("v.csv", "meta.a\n1\n", "line 2: it has no key; keys stand in column 'key'"),
         ("v.csv", "key,meta.a\n,1\n", "line 2: it has no key"),
         ("v.csv", "key,meta.a\n/p,1\n", "line 2: key '/p': a key cannot begin"),
