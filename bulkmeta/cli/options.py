@@ -64,7 +64,7 @@ class SelectingCommand(click.Command):
 
 
 def file_named(name: str) -> Path:
-    """The run file or plan file of that name; a link leads to where its journal lies.
+    """The file of that name; a link to a run file leads to where its journal lies.
 
     Raises:
         UsageError: there can be none of that name.
@@ -74,7 +74,7 @@ def file_named(name: str) -> Path:
         raise UsageError(f"{name!r}: the name is not UTF-8, so it cannot be recorded")
     try:
         if not name or path.is_dir():
-            raise UsageError(f"{name!r} is no file; name a run file")
+            raise UsageError(f"{name!r} is no file")
         return path.resolve() if path.is_symlink() else path
     except OSError as error:
         raise UsageError(f"cannot read {name!r}: {error.strerror}") from error

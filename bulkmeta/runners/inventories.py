@@ -116,7 +116,9 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
         try:
             async with fetch(f"{folder}/manifest.checksum") as path:
                 return text, path.read_bytes()
-        except ObjectError:
+        except ObjectError as error:
+            if error.reason != "gone":
+                raise
             return text, None
 
     @asynccontextmanager
@@ -131,6 +133,9 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
         try:
             return await read()
         except ObjectError as error:
+            if error.reason == "gone":
+                where = f"{SCHEME}{bucket.name}/{key}"
+                raise UsageError(f"there is no {where!r}") from error
             raise fatal(error) from error
 
     return _Shelf(read_or_end, fetch)

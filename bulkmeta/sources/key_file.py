@@ -127,7 +127,8 @@ def _keys_in_rows(path: Path) -> Iterator[Named]:
 _FAULTS: Final = {
     "lines": "it is not UTF-8, as keys are",
     "null": "it is not UTF-8, as keys are",
-    "jsonl": 'write a key as "text" or {"key": "text", "version_id": "text"}',
+    "jsonl": 'write a key as "text" or {"key": "text", "version_id": "text"}; '
+    "with a run file, say which --status",
 }
 
 

@@ -324,6 +324,32 @@ def test_no_manifest(
     assert bucket.log.operations() == []
 
 
+def test_no_manifest_in_the_bucket(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Told by its name, before anything is done."""
+    bucket.store.create_bucket("reports")
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert (result.code, f"there is no 'oss://reports/{MANIFEST}'" in result.err) == (
+        2,
+        True,
+    ), result.err
+
+
+def test_a_checksum_that_cannot_be_read_is_not_passed_over(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Only one that was never delivered is done without."""
+    deliver(bucket, made(WHOLE))
+    refusal = Fault("error", status=403, code="AccessDenied", key="*.checksum")
+    bucket.faults.add(refusal)
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert (result.code, "AccessDenied" in result.err) == (4, True), result.err
+
+    bucket.faults.clear()
+    bucket.store.delete_object("reports", MANIFEST.replace(".json", ".checksum"))
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert result.code == 0, result.err
+
+
 def test_it_is_fetched_patiently(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     """A cut-off download is begun anew; a missing one ends the run in words."""
     deliver(bucket, made(WHOLE))
@@ -334,11 +360,6 @@ def test_it_is_fetched_patiently(bucket: EmbeddedOSS, bulkmeta: Command) -> None
     bucket.store.delete_object("reports", "inv/bucket/daily/data/1.csv.gz")
     Path("run.jsonl").unlink()
     result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
-    assert (result.code, "NoSuchKey" in result.err) == (4, True), result.err
-
-    Path("run.jsonl").unlink(missing_ok=True)
-    Path("run.jsonl.journal").unlink(missing_ok=True)
-    result = run(bulkmeta, name="oss://reports/none/manifest.json")
     assert (result.code, "NoSuchKey" in result.err) == (4, True), result.err
 
 
