@@ -98,6 +98,7 @@ class OpenBucket:
     pace: Pace
     bucket: Bucket = field(repr=False)
     runs: set[_Streamed] = field(default_factory=set, repr=False)
+    closed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def at(self, prefix: str) -> OpenBucket:
         """The same bucket at another prefix, over the same connections and with one
@@ -129,7 +130,8 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
     many as the rate needs).
 
     Raises:
-        UsageError: the address is not clear, or `credentials` are none.
+        UsageError: the address is not clear, `credentials` are none, or a setting is
+            none that is possible.
         RunFatalError: there are no credentials.
     """
     connection = Connection(endpoint, region, internal, sign_version)
@@ -141,7 +143,9 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
             endpoint=endpoint or target.endpoint,
             region=region or target.region or None,
         )
-    pace = Pace(concurrency, rate, retries, spread or spread_for(rate))
+    pace = _valid(Pace(concurrency, rate, retries, 1 if spread is None else spread))
+    if spread is None:
+        pace = msgspec.structs.replace(pace, spread=spread_for(rate))
     async with connect.open_bucket(
         name,
         connection,
@@ -154,8 +158,21 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
         try:
             yield opened
         finally:
+            opened.closed.set()
             for run in list(opened.runs):  # such as one left by a `break`
                 await run.leave()
+
+
+def _valid(settings: T) -> T:
+    """The same settings, if every one of them can be.
+
+    Raises:
+        UsageError: one is of another type, or out of range.
+    """
+    try:
+        return msgspec.convert(msgspec.to_builtins(settings), type(settings))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _named(target: Any) -> tuple[str, str]:
@@ -178,7 +195,7 @@ def apply(  # noqa: PLR0913 one argument per part of a job, all but two by name
     values: str | Path | None = None,
     objects: Source | None = None,
     select: Selection = Selection(),  # noqa: B008 immutable
-    where: Sequence[str] = (),
+    where: str | Sequence[str] = (),
     rules: Rules = Rules(),  # noqa: B008 immutable
     run_file: str | Path | None = None,
     sinks: Sequence[Sink[Outcome]] = (),
@@ -214,7 +231,7 @@ def plan(  # noqa: PLR0913 one argument per part of a job, all but two by name
     values: str | Path | None = None,
     objects: Source | None = None,
     select: Selection = Selection(),  # noqa: B008 immutable
-    where: Sequence[str] = (),
+    where: str | Sequence[str] = (),
     rules: Rules = Rules(),  # noqa: B008 immutable
     out: str | Path | None = None,
     sinks: Sequence[Sink[Outcome]] = (),
@@ -410,23 +427,24 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     values: str | Path | None,
     objects: Source | None,
     select: Selection,
-    where: Sequence[str],
+    where: str | Sequence[str],
     rules: Rules,
 ) -> tuple[JobSpec, Host]:
     """The job that was asked for, and what it is given by the program."""
     if objects is not None and select.looks_at_listing():
         raise UsageError("of given objects only keys can be selected")
-    Condition(tuple(where))
+    where = (where,) if isinstance(where, str) else tuple(where)
     target = parse_target(f"{SCHEME}{bucket.name}/{bucket.prefix}", allow_all=True)
     takes: Final = "listing" if objects is None else "given"
-    job = JobSpec(target, rules=rules, takes=takes, select=select, where=tuple(where))
+    job = _valid(JobSpec(target, rules=rules, takes=takes, select=select, where=where))
+    Condition(job.where)
     host = Host(objects=_items(objects))
     if change is not None and not isinstance(change, Change):
         if values is not None:
             raise UsageError("a function makes the whole change; give it no values")
         job = msgspec.structs.replace(job, transform=reference_of(change))
         return job, replace(host, transform=change)
-    wanted = checked(change or Change(), literal=False)
+    wanted = checked(_valid(change or Change()), literal=False)
     if wanted.is_empty() and values is None:
         raise UsageError("no change given")
     job = msgspec.structs.replace(job, change=wanted)
@@ -451,7 +469,11 @@ async def _given(objects: Source) -> AsyncIterator[Item]:
 
 
 def _item(found: str | ListedObject) -> Item:
-    return Item(found) if isinstance(found, str) else Item(found.key, found)
+    if isinstance(found, str):
+        return Item(found)
+    if isinstance(found, ListedObject):
+        return Item(found.key, found)
+    raise UsageError(f"{found!r} is no object: give its key, or a ListedObject")
 
 
 def _run(
@@ -528,6 +550,8 @@ async def _streamed(
     bucket: OpenBucket, run: Callable[[Host], Awaitable[object]], host: Host
 ) -> Outcomes:
     """The outcomes of a run in an open bucket, which it does not outlive."""
+    if bucket.closed.is_set():
+        raise UsageError("the bucket is closed; take outcomes while it is open")
     streamed = _Streamed(run, replace(host, bucket=bucket.bucket, signals=False))
     bucket.runs.add(streamed)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -91,10 +91,10 @@ class Pace(msgspec.Struct, frozen=True):
     """How fast a job may go: workers, requests a second (None: no cap), retries of one
     request, key ranges walked in turn. Not part of the job's identity."""
 
-    concurrency: int = 64
-    rate: float | None = RANGE_RATE
-    retries: int = 10
-    spread: int = 1
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
+    rate: Annotated[float, msgspec.Meta(gt=0)] | None = RANGE_RATE
+    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10
+    spread: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class Parent(msgspec.Struct, frozen=True):

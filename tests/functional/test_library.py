@@ -305,6 +305,10 @@ def test_not_async(oss: EmbeddedOSS) -> None:
         list(bulkmeta.iterate("oss://nothing/p/", lambda b: bulkmeta.plan(b, PROJECT)))
 
 
+ODD: Any = 1
+TEXT: Any = "1"
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -321,6 +325,10 @@ def test_not_async(oss: EmbeddedOSS) -> None:
             ),
             "only keys",
         ),
+        (lambda b: bulkmeta.apply(b, Change(set_meta={"a": ODD})), "Expected `str`"),
+        (lambda b: bulkmeta.plan(b, PROJECT, select=Selection(limit=TEXT)), "`int"),
+        (lambda b: bulkmeta.plan(b, PROJECT, where=[ODD]), "Expected `str`"),
+        (lambda b: bulkmeta.apply(b, TEXT), "no function"),
         (lambda b: bulkmeta.undo(b, "there"), "no run file"),
         (lambda b: bulkmeta.resume(b, "none"), "cannot read"),
         (lambda b: bulkmeta.verify(b, "there"), "no run file"),
@@ -334,6 +342,35 @@ async def test_mistakes(oss: EmbeddedOSS, call: Any, words: str) -> None:
         with pytest.raises(bulkmeta.UsageError, match=words):
             call(bucket)
     assert oss.log.operations() == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"rate": -1}, {"rate": "1"}, {"concurrency": 0}, {"retries": -1}, {"spread": 0}],
+)
+async def test_impossible_settings(setting: dict[str, Any]) -> None:
+    """None of them is taken for another."""
+    with pytest.raises(bulkmeta.UsageError, match="Expected"):
+        async with bulkmeta.open_bucket("oss://bucket/p/", **setting):
+            pass
+
+
+async def test_a_closed_bucket(oss: EmbeddedOSS) -> None:
+    """Outcomes are there while it is open."""
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        outcomes = bulkmeta.plan(bucket, PROJECT)
+    with pytest.raises(bulkmeta.UsageError, match="is closed"):
+        await anext(outcomes)
+    assert oss.log.operations() == []
+
+
+async def test_a_source_of_something_else(oss: EmbeddedOSS) -> None:
+    """The run ends in words, and can be resumed."""
+    oss.store.put_object("bucket", "p/a", body=b"")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        outcomes = bulkmeta.plan(bucket, PROJECT, objects=[Path("p/a")])  # type: ignore[list-item]  # the mistake
+        with pytest.raises(bulkmeta.UsageError, match="is no object"):
+            await anext(outcomes)
 
 
 @pytest.mark.parametrize("target", ["bucket", 7, "oss://B"])
