@@ -20,9 +20,12 @@ _REPLAN = click.option(
 )
 
 
-@click.command(cls=options.SelectingCommand)
+@click.command(cls=options.JobCommand)
 @click.argument(
-    "target", metavar="oss://BUCKET/PREFIX…|PLAN.jsonl", nargs=-1, required=True
+    "target",
+    metavar="oss://BUCKET/PREFIX…|JOB.toml|PLAN.jsonl",
+    nargs=-1,
+    required=True,
 )
 @options.add_options(
     options.CHANGES,
@@ -34,13 +37,14 @@ _REPLAN = click.option(
     options.CONNECTION,
 )
 def apply(target: tuple[str, ...], **values: Any) -> int:
-    """Change the metadata of every object under a prefix, or as a plan file says.
+    """Change the metadata of every object under a prefix, or as a file says.
 
     Each object is read, merged with the change, and written back only if it still is as
     it was read. What happened to it becomes one line of the run file.
 
-    On a plan file (`plan --out`) just what was planned is done, and only where the
-    object still is as it was then.
+    A job file says what options say (`bulkmeta init` writes one); options that are
+    given as well go before it. On a plan file (`plan --out`) just what was planned is
+    done, and only where the object still is as it was then.
 
     \b
     Example:

@@ -38,7 +38,8 @@ COMMANDS: Final = {
         "Report what is not as a run left it; reads only.",
     ),
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
-    "schema": ("bulkmeta.cli.schema", "Print the JSON Schema of run files."),
+    "init": ("bulkmeta.cli.init", "Write an example of a job file."),
+    "schema": ("bulkmeta.cli.schema", "Print the JSON Schema of job or run files."),
     "emulator": ("bulkmeta.emulator.command", "Serve an embedded OSS on loopback."),
     "demo": ("bulkmeta.cli.demo", "Run the main job on an embedded OSS."),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TextIO
 
@@ -52,8 +52,19 @@ def print_summary(lines: Iterable[str]) -> None:
             print_result(line)
 
 
+_CONCEALED: dict[str, str] = {}
+
+
+def conceal(names: Mapping[str, str]) -> None:
+    """From now on, put these names in the place of the texts wherever people are told
+    something."""
+    _CONCEALED.update(names)
+
+
 def tell(line: str) -> None:
     """Write to people; a run does not depend on who watches it."""
+    for text, name in _CONCEALED.items():
+        line = line.replace(text, name)
     try:
         click.echo(line, err=True)
     except OSError:

@@ -24,8 +24,10 @@ _DETAILED = click.option(
 )
 
 
-@click.command(cls=options.SelectingCommand)
-@options.TARGET
+@click.command(cls=options.JobCommand)
+@click.argument(
+    "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
+)
 @options.add_options(
     options.CHANGES,
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
+import random
 import socket
 import subprocess
 import sys
@@ -14,9 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 import pytest
 
+from bulkmeta.cli.main import COMMANDS
+from bulkmeta.cli.main import bulkmeta as group
 from bulkmeta.journal.files import AppendFile
 
 if TYPE_CHECKING:
@@ -709,3 +714,52 @@ def test_a_disk_that_is_full_from_the_start(
     assert result.code == 4
     assert "No space left on device" in result.err.splitlines()[-1]
     assert_nothing_written(oss)
+
+
+JUNK = (
+    "", " ", "x", "-1", "0", "1e999", "nan", "=", "a=", "=a", "a=b=c", "{", "{key}",
+    "{a.b}", "a={x", "oss://", "oss://B/", "s3://b/", "(", "[", "100%", "0/0", "9/3",
+    "size >", "1 == 1", "é", "\x00", "a\nb", "no/such/file", ".", "job.toml",
+    "none.toml", "plan.jsonl", "x:y", "a=/b/", "a=/(/x/", "2026-99-99", "5d", "--", "-",
+)  # fmt: skip
+"""What somebody may type, paste or leave out."""
+
+
+def command_lines(count: int) -> Iterator[list[str]]:
+    """Command lines with something wrong, as people and scripts write them."""
+    chance = random.Random(27)  # noqa: S311 - repeatable, not secret
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in COMMANDS}
+    options = {
+        name: [
+            flag for param in command.params for flag in param.opts if flag[0] == "-"
+        ]
+        for name, command in found.items()
+        if command and name not in {"demo", "emulator"}
+    }
+    for _ in range(count):
+        name = chance.choice([*options])
+        line = [name] if chance.random() > 0.05 else []
+        for _ in range(chance.randint(0, 4)):
+            option = chance.choice(options[name] or ["--x"])
+            line += [option] if chance.random() < 0.3 else [option, chance.choice(JUNK)]
+        line.insert(chance.randint(0, len(line)), chance.choice([TARGET, *JUNK]))
+        yield line
+
+
+def test_300_bad_command_lines(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback, and nothing is changed, whatever is typed."""
+    oss.store.put_object("bucket", "p/a", meta={"is": "old"})
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    refused = 0
+    for line in command_lines(300):
+        result = bulkmeta(*line)
+        assert "Traceback" not in result.err + result.out, line
+        assert result.code in {0, 1, 2, 4}, (line, result.err)
+        if result.code == 2 and result.err != bulkmeta().err:
+            refused += 1
+            assert len(result.err.splitlines()) == 1, (line, result.err)
+    assert refused > 150
+    assert dict(oss.store.get_object("bucket", "p/a").meta) == {"is": "old"}

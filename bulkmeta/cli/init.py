@@ -1,0 +1,36 @@
+"""`bulkmeta init`: a job file to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = Path(__file__).with_name("example.toml")
+
+
+@click.command()
+@click.argument("file", metavar="FILE", default="job.toml")
+def init(file: str) -> None:
+    """Write an example of a job file, with all that it may say; FILE must not exist.
+
+    \b
+    Examples:
+      bulkmeta init retag.toml
+      bulkmeta plan retag.toml
+      bulkmeta apply retag.toml --yes
+    """
+    from bulkmeta.cli.options import JOB_SUFFIX
+    from bulkmeta.cli.output import tell
+    from bulkmeta.errors import UsageError
+
+    if not file.endswith(JOB_SUFFIX):
+        raise UsageError(f"{file!r}: a job file is named {JOB_SUFFIX}")
+    try:
+        with Path(file).open("x", encoding="utf-8") as written:
+            written.write(EXAMPLE.read_text("utf-8"))
+    except FileExistsError as error:
+        raise UsageError(f"{file!r} exists; name another file") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {file!r}: {error.strerror}") from error
+    tell(f"wrote     {file}; try it by: bulkmeta plan {file}")
