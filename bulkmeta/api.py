@@ -67,6 +67,7 @@ from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.transforms import reference_of
 from bulkmeta.runners.work import sampled
+from bulkmeta.sources.once import once
 from bulkmeta.sources.resume import behind
 from bulkmeta.sources.values import load_values
 
@@ -332,7 +333,7 @@ def resume(
     refuse_plan(path, header)
     _refuse_other_bucket(bucket, header.job)
     spec = RunSpec(header.job, header.command, bucket.connection, bucket.pace)
-    host = Host(transform=change, objects=_items(objects))
+    host = Host(transform=change, objects=_items(objects, bucket.prefix))
     return _streamed(
         bucket, lambda host: resume_job(spec, path, found, host=host), host
     )
@@ -438,7 +439,7 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     takes: Final = "listing" if objects is None else "given"
     job = _valid(JobSpec(target, rules=rules, takes=takes, select=select, where=where))
     Condition(job.where)
-    host = Host(objects=_items(objects))
+    host = Host(objects=_items(objects, bucket.prefix))
     if change is not None and not isinstance(change, Change):
         if values is not None:
             raise UsageError("a function makes the whole change; give it no values")
@@ -455,25 +456,33 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     return msgspec.structs.replace(job, values=file), replace(host, table=table)
 
 
-def _items(objects: Source | None) -> Behind | None:
-    return None if objects is None else partial(behind, _given(objects))
+def _items(objects: Source | None, prefix: str) -> Behind | None:
+    if objects is None:
+        return None
+    if isinstance(objects, str | bytes):
+        raise UsageError("objects are given one by one: a list of keys, for one")
+    return partial(behind, once(_given(objects, prefix)))
 
 
-async def _given(objects: Source) -> AsyncIterator[Item]:
+async def _given(objects: Source, prefix: str) -> AsyncIterator[Item]:
     if isinstance(objects, AsyncIterable):
         async for found in objects:
-            yield _item(found)
+            yield _item(found, prefix)
     else:
         for found in objects:
-            yield _item(found)
+            yield _item(found, prefix)
 
 
-def _item(found: str | ListedObject) -> Item:
+def _item(found: str | ListedObject, prefix: str) -> Item:
     if isinstance(found, str):
-        return Item(found)
-    if isinstance(found, ListedObject):
-        return Item(found.key, found)
-    raise UsageError(f"{found!r} is no object: give its key, or a ListedObject")
+        item = Item(found)
+    elif isinstance(found, ListedObject):
+        item = Item(found.key, found)
+    else:
+        raise UsageError(f"{found!r} is no object: give its key, or a ListedObject")
+    if not item.key.startswith(prefix):
+        raise UsageError(f"object {item.key!r} is not under {prefix!r}")
+    return item
 
 
 def _run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.protection import NEEDS_RESTORE
 from bulkmeta.model.templates import reads_tags
 from bulkmeta.report.text import quoted
 
@@ -21,6 +22,10 @@ EFFECTS = (
     "effects   each update renews Last-Modified, which lifecycle rules count from, "
     "and is replicated and announced like an upload"
 )
+ARCHIVE_EFFECTS = (
+    "effects   an archived object has to be restored before anything but its tags and "
+    "ACL is changed again, or undone"
+)
 TAG_EFFECTS = (
     "effects   lifecycle rules and permissions may go by tags; the service guards no "
     "write of tags against another writer"
@@ -35,9 +40,16 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         yield f"change    {'; '.join(words)}"
     if spec.job.values:
         rows = spec.job.values
-        yield f"values    {rows.rows:,} rows of {rows.path}: {_columns(rows.sets)}"
+        others = f"; {rows.others:,} others are not under it" if rows.others else ""
+        sets = _columns(rows.sets)
+        yield f"values    {rows.rows:,} rows of {rows.path}: {sets}{others}"
     if spec.job.inventory:
         yield f"inventory {spec.job.inventory.path}"
+    if spec.job.rules.acl == "inventory":
+        yield (
+            "warning   access control lists are set to what the inventory says: one "
+            "that was changed since is lost, and no undo brings it back"
+        )
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
@@ -222,6 +234,8 @@ def _effects(job: JobSpec) -> Iterator[str]:
     parts = job.parts()
     if parts.rewrite:
         yield EFFECTS
+    if job.change.storage_class in NEEDS_RESTORE:
+        yield ARCHIVE_EFFECTS
     if parts.tags:
         yield TAG_EFFECTS
 

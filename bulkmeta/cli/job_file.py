@@ -24,6 +24,9 @@ from bulkmeta.errors import UsageError
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPTION: Final = re.compile(r"--[a-z][a-z-]*")
 _QUOTED: Final = re.compile(r"'([^']*)'")
+_SECRET: Final = 4
+"""Shorter texts keep no secret, and stand in other words."""
+
 _TEMPLATES: Final = {"set", "default", "header", "tag"}
 """Keys of [change] whose values are templates."""
 
@@ -167,7 +170,7 @@ class JobFile:
             shown: f"${{{name}}}"
             for name, text in self.variables.items()
             for shown in (escaped(text), text)
-            if shown
+            if len(shown) >= _SECRET
         }
 
     def located(self, message: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from bulkmeta import __version__
-from bulkmeta.cli.output import ReaderGoneError, give_up, tell
+from bulkmeta.cli.output import ReaderGoneError, conceal, give_up, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
 from bulkmeta.errors import BulkmetaError, LockedError, UsageError
@@ -101,6 +101,7 @@ def _hold_standard_streams() -> None:
 
 def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
+    conceal({})
     try:
         code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
     except SystemExit as end:  # click's, after completion (0) or on a closed pipe (1)

@@ -373,7 +373,8 @@ SELECTION = (
         "--limit",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Only the first N objects that all else admits.",
+        help="Only the first N objects that keys and the listing admit; those count as "
+        "well that turn out later not to be meant.",
     ),
 )
 

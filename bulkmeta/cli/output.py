@@ -56,8 +56,9 @@ _CONCEALED: dict[str, str] = {}
 
 
 def conceal(names: Mapping[str, str]) -> None:
-    """From now on, put these names in the place of the texts wherever people are told
-    something."""
+    """From now on, put these names, and no others, in the place of the texts wherever
+    people are told something."""
+    _CONCEALED.clear()
     _CONCEALED.update(names)
 
 

@@ -231,7 +231,7 @@ class Worker:
             plan = rooted(attempt, plan)
             parts = plan.parts()
         if parts.rewrite and plan.before.acl is None and self._rules.acl != "skip":
-            plan = with_acl(plan, await self._acl(attempt))
+            plan = await self._with_acl(attempt, plan)
         if self._record:
             await self._record(attempt.seq, plan)
         attempt.sent.append(Sent(plan, Fate.UNKNOWN))
@@ -258,12 +258,13 @@ class Worker:
             confirmed=parts.tags,
         )
 
-    async def _acl(self, attempt: Attempt) -> str:
-        """The access control list that a copy has to carry along."""
+    async def _with_acl(self, attempt: Attempt, plan: UpdatePlan) -> UpdatePlan:
+        """The update with the access control list that a copy has to carry along."""
         listed = attempt.item.listed
         if self._rules.acl == "inventory" and listed and listed.acl:
-            return listed.acl
-        return await self._bucket.acl(attempt.key, attempt.effort)
+            return with_acl(plan, listed.acl, was_read=False)
+        acl = await self._bucket.acl(attempt.key, attempt.effort)
+        return with_acl(plan, acl, was_read=True)
 
     def _writes(self, parts: Parts) -> Iterator[Write]:
         """The fewest requests that change these parts: a copy carries them all."""

@@ -148,6 +148,8 @@ def make_change(  # noqa: PLR0913 one argument per kind of change, all keyword-o
         sse_key_id=sse_key_id,
     )
     refuse_conflicts(change)
+    if len(change.set_tags) > limits.TAGS:
+        raise UsageError(f"--tag: an object holds at most {limits.TAGS} tags")
     if sse_key_id is not None:
         _refuse_key_id(sse, sse_key_id)
     return change
@@ -387,8 +389,6 @@ def _refuse_tag_conflicts(change: Change) -> None:
             "--replace-tags makes tags exactly what --tag says; it cannot go with "
             "--untag"
         )
-    if len(change.set_tags) > limits.TAGS:
-        raise UsageError(f"--tag: an object holds at most {limits.TAGS} tags")
     _refuse_twice(Counter([*change.set_tags, *change.unset_tags]), "--tag and --untag")
 
 
@@ -420,11 +420,17 @@ def _plain_of(option: str, name: str, template: str) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
+_CASE: Final = dict.fromkeys(
+    ("--set", "--default", "--rename", "--sub", "--header"), " (names ignore case)"
+)
+
+
 def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
     for name, count in Counter(name for name, _ in pairs).items():
         if count > 1:
             raise UsageError(
-                f"{option} names {name!r} {count} times (names ignore case); keep one"
+                f"{option} names {name!r} {count} times{_CASE.get(option, '')}; "
+                "keep one"
             )
     return dict(pairs)
 

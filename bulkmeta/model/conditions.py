@@ -8,6 +8,7 @@ extra `expr`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +33,15 @@ FIELDS: Final = {
 """All that an expression may speak of, with CEL's types; sizes are in bytes, and maps
 are of texts by names."""
 
+LISTED_FIELDS: Final = frozenset(FIELDS) - {"meta", "headers", "tags"}
+"""Those that a listing tells."""
+
 _FAULT: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
+_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"' r"|'(?:[^'\\]|\\.)*'")
+_MEMBER: Final = re.compile(r"\b(?:meta|headers)\s*\.\s*(\w+)")
+_INDEX: Final = re.compile(
+    r"""\b(?:meta|headers)\s*\[\s*(["'])(?P<name>[^"'\\]*)\1\s*\]"""
+)
 _CODES: Final = re.compile(r" \[[A-Z_]+\]$|^[A-Z_]+: ", re.MULTILINE)
 
 
@@ -47,15 +56,18 @@ class Condition:
         self._expressions = [(text, _compiled(text)) for text in texts]
         self.reads_tags = any(map(_reads_tags, texts))
 
-    def may_hold(self, listed: ListedObject) -> bool:
-        """Whether what the listing says of an object leaves it open, or settles it.
+    def may_hold(
+        self, listed: ListedObject, told: Collection[str] = LISTED_FIELDS
+    ) -> bool:
+        """Whether what the listing says of an object leaves it open, or settles it, by
+        the fields that it has `told`.
 
         In CEL an unknown operand does not matter where the other one decides: `false &&
         x` is false.
         """
         if not limits.is_utf8(listed.key):
             return True
-        fields = _listed_fields(listed)
+        fields = {k: v for k, v in _listed_fields(listed).items() if k in told}
         return not any(
             _value(expression, fields) is False for _, expression in self._expressions
         )
@@ -122,6 +134,7 @@ def _value(expression: Any, fields: dict[str, Any]) -> bool | str:
 def _compiled(text: str) -> Any:
     if not limits.is_utf8(text):
         raise UsageError(f"--where {text!r} is not valid UTF-8")
+    _refuse_capitals(text)
     try:
         expression = _environment(frozenset(FIELDS)).compile(text)
     except RuntimeError as error:
@@ -132,6 +145,19 @@ def _compiled(text: str) -> Any:
             f"--where {text!r} is no condition: its value is of type {kind}, not BOOL"
         )
     return expression
+
+
+def _refuse_capitals(text: str) -> None:
+    """Names of metadata and headers are told in lower case: any other never matches, or
+    always does where it is negated."""
+    plain = _TEXT.sub(lambda found: " " * len(found[0]), text)
+    inside = [found["name"] for found in _INDEX.finditer(text)]
+    for name in (*_MEMBER.findall(plain), *inside):
+        if name != name.lower():
+            raise UsageError(
+                f"--where {text!r}: names of metadata and headers are in lower case: "
+                f"{name.lower()!r}"
+            )
 
 
 def _place(error: RuntimeError) -> str:

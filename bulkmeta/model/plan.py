@@ -98,13 +98,14 @@ def _refuse_forced(head: ObjectHead, change: Change) -> None:
         )
 
 
-def with_acl(plan: UpdatePlan, acl: str) -> UpdatePlan:
-    """The same plan, carrying the object's access control list along."""
-    return msgspec.structs.replace(
-        plan,
-        before=msgspec.structs.replace(plan.before, acl=acl),
-        after=msgspec.structs.replace(plan.after, acl=acl),
-    )
+def with_acl(plan: UpdatePlan, acl: str, *, was_read: bool) -> UpdatePlan:
+    """The same plan, carrying an access control list along; if it was not read from the
+    object, what that had before stays unknown."""
+    before = plan.before
+    if was_read:
+        before = msgspec.structs.replace(before, acl=acl)
+    after = msgspec.structs.replace(plan.after, acl=acl)
+    return msgspec.structs.replace(plan, before=before, after=after)
 
 
 def differences(before: Metadata, after: Metadata) -> list[Difference]:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -59,10 +59,10 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
     start_after: str | None = None
     end_before: str | None = None
     shard: Shard | None = None
-    sample: float | None = None
-    limit: int | None = None
-    min_size: int | None = None
-    max_size: int | None = None
+    sample: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    min_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
     modified_after: str | None = None
     modified_before: str | None = None
     storage_classes: tuple[str, ...] = ()

@@ -130,7 +130,8 @@ def _made(transform: Transform, view: ObjectView) -> Change:
     try:
         change = transform(view)
     except (Exception, SystemExit) as error:
-        trace = "".join(traceback.format_exception(error))[-_TRACE_CHARACTERS:]
+        own = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        trace = "".join(traceback.format_exception(own))[-_TRACE_CHARACTERS:]
         raise _failed(repr(error), trace) from error
     try:
         return Change() if change is None else checked(change)

@@ -39,12 +39,14 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ValuesFile(msgspec.Struct, frozen=True):
     """A file of rows as it was when the job was made: how many are about its target,
-    and, of all of them together, what they set, with empty values."""
+    and how many about `others`; and, of all of them together, what they set, with empty
+    values."""
 
     path: str
     rows: int
     sha256: str
     sets: Row
+    others: int = 0
 
 
 @lru_cache(maxsize=1024)

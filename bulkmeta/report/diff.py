@@ -24,7 +24,7 @@ class DiffPrinter:
         elif result.status == "failed" and result.error:
             self._write(
                 f"{printable(result.key)}\n"
-                f"  ! {result.reason}: {plain(result.error.message)}"
+                f"  ! {result.reason}: {plain(_last_line(result.error.message))}"
             )
 
     def flush(self) -> None:
@@ -37,6 +37,11 @@ def diff_lines(outcome: Outcome) -> list[str]:
         return [printable(outcome.key)]
     found = differences(outcome.before, outcome.after)
     return [printable(outcome.key), *map(_line, found)]
+
+
+def _last_line(text: str) -> str:
+    """What a traceback comes to."""
+    return text.rstrip().rpartition("\n")[2]
 
 
 def _line(difference: Difference) -> str:

@@ -21,22 +21,25 @@ from bulkmeta.sources.inventory import (
     local_file,
     parse_manifest,
     read_local_manifest,
+    refuse_blind,
 )
+from bulkmeta.sources.resume import Behind, behind
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, JobSpec, RunSpec
+    from bulkmeta.model.job import Connection, RunSpec
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.sources.resume import Behind
 
 _CONNECTIONS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
-    """Where an inventory's files are: its manifest with checksum, and the others."""
+    """Where an inventory's files are: its manifest with checksum, and the others.
+    `require` stops where it can tell beforehand that one is missing."""
 
     manifest: Callable[[], Awaitable[tuple[bytes, bytes | None]]]
     fetch: Fetch
+    require: Callable[[str], object]
 
 
 async def find_inventory(name: str, spec: RunSpec) -> Inventory:
@@ -48,12 +51,16 @@ async def find_inventory(name: str, spec: RunSpec) -> Inventory:
         RunFatalError: it cannot be read.
     """
     async with _shelf(name, spec.connection, spec.pace.retries) as shelf:
-        inventory = parse_manifest(name, *await shelf.manifest())
+        text, checksum = await shelf.manifest()
+        inventory = parse_manifest(name, text, checksum)
+        for file in files_of(inventory, text):
+            shelf.require(file.key)
     if inventory.bucket != spec.job.target.bucket:
         raise UsageError(
             f"{name!r} is of bucket {inventory.bucket!r}, not of "
             f"{spec.job.target.bucket!r}"
         )
+    refuse_blind(inventory, spec.job.select)
     return inventory
 
 
@@ -71,12 +78,12 @@ async def inventory_of(spec: RunSpec) -> AsyncIterator[Behind | None]:
         return
     async with _shelf(inventory.path, spec.connection, spec.pace.retries) as shelf:
         text, _ = await shelf.manifest()
-        yield _listed(job, inventory, text, shelf.fetch)
-
-
-def _listed(job: JobSpec, inventory: Inventory, text: bytes, fetch: Fetch) -> Behind:
-    files, prefix = files_of(inventory, text), job.target.prefixes
-    return lambda after: list_inventory(inventory, files, fetch, prefix, after=after)
+        files, prefix = files_of(inventory, text), job.target.prefixes
+        for file in files:
+            shelf.require(file.key)
+        yield lambda after: behind(
+            list_inventory(inventory, files, shelf.fetch, prefix), after
+        )
 
 
 @asynccontextmanager
@@ -105,7 +112,7 @@ def _local(manifest: Path) -> _Shelf:
     async def fetch(key: str) -> AsyncIterator[Path]:
         yield local_file(manifest, key)
 
-    return _Shelf(read, fetch)
+    return _Shelf(read, fetch, lambda key: local_file(manifest, key))
 
 
 def _remote(bucket: Bucket, key: str) -> _Shelf:
@@ -138,4 +145,4 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
                 raise UsageError(f"there is no {where!r}") from error
             raise fatal(error) from error
 
-    return _Shelf(read_or_end, fetch)
+    return _Shelf(read_or_end, fetch, lambda _: None)

@@ -14,7 +14,7 @@ from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_run
-from bulkmeta.model.conditions import Condition
+from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
@@ -33,7 +33,9 @@ from bulkmeta.model.values import required, with_row
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import reload_transform
 from bulkmeta.sources.filters import admitted, limited, unsettled
+from bulkmeta.sources.inventory import told_by
 from bulkmeta.sources.key_file import list_keys
+from bulkmeta.sources.once import once
 from bulkmeta.sources.prefix import list_prefix, one_after_another
 from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
@@ -43,7 +45,7 @@ from bulkmeta.sources.replay import (
     replay_run,
     was_updated,
 )
-from bulkmeta.sources.resume import Behind, take_up
+from bulkmeta.sources.resume import Behind, behind, take_up
 from bulkmeta.sources.values import reopen_values, with_rows
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def source_of(
             )
         source = elsewhere(start.after)
     elif job.keys:
-        source = list_keys(job.keys, after=start.after)
+        source = behind(once(list_keys(job.keys)), start.after)
     elif job.parent is None:
         marks = Marks(start.bounds)
         source = _listed(bucket, job, start, listing, marks)
@@ -108,7 +110,8 @@ def source_of(
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
-    source = unsettled(admitted(source, job.select), _condition_of(job))
+    told = told_by(job.inventory) if job.inventory else LISTED_FIELDS
+    source = unsettled(admitted(source, job.select), _condition_of(job), told)
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING
 
 from bulkmeta.model.selection import Selection
@@ -27,17 +27,18 @@ def limited(
 
 
 def unsettled(
-    source: AsyncIterator[Item], condition: Condition | None
+    source: AsyncIterator[Item], condition: Condition | None, told: Collection[str]
 ) -> AsyncIterator[Item]:
-    """The items that may meet `condition`, as far as the listing tells."""
-    return source if condition is None else _unsettled(source, condition)
+    """The items that may meet `condition`, as far as the listing tells by the fields
+    that it has `told`."""
+    return source if condition is None else _unsettled(source, condition, told)
 
 
 async def _unsettled(
-    source: AsyncIterator[Item], condition: Condition
+    source: AsyncIterator[Item], condition: Condition, told: Collection[str]
 ) -> AsyncIterator[Item]:
     async for item in source:
-        if item.listed is None or condition.may_hold(item.listed):
+        if item.listed is None or condition.may_hold(item.listed, told):
             yield item
 
 

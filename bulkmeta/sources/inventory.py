@@ -16,7 +16,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import msgspec
@@ -26,10 +26,33 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.job import Inventory
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import STANDARD_CLASS, ListedObject
+from bulkmeta.sources.once import once
+
+if TYPE_CHECKING:
+    from bulkmeta.model.selection import Selection
 
 _ROWS_AT_ONCE: Final = 200
 _MANIFEST: Final = "manifest.json"
 _CHECKSUM: Final = "manifest.checksum"
+_TELLS: Final = {
+    "Key": "key",
+    "Size": "size",
+    "ETag": "etag",
+    "LastModifiedDate": "last_modified",
+    "StorageClass": "storage_class",
+    "ObjectType": "object_type",
+}
+"""Which field of a listing a column is in the place of."""
+
+_TAKES: Final = {
+    "min_size": "Size",
+    "max_size": "Size",
+    "modified_after": "LastModifiedDate",
+    "modified_before": "LastModifiedDate",
+    "storage_classes": "StorageClass",
+    "object_types": "ObjectType",
+}
+"""Which column a restriction takes."""
 
 Fetch = Callable[[str], AbstractAsyncContextManager[Path]]
 """Brings a file of the inventory to this machine, by its key, for as long as it is
@@ -70,6 +93,25 @@ def parse_manifest(name: str, text: bytes, checksum: bytes | None) -> Inventory:
     return Inventory(
         name, hashlib.sha256(text).hexdigest(), manifest.source_bucket, tuple(columns)
     )
+
+
+def told_by(inventory: Inventory) -> frozenset[str]:
+    """The fields of a listing that an inventory tells."""
+    return frozenset(_TELLS[name] for name in inventory.columns if name in _TELLS)
+
+
+def refuse_blind(inventory: Inventory, select: Selection) -> None:
+    """Stop where objects are selected by what an inventory does not tell.
+
+    Raises:
+        UsageError: it has no such column.
+    """
+    for name, column in _TAKES.items():
+        if getattr(select, name) not in {None, ()} and column not in inventory.columns:
+            raise UsageError(
+                f"{inventory.path!r} has no column {column}, which the selection goes "
+                f"by; its columns are {', '.join(inventory.columns)}"
+            )
 
 
 def files_of(inventory: Inventory, text: bytes) -> list[_File]:
@@ -122,35 +164,30 @@ def local_file(manifest: Path, key: str) -> Path:
     )
 
 
-async def list_inventory(
-    inventory: Inventory,
-    files: list[_File],
-    fetch: Fetch,
-    prefix: tuple[str, ...],
-    *,
-    after: str | None = None,
+def list_inventory(
+    inventory: Inventory, files: list[_File], fetch: Fetch, prefix: tuple[str, ...]
 ) -> AsyncIterator[Item]:
-    """The current objects under one `prefix` that the inventory names, from behind that
-    of key `after`, with what it says of them.
+    """The current objects under one `prefix` that the inventory names, with what it
+    says of them; of several rows of one object in an incremental one, the first.
 
     Raises:
         RunFatalError: a file is not what the manifest says, or a row is none.
     """
-    passed, seen = after is None, set[str]()
-    is_incremental = "RecordType" in inventory.columns
+    rows = _rows_of(inventory, files, fetch, prefix)
+    return once(rows) if "RecordType" in inventory.columns else rows
+
+
+async def _rows_of(
+    inventory: Inventory, files: list[_File], fetch: Fetch, prefix: tuple[str, ...]
+) -> AsyncIterator[Item]:
     for file in files:
         async with fetch(file.key) as path:
             await asyncio.to_thread(_refuse_other, path, file)
             for number, item in enumerate(_items(path, file.key, inventory)):
                 if number % _ROWS_AT_ONCE == 0:
                     await asyncio.sleep(0)  # others have to have their turn
-                if not (item and item.key.startswith(prefix)) or item.key in seen:
-                    continue
-                if is_incremental:  # of ten minutes, so memory is bounded
-                    seen.add(item.key)
-                if passed:
+                if item and item.key.startswith(prefix):
                     yield item
-                passed = passed or item.key == after
 
 
 def _refuse_other(path: Path, file: _File) -> None:
@@ -180,6 +217,9 @@ def _items(path: Path, key: str, inventory: Inventory) -> Iterator[Item | None]:
 
 
 def _item(inventory: Inventory, cells: list[str]) -> Item | None:
+    if len(cells) != len(inventory.columns):
+        columns = len(inventory.columns)
+        raise ValueError(f"{len(cells)} cells, where fileSchema has {columns}")
     row = dict(zip(inventory.columns, cells, strict=True))
     gone = row.get("IsDeleteMarker", "").lower() == "true"
     old = row.get("IsLatest", "true").lower() == "false"
@@ -189,7 +229,7 @@ def _item(inventory: Inventory, cells: list[str]) -> Item | None:
     multipart = row.get("IsMultipartUploaded", "").lower() == "true"
     listed = ListedObject(
         key,
-        int(row.get("Size") or 0),
+        _size_in(row),
         row.get("ETag", "").strip('"'),
         row.get("LastModifiedDate", ""),
         row.get("ObjectType") or ("Multipart" if multipart else "Normal"),
@@ -197,3 +237,10 @@ def _item(inventory: Inventory, cells: list[str]) -> Item | None:
         acl=row.get("ObjectAcl") or None,
     )
     return Item(key, listed) if is_utf8(key) else None
+
+
+def _size_in(row: dict[str, str]) -> int:
+    text = row.get("Size") or "0"
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no size")
+    return int(text)

@@ -103,6 +103,11 @@ def read_keys(
         text = line if form == "null" else line.removesuffix(b"\r")
         if not text:
             continue
+        if form == "lines" and b"\0" in text:
+            raise UsageError(
+                f"{str(path)!r}, line {number}: it holds a NUL; give --null if a "
+                "NUL ends each key"
+            )
         try:
             yield (
                 _in_row(number, text)
@@ -165,8 +170,8 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"cannot read {str(path)!r}: {error.strerror}")
 
 
-async def list_keys(keys: KeyFile, *, after: str | None = None) -> AsyncIterator[Item]:
-    """The objects that the file names, from behind that of key `after`.
+async def list_keys(keys: KeyFile) -> AsyncIterator[Item]:
+    """The objects that the file names, as often as it names them.
 
     Raises:
         UsageError: the file is not as it was when the job was made.
@@ -174,11 +179,8 @@ async def list_keys(keys: KeyFile, *, after: str | None = None) -> AsyncIterator
     path = Path(keys.path)
     if await asyncio.to_thread(fingerprint, path) != keys.sha256:
         raise UsageError(f"{keys.path!r} is not as it was when the run began")
-    passed = after is None
     named = read_keys(path, keys.form, keys.statuses)
     for count, (_, key, version) in enumerate(named):
         if count % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)  # others have to have their turn in a long file
-        if passed:
-            yield Item(key, version=version)
-        passed = passed or key == after
+        yield Item(key, version=version)

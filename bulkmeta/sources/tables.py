@@ -118,20 +118,36 @@ def _parquet(path: Path) -> Rows:
         with duckdb.connect() as connection:
             yield from _duck_rows(connection, path)
     except duckdb.Error as error:
-        raise UsageError(f"cannot read {str(path)!r}: {error}") from error
+        why = str(error).splitlines()[0]
+        raise UsageError(f"cannot read {str(path)!r}: {why}") from error
 
 
 def _duck_rows(connection: Any, path: Path) -> Rows:
-    connection.execute("SET threads = 1; SET preserve_insertion_order = true")
+    connection.execute(
+        "SET threads = 1; SET preserve_insertion_order = true; SET TimeZone = 'UTC'"
+    )
+    header = _parquet_columns(connection, path)
+    _refuse_twice(path, header)
     found = connection.execute(
         "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM read_parquet(?)", [str(path)]
     )
-    header = [column[0] for column in found.description]
     number = 0
     while rows := found.fetchmany(_BATCH_ROWS):
         for cells in rows:
             number += 1
             yield number, dict(zip(header, cells, strict=True))
+
+
+def _parquet_columns(connection: Any, path: Path) -> list[str]:
+    """The columns' own names: DuckDB renames those that differ by case alone."""
+    tree = connection.execute(
+        "SELECT name, num_children FROM parquet_schema(?)", [str(path)]
+    ).fetchall()
+    names = [name for name, _ in tree[1:]]
+    nested = [name for name, children in tree[1:] if children]
+    if nested:
+        raise UsageError(f"{str(path)!r}: column {nested[0]!r} holds more than texts")
+    return names
 
 
 _FORMS: Final[dict[str, Callable[[Path], Rows]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -111,9 +112,9 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     if not is_utf8(str(path)):
         raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
     before = fingerprint(path)
-    table, used = ValuesTable(), set[str]()
+    table, told = ValuesTable(), _Told()
     try:
-        count = table.fill(_checked(path, prefix, used))
+        count = table.fill(_checked(path, prefix, told))
     except KeyTwiceError as error:
         table.close()
         raise UsageError(
@@ -123,13 +124,28 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     except BaseException:
         table.close()
         raise
-    return ValuesFile(str(path), count, before, sets_of(used)), table
+    if not count:
+        table.close()
+        under = " or ".join(map(repr, prefix))
+        raise UsageError(
+            f"{str(path)!r}: none of its {told.others:,} rows is under {under}"
+        )
+    return ValuesFile(str(path), count, before, sets_of(told.used), told.others), table
+
+
+@dataclass
+class _Told:
+    """What a file turned out to hold: columns that have values, and how many rows are
+    about other objects than the target's."""
+
+    used: set[str] = field(default_factory=set)
+    others: int = 0
 
 
 def _checked(
-    path: Path, prefix: tuple[str, ...], used: set[str]
+    path: Path, prefix: tuple[str, ...], told: _Told
 ) -> Iterator[tuple[int, str, bytes]]:
-    """Each row under one `prefix`; `used` are told the columns that have values."""
+    """Each row under one `prefix`."""
     known, line = {KEY}, 0
     for line, cells in read_rows(path):
         try:
@@ -139,8 +155,10 @@ def _checked(
         except UsageError as error:
             raise UsageError(f"{str(path)!r}, line {line}: {error}") from error
         if key.startswith(prefix):
-            used.update(column for column, value in cells.items() if value)
+            told.used.update(column for column, value in cells.items() if value)
             yield line, key, _encode(row)
+        else:
+            told.others += 1
     if not line:
         raise UsageError(f"{str(path)!r} has no rows")
     if known == {KEY}:
@@ -171,7 +189,10 @@ def reopen_values(file: ValuesFile, prefix: tuple[str, ...]) -> ValuesTable:
     """
     path = Path(file.path)
     if fingerprint(path) != file.sha256:
-        raise UsageError(f"{file.path!r} is not as it was when the run began")
+        raise UsageError(
+            f"{file.path!r} is not as it was when the run began; to use it as it is "
+            "now, apply anew with --keys-from RUN.jsonl --status failed"
+        )
     return load_values(path, prefix)[1]
 
 

@@ -222,6 +222,67 @@ def test_acl_of_the_inventory(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
         assert (found.acl, found.meta) == ("private", {"n": "1"})
 
 
+def test_acl_that_was_changed_since(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """It is said beforehand that it is lost; what it was is not made up."""
+    write(made([[row("p/a", ObjectAcl="public-read")]]))
+    result = run(bulkmeta, "--acl-policy", "inventory")
+    assert (result.code, "no undo brings it back" in result.err) == (0, True)
+    line = lines()["p/a"]
+    assert (line["before"].get("acl"), line["after"]["acl"]) == (None, "public-read")
+    bucket.clock.offset_s += 5
+
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl").code == 0
+    found = bucket.store.find("bucket", "p/a")
+    assert found is not None
+    assert (dict(found.meta), found.acl) == ({}, "public-read")
+
+
+@pytest.mark.parametrize(
+    ("option", "column"),
+    [
+        (("--max-size", "100"), "Size"),
+        (("--min-size", "1"), "Size"),
+        (("--modified-before", "1d"), "LastModifiedDate"),
+        (("--in-class", "Standard"), "StorageClass"),
+        (("--object-type", "Normal"), "ObjectType"),
+    ],
+)
+def test_selection_by_what_it_does_not_tell(
+    bucket: EmbeddedOSS, bulkmeta: Command, option: tuple[str, ...], column: str
+) -> None:
+    """Refused, rather than decided by a guess."""
+    write(made([[row("p/a")]], "Bucket, Key"))
+    result = run(bulkmeta, *option)
+    assert (result.code, f"has no column {column}" in result.err) == (2, True)
+    assert bucket.log.operations() == []
+
+
+@pytest.mark.parametrize(
+    "where", ["size == 0", "storage_class == 'Standard'", "object_type != 'Symlink'"]
+)
+def test_conditions_on_what_it_does_not_tell(
+    bucket: EmbeddedOSS, bulkmeta: Command, where: str
+) -> None:
+    """A look at the object tells."""
+    write(made([[row("p/a"), row("p/ü")]], "Bucket, Key"))
+    assert run(bulkmeta, "--where", where).code == 0
+    assert [line["status"] for line in lines().values()] == ["updated", "updated"]
+    Path("run.jsonl").rename("first.jsonl")
+    assert run(bulkmeta, "--where", f"!({where})").code == 0
+    assert [v["reason"] for v in lines().values()] == ["not_selected"] * 2
+
+
+def test_a_missing_file_is_told_before_anything_is_done(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Also if it is not the first."""
+    files = made(WHOLE)
+    write({k: v for k, v in files.items() if "1.csv" not in k})
+    result = run(bulkmeta)
+    assert (result.code, "is not there" in result.err) == (2, True)
+    assert bucket.log.operations() == []
+
+
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("kept", range(5))
 def test_resume(
@@ -287,7 +348,7 @@ def damaged(files: dict[str, bytes], part: str, data: bytes) -> dict[str, bytes]
         (made(WHOLE, "Bucket, Size"), 2, "no column Key"),
         (damaged(made(WHOLE), "1.csv.gz", b"x"), 4, "is damaged: its MD5 is"),
         ({k: v for k, v in made(WHOLE).items() if "1.csv" not in k}, 2, "is not there"),
-        (made([[row("p/a", Size="big")]]), 4, "line 1: invalid literal"),
+        (made([[row("p/a", Size="big")]]), 4, "line 1: 'big' is no size"),
         (made([[row("p/a", Key="%ff")]]), 4, "line 1: 'utf-8' codec"),
     ],
 )

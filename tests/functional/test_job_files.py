@@ -257,7 +257,7 @@ def test_environment(
     """Only what is named is put in, and words to people name it, not its value."""
     fill(oss)
     monkeypatch.setenv("BUILD", "s3cret{stem}")
-    monkeypatch.setenv("WHERE", "p/a")
+    monkeypatch.setenv("WHERE", "p/a.")
     monkeypatch.setenv("OTHER", "unseen")
     Path("job.toml").write_text(
         "environment = ['BUILD', 'WHERE']\n"

@@ -153,6 +153,45 @@ def test_objects_that_are_not_there(
     assert changed(objects) == {"p/a", "q/d"}
 
 
+def test_a_key_that_comes_twice(
+    objects: EmbeddedOSS, bulkmeta: Command, read_run: Any
+) -> None:
+    """It is taken once, wherever it stands again; also by a resumed run."""
+    Path("keys").write_text("p/a\np/b c\np/a\nq/d\np/a\nq/d\n")
+    order = ("--set", "n={key}", "--tag", "n={tag[n]}1", "--missing", "empty")
+    result = bulkmeta(
+        "apply", "oss://bucket", "--keys-from", "keys", *order, "--yes",
+        "--concurrency", "1", "--run-file", "run.jsonl",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert [line["key"] for line in read_run("run.jsonl").objects] == [
+        "p/a", "p/b c", "q/d",
+    ]  # fmt: skip
+
+    for kept in range(4):
+        whole = Path("run.jsonl").read_text().splitlines(keepends=True)
+        name = f"cut{kept}.jsonl"
+        Path(name).write_text("".join(whole[: 1 + kept]))
+        start = json.loads(whole[0])
+        journal = {"job_hash": start["job_hash"], "run_started": start["started"]}
+        text = json.dumps({"type": "journal", "schema": 1, **journal})
+        Path(f"{name}.journal").write_text(f"{text}\n")
+        objects.clock.offset_s += 5
+        assert bulkmeta("resume", name).code == 0
+        keys = [line["key"] for line in read_run(name).objects]
+        assert keys == ["p/a", "p/b c", "q/d"]
+    tags = [objects.store.get_object("bucket", k).tags["n"] for k in ("p/a", "q/d")]
+    assert tags == ["11", "1111"]
+
+
+def test_keys_with_a_nul_between_them(objects: EmbeddedOSS, bulkmeta: Command) -> None:
+    """They are not taken for one key."""
+    Path("keys").write_text("p/a\0q/d\0")
+    result = bulkmeta("apply", "oss://bucket", "--keys-from", "keys", *SET, "--yes")
+    assert (result.code, "give --null" in result.err) == (2, True)
+    assert objects.log.operations() == []
+
+
 @pytest.mark.parametrize(
     ("name", "row"),
     [

@@ -328,6 +328,8 @@ TEXT: Any = "1"
         (lambda b: bulkmeta.apply(b, Change(set_meta={"a": ODD})), "Expected `str`"),
         (lambda b: bulkmeta.plan(b, PROJECT, select=Selection(limit=TEXT)), "`int"),
         (lambda b: bulkmeta.plan(b, PROJECT, where=[ODD]), "Expected `str`"),
+        (lambda b: bulkmeta.plan(b, PROJECT, select=Selection(limit=0)), ">= 1"),
+        (lambda b: bulkmeta.plan(b, PROJECT, select=Selection(max_size=-1)), ">= 0"),
         (lambda b: bulkmeta.apply(b, TEXT), "no function"),
         (lambda b: bulkmeta.undo(b, "there"), "no run file"),
         (lambda b: bulkmeta.resume(b, "none"), "cannot read"),
@@ -353,6 +355,27 @@ async def test_impossible_settings(setting: dict[str, Any]) -> None:
     with pytest.raises(bulkmeta.UsageError, match="Expected"):
         async with bulkmeta.open_bucket("oss://bucket/p/", **setting):
             pass
+
+
+async def test_given_objects_outside_of_the_prefix(oss: EmbeddedOSS) -> None:
+    """They are not what the bucket was opened for."""
+    oss.store.put_object("bucket", "q/1", body=b"")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        with pytest.raises(bulkmeta.UsageError, match="'q/1' is not under 'p/'"):
+            await anext(bulkmeta.apply(bucket, PROJECT, objects=["q/1"]))
+        with pytest.raises(bulkmeta.UsageError, match="one by one"):
+            bulkmeta.apply(bucket, PROJECT, objects="p/1")
+    assert not oss.store.get_object("bucket", "q/1").meta
+
+
+async def test_an_object_that_is_given_twice(oss: EmbeddedOSS) -> None:
+    """It is changed once."""
+    oss.store.put_object("bucket", "p/1", body=b"")
+    change = Change(set_tags={"n": "{tag[n]}1"}, missing="empty")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        outcomes = bulkmeta.apply(bucket, change, objects=["p/1"] * 3)
+        assert [o.status async for o in outcomes] == ["updated"]
+    assert oss.store.get_object("bucket", "p/1").tags == {"n": "1"}
 
 
 async def test_a_closed_bucket(oss: EmbeddedOSS) -> None:

@@ -247,6 +247,7 @@ def test_a_changed_file_is_not_resumed(bucket: EmbeddedOSS, bulkmeta: Command) -
         ("v.csv", "key\np/a\n", "has no column of values: meta.NAME"),
         ("v.csv", "key,meta.a\n", "has no rows"),
         ("v.csv", "", "has no rows"),
+        ("v.csv", "key,meta.a\n p/a,1\nP/b,2\n", "none of its 2 rows is under 'p/'"),
         ("v.jsonl", "\n\n", "has no rows"),
         ("v.csv", "meta.a\n1\n", "line 2: it has no key; keys stand in column 'key'"),
         ("v.csv", "key,meta.a\n,1\n", "line 2: it has no key"),
@@ -306,3 +307,29 @@ def test_missing_file(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta(*ORDER, "--values", "none.csv")
     assert (result.code, "No such file" in result.err) == (2, True)
     assert bucket.log.operations() == []
+
+
+def test_rows_of_other_prefixes_are_told(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """A prefix with a slip in it does not go unseen."""
+    Path("v.csv").write_text("key,meta.a\np/a,1\nP/b,2\npp/c,3\n")
+    result = bulkmeta(*ORDER, "--values", "v.csv", "--run-file", "run.jsonl")
+    assert result.code == 0
+    assert "1 rows of " in result.err
+    assert "; 2 others are not under it" in result.err
+    assert stored(bucket, "p/a").meta == {"a": "1"}
+
+
+def test_many_tag_columns(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """An object holds ten; a file may name more, in different rows."""
+    names = [f"tag.{letter}{n}" for letter in "tu" for n in range(6)]
+    rows = [["p/a", *["1"] * 6, *[""] * 6], ["p/b", *[""] * 6, *["2"] * 6]]
+    rows.append(["p/c", *["3"] * 12])
+    lines_ = [["key", *names], *rows]
+    Path("v.csv").write_text("".join(f"{','.join(line)}\n" for line in lines_))
+    result = bulkmeta(*ORDER, "--values", "v.csv", "--run-file", "run.jsonl")
+    assert result.code == 1, result.err
+    assert stored(bucket, "p/a").tags == {f"t{n}": "1" for n in range(6)}
+    assert stored(bucket, "p/b").tags == {f"u{n}": "2" for n in range(6)}
+    assert lines()["p/c"]["reason"] == "too_many_tags"

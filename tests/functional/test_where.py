@@ -70,6 +70,24 @@ def test_by_the_listing_alone(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     assert "select    where" in result.err
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["!has(meta.Team)", 'meta["Team"] == "x"', "headers['Content-Type'] != 'x'"],
+)
+def test_names_in_capitals(bucket: EmbeddedOSS, bulkmeta: Command, where: str) -> None:
+    """They would never match, or always."""
+    result = bulkmeta(*ORDER, "--set", "n=1", "--where", where)
+    assert (result.code, "are in lower case" in result.err) == (2, True), result.err
+    assert bucket.log.operations() == []
+
+
+def test_capitals_elsewhere(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """In texts, and of tags, they are what they are."""
+    where = 'key != "meta.X" && !("Env" in tags) && meta.team != "headers[A]"'
+    result = bulkmeta("plan", "oss://bucket/p/", "--set", "n=1", "--where", where)
+    assert result.code == 0, result.err
+
+
 def test_by_tags(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     """They are read where the expression asks for them, and only there."""
     order = (*ORDER, "--run-file", "run.jsonl", "--set", "n=1")

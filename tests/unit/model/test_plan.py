@@ -170,9 +170,16 @@ def test_forced_download_settled_by_unsetting() -> None:
 def test_acl_is_carried_along() -> None:
     """The access control list read later stands in both states; it is no difference."""
     plan = UpdatePlan("k", Metadata({}, {}), Metadata({"a": "1"}, {}), "E", MODIFIED)
-    carried = with_acl(plan, "public-read")
+    carried = with_acl(plan, "public-read", was_read=True)
     assert (carried.before.acl, carried.after.acl, carried.after.meta) == (
         "public-read",
         "public-read",
         {"a": "1"},
     )
+
+
+def test_acl_that_was_not_read_is_not_what_was_there() -> None:
+    """Only what is sent is known."""
+    plan = UpdatePlan("k", Metadata({}, {}), Metadata({"a": "1"}, {}), "E", MODIFIED)
+    carried = with_acl(plan, "public-read", was_read=False)
+    assert (carried.before.acl, carried.after.acl) == (None, "public-read")
