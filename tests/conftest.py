@@ -49,6 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
 
 
+@pytest.fixture(autouse=True)
+def _nobody_at_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No files of other tools, and no machine that has a role."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+
+
 @pytest.fixture
 def crashes(request: pytest.FixtureRequest) -> int:
     """How many times the crash harness kills."""

@@ -57,6 +57,7 @@ class SourceTable(_Table):
     inventory: str | None = None
     endpoint: str | None = None
     region: str | None = None
+    profile: str | None = None
     internal: bool = False
     sign_version: str | None = None
 

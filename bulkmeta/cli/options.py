@@ -525,6 +525,12 @@ CONNECTION = (
         "--region", metavar="ID", help="Such as cn-hangzhou  [env: OSS_REGION]"
     ),
     click.option(
+        "--profile",
+        metavar="NAME",
+        help="Credentials, endpoint and region of that profile in ~/.ossutilconfig or "
+        "~/.aliyun/config.json.",
+    ),
+    click.option(
         "--internal",
         is_flag=True,
         help="Use the region's internal endpoint (from inside its VPC).",
@@ -705,6 +711,7 @@ def connection_of(values: dict[str, Any]) -> Connection:
         region=values["region"],
         internal=values["internal"],
         sign_version=values["sign_version"],
+        profile=values["profile"],
     )
 
 

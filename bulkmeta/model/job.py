@@ -71,6 +71,7 @@ class Connection(msgspec.Struct, frozen=True):
     region: str | None = None
     internal: bool = False
     sign_version: SignatureVersion = "v4"
+    profile: str | None = None
 
 
 class Rules(msgspec.Struct, frozen=True, omit_defaults=True):

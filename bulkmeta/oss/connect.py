@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkmeta.oss.bucket import Bucket
 from bulkmeta.oss.clock import ServiceClock
-from bulkmeta.oss.credentials import EnvironmentProvider
-from bulkmeta.oss.endpoint import Endpoint, refuse_other_region, resolve_endpoint
+from bulkmeta.oss.credentials import find_credentials
+from bulkmeta.oss.endpoint import (
+    Endpoint,
+    refuse_other_region,
+    resolve_endpoint,
+    tells_region,
+)
 from bulkmeta.oss.limiter import RateLimiter
+from bulkmeta.oss.profiles import Settings
+from bulkmeta.oss.proxies import proxy_for
 from bulkmeta.oss.signing import make_signer
 from bulkmeta.oss.transport import ANSWER_TIMEOUT_S, Transport, open_session
 
@@ -20,22 +28,31 @@ if TYPE_CHECKING:
     from bulkmeta.oss.retry import RetryPolicy
 
 
-def _locate(
-    bucket: str, connection: Connection, environment: Mapping[str, str]
-) -> Endpoint:
-    """The bucket's address, from flags and then `OSS_ENDPOINT` and `OSS_REGION`.
+def settings_of(connection: Connection) -> Settings:
+    """What is set outside of the command line for a connection."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 never raises
+    return Settings(os.environ, home, connection.profile)
+
+
+def locate(bucket: str, connection: Connection, settings: Settings) -> Endpoint:
+    """The bucket's address: from flags, then `OSS_ENDPOINT` and `OSS_REGION`, then the
+    files of other tools. A named profile goes before variables.
 
     Raises:
         UsageError: no region, or an endpoint that is no address.
     """
+    environment = {} if settings.named else settings.environment
     endpoint = connection.endpoint or environment.get("OSS_ENDPOINT") or None
+    region = connection.region or environment.get("OSS_REGION") or None
     if not connection.endpoint:
         refuse_other_region(connection.region, endpoint)
+    if not (region or (endpoint and tells_region(endpoint))):
+        profile = next((p for p in settings.profiles() if p.tells_address()), None)
+        if profile:
+            endpoint = endpoint or profile.endpoint_of(bucket)
+            region = profile.get("region", "regionid") or None
     return resolve_endpoint(
-        bucket,
-        endpoint=endpoint,
-        region=connection.region or environment.get("OSS_REGION") or None,
-        internal=connection.internal,
+        bucket, endpoint=endpoint, region=region, internal=connection.internal
     )
 
 
@@ -51,18 +68,19 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
     provider: Any = None,
 ) -> AsyncIterator[Bucket]:
     """A bucket to work with, at no more than `rate` requests a second, over so many
-    `connections` at most. Credentials come from an oss2 `provider`, or the environment.
+    `connections` at most. Credentials come from an oss2 `provider`, or from the first
+    place that has some (`oss.credentials`).
 
     Raises:
         UsageError: the address is not clear.
         RunFatalError: there are no credentials.
     """
-    endpoint = _locate(name, connection, os.environ)
-    provider = provider or EnvironmentProvider(os.environ)
-    provider.get_credentials()
-    signer = make_signer(provider, connection.sign_version)
-    clock = ServiceClock()
-    async with open_session(connections) as session:
+    settings = settings_of(connection)
+    endpoint, clock = locate(name, connection, settings), ServiceClock()
+    given = nullcontext(provider) if provider else find_credentials(settings).opened()
+    proxy = proxy_for(endpoint.base)
+    async with given as found, open_session(connections, proxy=proxy) as session:
+        signer = make_signer(found, connection.sign_version)
         yield Bucket(
             endpoint,
             Transport(

@@ -92,6 +92,11 @@ def resolve_endpoint(
     return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
 
 
+def tells_region(endpoint: str) -> bool:
+    """Whether an address names the region that it is in."""
+    return _region_of(endpoint.lower()) is not None
+
+
 def refuse_other_region(region: str | None, endpoint: str | None) -> None:
     """Stop where a region that was asked for would lose against a variable.
 

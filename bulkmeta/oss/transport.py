@@ -221,14 +221,19 @@ def _is_sendable(text: str) -> bool:
 
 @asynccontextmanager
 async def open_session(
-    connections: int, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    connections: int,
+    *,
+    proxy: str | None = None,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """A pool of so many connections, which stay open."""
+    """A pool of so many connections, which stay open; all through a `proxy`, if there
+    is one."""
     connector = aiohttp.TCPConnector(
         limit=connections, ttl_dns_cache=_DNS_CACHE_S, keepalive_timeout=_KEEPALIVE_S
     )
     async with aiohttp.ClientSession(
         connector=connector,
+        proxy=proxy,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),

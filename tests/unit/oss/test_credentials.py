@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bulkmeta.errors import RunFatalError
-from bulkmeta.oss.credentials import EnvironmentProvider
+from bulkmeta.oss.credentials import EnvironmentProvider, find_credentials
+from bulkmeta.oss.profiles import Settings
 
 OSS = {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "secret"}
 CLOUD = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "cloud-id",
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "cloud-secret",
 }
+NO_MACHINE = {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+
+
+async def had(environment: dict[str, str]) -> Any:
+    """What an environment leads to, where there are no files."""
+    settings = Settings(environment | NO_MACHINE, Path("/nowhere"))
+    async with find_credentials(settings).opened() as provider:
+        return provider.get_credentials()
 
 
 @pytest.mark.parametrize(
@@ -36,9 +48,9 @@ CLOUD = {
         ),
     ],
 )
-def test_found(environment: dict[str, str], found: tuple[str, str, str]) -> None:
+async def test_found(environment: dict[str, str], found: tuple[str, str, str]) -> None:
     """First complete pair wins, with its own token; stray line ends are dropped."""
-    credentials = EnvironmentProvider(environment).get_credentials()
+    credentials = await had(environment)
     assert found == (
         credentials.get_access_key_id(),
         credentials.get_access_key_secret(),
@@ -76,10 +88,10 @@ def test_found(environment: dict[str, str], found: tuple[str, str, str]) -> None
         ),
     ],
 )
-def test_not_found(environment: dict[str, str], line: str) -> None:
+async def test_not_found(environment: dict[str, str], line: str) -> None:
     """Half a pair is an error, never a reason to look for other credentials."""
     with pytest.raises(RunFatalError) as caught:
-        EnvironmentProvider(environment).get_credentials()
+        await had(environment)
     assert str(caught.value) == line
 
 

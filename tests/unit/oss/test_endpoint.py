@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,14 +11,16 @@ from yarl import URL
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import Connection
-from bulkmeta.oss.connect import _locate
+from bulkmeta.oss.connect import locate
 from bulkmeta.oss.endpoint import (
     Endpoint,
     refuse_other_region,
     resolve_endpoint,
 )
+from bulkmeta.oss.profiles import Settings
 
 ALIYUN = "aliyuncs.com"
+NOWHERE = Path("/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,7 @@ def test_flags_before_environment(
     connection: Connection, environment: dict[str, str], region: str
 ) -> None:
     """First found wins: flags, then OSS_ENDPOINT and OSS_REGION; empty is not set."""
-    assert _locate("b1b", connection, environment).region == region
+    assert locate("b1b", connection, Settings(environment, NOWHERE)).region == region
 
 
 def test_internal_does_not_go_with_an_endpoint() -> None:
@@ -321,7 +325,7 @@ def test_a_region_that_loses_against_the_variable() -> None:
     """`--region` beside an OSS_ENDPOINT of another one is not ignored in silence."""
     environment = {"OSS_ENDPOINT": f"oss-us-west-1.{ALIYUN}"}
     with pytest.raises(UsageError) as caught:
-        _locate("b1b", Connection(region="cn-a"), environment)
+        locate("b1b", Connection(region="cn-a"), Settings(environment, NOWHERE))
     assert str(caught.value) == (
         "--region cn-a does not go with OSS_ENDPOINT, which names us-west-1; "
         "unset one of them"
