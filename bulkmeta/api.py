@@ -16,15 +16,15 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
-    Iterator,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -65,7 +65,7 @@ from bulkmeta.runners.local import (
 from bulkmeta.runners.preflight import refuse_unwanted
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
-from bulkmeta.runners.transforms import reference_of
+from bulkmeta.runners.transforms import reference_of, refuse_other_transform
 from bulkmeta.runners.work import sampled
 from bulkmeta.sources.once import once
 from bulkmeta.sources.resume import behind
@@ -87,6 +87,7 @@ that can be iterated over."""
 Outcomes = AsyncGenerator[Outcome, None]
 _WAITING: Final = 1000
 _POLL_S: Final = 0.01
+_OBJECTS_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
     credentials: Any = None,
     endpoint: str | None = None,
     region: str | None = None,
+    profile: str | None = None,
     internal: bool = False,
     sign_version: SignatureVersion = "v4",
     concurrency: int = 64,
@@ -125,7 +127,8 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
 
     `target` is `oss://bucket/prefix` or an `oss2.Bucket`, whose address and credentials
     are taken. `credentials` is any oss2 credentials provider or auth; by default they
-    come from the environment, as does what is not given of `endpoint` and `region`.
+    come from the environment or other tools' files (`profile` names one of those), as
+    does what is not given of `endpoint` and `region`.
     `rate` caps requests a second (None: no cap), `retries` counts tries of one request
     beyond the first, and `spread` is the number of key ranges listed in turn (None: as
     many as the rate needs).
@@ -135,7 +138,7 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
             none that is possible.
         RunFatalError: there are no credentials.
     """
-    connection = Connection(endpoint, region, internal, sign_version)
+    connection = _valid(Connection(endpoint, region, internal, sign_version, profile))
     name, prefix = _named(target)
     if not isinstance(target, str):
         credentials = credentials or target.auth
@@ -276,15 +279,20 @@ def apply_plan(
 
 
 def retry(
-    bucket: OpenBucket, parent: str | Path, *, run_file: str | Path | None = None
+    bucket: OpenBucket,
+    parent: str | Path,
+    *,
+    rules: Rules | None = None,
+    run_file: str | Path | None = None,
+    sinks: Sequence[Sink[Outcome]] = (),
 ) -> Outcomes:
-    """Run again what failed in a run.
+    """Run again what failed in a run; under its own `rules`, unless others are given.
 
     Raises:
         UsageError: `parent` is no such run file.
         LockedError: the run is still under way.
     """
-    return _rerun(bucket, parent, "failed", run_file)
+    return _rerun(bucket, parent, "failed", rules, run_file, sinks)
 
 
 def undo(
@@ -292,25 +300,36 @@ def undo(
     parent: str | Path,
     *,
     only_drifted: bool = False,
+    rules: Rules | None = None,
     run_file: str | Path | None = None,
+    sinks: Sequence[Sink[Outcome]] = (),
 ) -> Outcomes:
     """Put back what a run changed, where objects still are as it left them; with
-    `only_drifted` only where the update itself did not leave what it should.
+    `only_drifted` only where the update itself did not leave what it should. It goes by
+    the run's own `rules`, unless others are given.
 
     Raises:
         UsageError: `parent` is no such run file.
         LockedError: the run is still under way.
     """
-    return _rerun(bucket, parent, "drifted" if only_drifted else "former", run_file)
+    takes: Rerun = "drifted" if only_drifted else "former"
+    return _rerun(bucket, parent, takes, rules, run_file, sinks)
 
 
 def _rerun(
-    bucket: OpenBucket, parent: str | Path, takes: Rerun, run_file: str | Path | None
+    bucket: OpenBucket,
+    parent: str | Path,
+    takes: Rerun,
+    rules: Rules | None,
+    run_file: str | Path | None,
+    sinks: Sequence[Sink[Outcome]],
 ) -> Outcomes:
     _, job = rerun_job(Path(parent), takes)
+    if rules is not None:
+        job = msgspec.structs.replace(job, rules=_valid(rules))
     command: Command = "retry" if takes == "failed" else "undo"
     name = run_file or default_run_file(bucket.name)
-    return _run(bucket, job, command, Path(name), Host())
+    return _run(bucket, job, command, Path(name), Host(sinks=sinks))
 
 
 def resume(
@@ -332,6 +351,8 @@ def resume(
     header = found.header
     refuse_plan(path, header)
     _refuse_other_bucket(bucket, header.job)
+    if change is not None:
+        refuse_other_transform(header.job.transform, change)
     spec = RunSpec(header.job, header.command, bucket.connection, bucket.pace)
     host = Host(transform=change, objects=_items(objects, bucket.prefix))
     return _streamed(
@@ -363,7 +384,7 @@ def verify(
 
 def iterate(
     target: Any, work: Callable[[OpenBucket], AsyncGenerator[T, None]], **settings: Any
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """What `work` makes of a bucket, for code that is not async, such as a notebook's
     cell: it runs in a thread of its own, with an event loop of its own. `target` and
     `settings` are those of `open_bucket`.
@@ -380,15 +401,14 @@ def iterate(
             async for outcome in found:
                 yield outcome
 
-    results: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
-    left = threading.Event()
-    thread = threading.Thread(target=_pumped, args=(outcomes(), results, left))
+    pump = _Pump(outcomes())
+    thread = threading.Thread(target=pump.run)
     thread.start()
     try:
-        while not isinstance(result := results.get(), _End):
+        while not isinstance(result := pump.results.get(), _End):
             yield result
     finally:
-        left.set()
+        pump.leave()
         thread.join()
     if result.error:
         raise result.error
@@ -399,26 +419,44 @@ class _End:
     error: BaseException | None = None
 
 
-def _pumped(
-    outcomes: AsyncGenerator[T, None],
-    results: queue.SimpleQueue[T | _End],
-    left: threading.Event,
-) -> None:
-    async def pump() -> None:
-        async with aclosing(outcomes):
-            async for outcome in outcomes:
-                while results.qsize() >= _WAITING and not left.is_set():  # noqa: ASYNC110 another thread takes them
-                    await asyncio.sleep(_POLL_S)
-                if left.is_set():
-                    return
-                results.put(outcome)
+class _Pump(Generic[T]):
+    """Carries results from an event loop in one thread to another thread."""
 
-    try:
-        asyncio.run(pump())
-    except BaseException as error:  # noqa: BLE001 it is raised where results are taken
-        results.put(_End(error))
-    else:
-        results.put(_End())
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self.results: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._source = source
+        self._left = threading.Event()
+        self._cancel: Callable[[], object] = self._left.set
+
+    def leave(self) -> None:
+        """Take no more; what is under way comes to its end."""
+        self._left.set()
+        self._cancel()
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._carry())
+        except BaseException as error:  # noqa: BLE001 it is raised where results are taken
+            self.results.put(_End(error))
+        else:
+            self.results.put(_End())
+
+    async def _carry(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 it is this one
+        self._cancel = partial(_call_in, loop, task.cancel)
+        async with aclosing(self._source) as source:
+            if self._left.is_set():
+                return
+            async for result in source:
+                while self.results.qsize() >= _WAITING:  # noqa: ASYNC110 another thread takes
+                    await asyncio.sleep(_POLL_S)
+                self.results.put(result)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    with suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(call)
 
 
 def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
@@ -452,8 +490,9 @@ def _job(  # noqa: PLR0913 what `apply` and `plan` have in common
     if values is None:
         return job, host
     file, table = load_values(Path(values).resolve(), target.prefixes)
+    table.close()  # the run reads it once more: nobody may ever begin it
     refuse_both(wanted, file.sets)
-    return msgspec.structs.replace(job, values=file), replace(host, table=table)
+    return msgspec.structs.replace(job, values=file), host
 
 
 def _items(objects: Source | None, prefix: str) -> Behind | None:
@@ -468,9 +507,11 @@ async def _given(objects: Source, prefix: str) -> AsyncIterator[Item]:
     if isinstance(objects, AsyncIterable):
         async for found in objects:
             yield _item(found, prefix)
-    else:
-        for found in objects:
-            yield _item(found, prefix)
+        return
+    for number, found in enumerate(objects):
+        if number % _OBJECTS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # others have to have their turn
+        yield _item(found, prefix)
 
 
 def _item(found: str | ListedObject, prefix: str) -> Item:

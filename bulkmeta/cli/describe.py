@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.conditions import Condition
 from bulkmeta.model.protection import NEEDS_RESTORE
 from bulkmeta.model.templates import reads_tags
 from bulkmeta.report.text import quoted
@@ -243,7 +244,8 @@ def _effects(job: JobSpec) -> Iterator[str]:
 def _looks(job: JobSpec) -> list[str]:
     """The requests that tell what an object is like."""
     parts = job.parts()
-    tags = parts.tags or reads_tags(job.change)
+    asks = bool(job.where) and Condition(job.where).reads_tags
+    tags = parts.tags or asks or reads_tags(job.change)
     return ["head", *["acl"] * parts.acl, *["tags"] * tags]
 
 

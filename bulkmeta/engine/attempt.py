@@ -23,7 +23,7 @@ from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
-    from bulkmeta.model.metadata import ObjectHead
+    from bulkmeta.model.metadata import Metadata, ObjectHead
 
 
 class Fate(Enum):
@@ -95,7 +95,8 @@ def confirmed(attempt: Attempt, head: ObjectHead) -> End | None:
 
 
 def _shows_landed(head: ObjectHead, plan: UpdatePlan) -> bool:
-    if head.etag != plan.etag or not head.shows(plan.in_class_of(head)):
+    state = plan.in_class(head.metadata.storage_class)
+    if head.etag != plan.etag or not head.shows(state, plan.before):
         return False
     hidden = head.forced_download and plan.parts().rewrite
     return not hidden or head.last_modified != plan.last_modified
@@ -104,20 +105,40 @@ def _shows_landed(head: ObjectHead, plan: UpdatePlan) -> bool:
 def rooted(attempt: Attempt, plan: UpdatePlan) -> UpdatePlan:
     """The same update, with what the object had before this attempt.
 
-    Tags and the access control list are written by requests of their own: of an update
-    sent before, one may have landed. `before` then is not what was read just now, but
-    what that update replaced; sent whole, this one writes what is there once more.
+    A copy, tags and the access control list are requests of their own: of an update
+    sent before, some may have landed. `before` then is not what was read just now, but
+    what that update replaced.
     """
     before = plan.before
     for sent in reversed(attempt.sent):
         if sent.fate is not Fate.UNKNOWN:
             continue
         mine, its = sent.plan.parts(), sent.plan
+        if mine.rewrite and its.etag == plan.etag and _is_copied(before, its):
+            before = _before_copied(before, its)
         if mine.tags and before.tags == its.after.tags:
             before = msgspec.structs.replace(before, tags=its.before.tags)
         if mine.acl and before.acl == its.after.acl:
             before = msgspec.structs.replace(before, acl=its.before.acl)
     return msgspec.structs.replace(plan, before=before)
+
+
+def _is_copied(now: Metadata, sent: UpdatePlan) -> bool:
+    """Whether what a copy changes is as that update left it."""
+    return now.same_copied(sent.in_class(now.storage_class), sent.before.sse)
+
+
+def _before_copied(now: Metadata, sent: UpdatePlan) -> Metadata:
+    """The state with what a copy changes as it was before that update."""
+    was = sent.before
+    moved = was.storage_class != sent.after.storage_class
+    return msgspec.structs.replace(
+        now,
+        meta=was.meta,
+        headers=was.headers,
+        sse=was.sse,
+        storage_class=was.storage_class if moved else now.storage_class,
+    )
 
 
 def end_by_head(

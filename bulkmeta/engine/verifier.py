@@ -62,10 +62,10 @@ class Verifier:
         head = await self._bucket.head(recorded.key, effort)
         state, after = head.metadata, recorded.after
         if after and after.acl is not None:
-            acl = await self._bucket.acl(recorded.key, effort)
+            acl = await self._bucket.acl(recorded.key, effort, head.version_id)
             state = msgspec.structs.replace(state, acl=acl)
         if after and after.tags is not None:
-            tags = await self._bucket.tags(recorded.key, effort)
+            tags = await self._bucket.tags(recorded.key, effort, head.version_id)
             state = msgspec.structs.replace(state, tags=tags)
         return msgspec.structs.replace(head, metadata=state)
 
@@ -84,5 +84,5 @@ def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
         raise ObjectError("drift", "the access control list is another one now")
     if not found.metadata.same_tags(recorded.after):
         raise ObjectError("drift", "the tags are not as the run left them")
-    if not found.shows(recorded.after):
+    if not found.shows(recorded.after, recorded.before):
         raise ObjectError("drift", "the metadata is not as the run left it")

@@ -41,7 +41,7 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
-from bulkmeta.model.parts import REWRITE, Parts
+from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import (
     is_other_version,
@@ -157,16 +157,17 @@ class Worker:
                 plan = self._goal.decide(attempt.item, head)
             except UnreadError as unread:
                 plan = await self._decided_by_more(attempt, head, unread.parts)
-            end = end_by_head(attempt, plan, head, write=self._record is not None)
+            needed = plan.parts()
+            late = needed if needed.rewrite and not parts.rewrite else Parts()
+            end = refusal_of_head(head, self._rules, late) or end_by_head(
+                attempt, plan, head, write=self._record is not None
+            )
             if end:
                 return end
             if attempt.last_error:
                 raise attempt.last_error
-            needed = plan.parts()
             if needed.rewrite:
-                reason = self._refusal_of_rewrite(head, parts)
-                if reason:
-                    return reason
+                self._refuse_new_version(head)
                 if await self._waited(attempt, head):
                     continue
             end = await self._update(attempt, plan, needed)
@@ -178,16 +179,6 @@ class Worker:
         if is_other_version(attempt.item, head):
             return "other_version"
         return refusal_of_head(head, self._rules, parts)
-
-    def _refusal_of_rewrite(self, head: ObjectHead, parts: Parts) -> str | None:
-        """Why the object cannot be rewritten after all: that a change needs it may
-        show only when it is made."""
-        if not parts.rewrite:
-            reason = refusal_of_head(head, self._rules, REWRITE)
-            if reason:
-                return reason
-        self._refuse_new_version(head)
-        return None
 
     async def _look(self, attempt: Attempt, parts: Parts) -> ObjectHead:
         """The object as it is, in all that `parts` names, or that was sent before."""
@@ -202,12 +193,12 @@ class Worker:
         self, attempt: Attempt, head: ObjectHead, parts: Parts
     ) -> ObjectHead:
         """The same head, and what it does not show."""
-        state = head.metadata
+        state, key, version = head.metadata, attempt.key, head.version_id
         if parts.acl:
-            acl = await self._bucket.acl(attempt.key, attempt.effort)
+            acl = await self._bucket.acl(key, attempt.effort, version)
             state = msgspec.structs.replace(state, acl=acl)
         if parts.tags:  # last, so that the time until they are written is short
-            tags = await self._bucket.tags(attempt.key, attempt.effort)
+            tags = await self._bucket.tags(key, attempt.effort, version)
             state = msgspec.structs.replace(state, tags=tags)
         return msgspec.structs.replace(head, metadata=state)
 
@@ -229,7 +220,8 @@ class Worker:
         looked at again."""
         if attempt.sent:
             plan = rooted(attempt, plan)
-            parts = plan.parts()
+            # What was copied stands; the rest is sent whole, and written once more.
+            parts = msgspec.structs.replace(plan.parts(), rewrite=parts.rewrite)
         if parts.rewrite and plan.before.acl is None and self._rules.acl != "skip":
             plan = await self._with_acl(attempt, plan)
         if self._record:
@@ -263,7 +255,7 @@ class Worker:
         listed = attempt.item.listed
         if self._rules.acl == "inventory" and listed and listed.acl:
             return with_acl(plan, listed.acl, was_read=False)
-        acl = await self._bucket.acl(attempt.key, attempt.effort)
+        acl = await self._bucket.acl(attempt.key, attempt.effort, plan.version_id)
         return with_acl(plan, acl, was_read=True)
 
     def _writes(self, parts: Parts) -> Iterator[Write]:
@@ -279,7 +271,7 @@ class Worker:
     async def _tags_stand(self, attempt: Attempt, plan: UpdatePlan) -> bool:
         """Whether the tags are as just written. The service guards no write of tags, so
         another writer's may have come behind it; then the object is looked at again."""
-        found = await self._bucket.tags(attempt.key, attempt.effort)
+        found = await self._bucket.tags(attempt.key, attempt.effort, plan.version_id)
         if found == plan.after.tags:
             return True
         _note_conflict(attempt)

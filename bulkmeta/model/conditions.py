@@ -38,7 +38,10 @@ LISTED_FIELDS: Final = frozenset(FIELDS) - {"meta", "headers", "tags"}
 
 _FAULT: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"' r"|'(?:[^'\\]|\\.)*'")
-_MEMBER: Final = re.compile(r"\b(?:meta|headers)\s*\.\s*(\w+)")
+_MEMBER: Final = re.compile(r"\b(?:meta|headers)\s*\.\s*(\w+)\b(?!\s*\()")
+_ELEMENT: Final = re.compile(
+    r"""(["'])(?P<name>[^"'\\]*)\1\s+in\s+(?:meta|headers)\b"""
+)
 _INDEX: Final = re.compile(
     r"""\b(?:meta|headers)\s*\[\s*(["'])(?P<name>[^"'\\]*)\1\s*\]"""
 )
@@ -151,7 +154,11 @@ def _refuse_capitals(text: str) -> None:
     """Names of metadata and headers are told in lower case: any other never matches, or
     always does where it is negated."""
     plain = _TEXT.sub(lambda found: " " * len(found[0]), text)
-    inside = [found["name"] for found in _INDEX.finditer(text)]
+    inside = [
+        found["name"]
+        for pattern in (_INDEX, _ELEMENT)
+        for found in pattern.finditer(text)
+    ]
     for name in (*_MEMBER.findall(plain), *inside):
         if name != name.lower():
             raise UsageError(

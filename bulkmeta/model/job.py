@@ -108,7 +108,7 @@ class Parent(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class KeyFile(msgspec.Struct, frozen=True):
+class KeyFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file that names objects, one a line (`null`: with NUL between them; `rows`: in
     a column `key`; `run`: in a run file, those that ended in one of the `statuses`), as
     it was when the job was made."""

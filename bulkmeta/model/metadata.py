@@ -59,19 +59,24 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     storage_class: str | None = None
     sse: dict[str, str] = {}
 
-    def same_state(self, other: Metadata) -> bool:
-        """Whether both describe one state, as far as both were read."""
+    def same_state(self, other: Metadata, unlike: dict[str, str] | None = None) -> bool:
+        """Whether both describe one state, as far as both were read; `unlike` is an
+        encryption that `other` is to be told from."""
         return (
-            self.same_copied(other) and self.same_tags(other) and self.same_acl(other)
+            self.same_copied(other, unlike)
+            and self.same_tags(other)
+            and self.same_acl(other)
         )
 
-    def same_copied(self, other: Metadata) -> bool:
+    def same_copied(
+        self, other: Metadata, unlike: dict[str, str] | None = None
+    ) -> bool:
         """The same by the fields that a head shows, and that only a copy changes."""
         return (
             self.meta == other.meta
             and self.headers == other.headers
             and self.storage_class == other.storage_class
-            and same_encryption(self.sse, other.sse)
+            and same_encryption(self.sse, other.sse, unlike)
         )
 
     def same_tags(self, other: Metadata) -> bool:
@@ -83,11 +88,16 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.acl is None or other.acl is None or self.acl == other.acl
 
 
-def same_encryption(one: dict[str, str], other: dict[str, str]) -> bool:
+def same_encryption(
+    one: dict[str, str], other: dict[str, str], unlike: dict[str, str] | None = None
+) -> bool:
     """Whether both are one encryption. KMS without a key is the service's own key for
-    the bucket, which a head may or may not name."""
+    the bucket, which a head may or may not name; but what is just as `unlike` is that,
+    and not `other`."""
     if one == other:
         return True
+    if one == unlike:
+        return False
     keyless = SSE_KEY_HEADER not in one or SSE_KEY_HEADER not in other
     named = one.get(SSE_HEADER) == "KMS" and keyless
     return named and _without_key(one) == _without_key(other)
@@ -99,7 +109,8 @@ def _without_key(sse: dict[str, str]) -> dict[str, str]:
 
 class ListedObject(msgspec.Struct, frozen=True):
     """One entry of a listing; `last_modified` is ISO 8601 as listed, size in bytes. An
-    inventory may tell the access control list, too."""
+    inventory may tell the access control list, too; it `is_snapshot` of former times,
+    and does not tell what was restored."""
 
     key: str
     size_bytes: int = 0
@@ -109,6 +120,7 @@ class ListedObject(msgspec.Struct, frozen=True):
     storage_class: str = STANDARD_CLASS
     restore_info: str | None = None
     acl: str | None = None
+    is_snapshot: bool = False
 
 
 class ObjectHead(msgspec.Struct, frozen=True):
@@ -129,13 +141,14 @@ class ObjectHead(msgspec.Struct, frozen=True):
     restore: str | None = None
     forced_download: bool = False
 
-    def shows(self, state: Metadata) -> bool:
-        """Whether the object is in `state`, as far as the head can tell: a forced
-        download hides the object's own Content-Disposition."""
+    def shows(self, state: Metadata, other: Metadata | None = None) -> bool:
+        """Whether the object is in `state`, and not in the `other` one, as far as the
+        head can tell: a forced download hides the object's own Content-Disposition."""
+        unlike = other.sse if other else None
         if not self.forced_download:
-            return self.metadata.same_state(state)
+            return self.metadata.same_state(state, unlike)
         return _without_disposition(self.metadata).same_state(
-            _without_disposition(state)
+            _without_disposition(state), unlike
         )
 
     def unsettled_s(self) -> float:

@@ -26,13 +26,15 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class UpdatePlan(msgspec.Struct, frozen=True):
-    """What one update does, and the state of the object that it was made for."""
+    """What one update does, and the state of the object that it was made for; on
+    buckets that keep versions, of that version."""
 
     key: str
     before: Metadata
     after: Metadata
     etag: str
     last_modified: str
+    version_id: str | None = None
 
     def is_noop(self) -> bool:
         return self.before == self.after
@@ -41,13 +43,11 @@ class UpdatePlan(msgspec.Struct, frozen=True):
         """The parts of the object that it changes."""
         return parts_between(self.before, self.after)
 
-    def in_class_of(self, head: ObjectHead) -> Metadata:
-        """The state it leads to, if the storage class became that of `head` since."""
+    def in_class(self, storage_class: str | None) -> Metadata:
+        """The state it leads to, if the storage class has become this one since."""
         if self.before.storage_class != self.after.storage_class:
             return self.after
-        return msgspec.structs.replace(
-            self.after, storage_class=head.metadata.storage_class
-        )
+        return msgspec.structs.replace(self.after, storage_class=storage_class)
 
 
 def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
@@ -57,8 +57,9 @@ def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
         ObjectError: the result would not be accepted, or would lose something.
     """
     before = _own_metadata(head, change)
+    after = apply_change(before, change)
     plan = UpdatePlan(
-        key, before, apply_change(before, change), head.etag, head.last_modified
+        key, before, after, head.etag, head.last_modified, head.version_id
     )
     if plan.is_noop():
         return plan

@@ -23,7 +23,7 @@ def refusal_of_listed(listed: ListedObject, rules: Rules, parts: Parts) -> str |
         return "directory"  # of a bucket with hierarchical namespace; cannot be copied
     if listed.object_type == "Symlink":
         return "symlink"
-    if not parts.rewrite:
+    if not parts.rewrite or listed.is_snapshot:
         return None
     return _refused_rewrite(
         listed.object_type, listed.storage_class, listed.restore_info, rules

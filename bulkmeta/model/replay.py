@@ -35,8 +35,8 @@ def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     _refuse_hidden(head, before, after)
     parts = parts_between(before, after)
     wanted = _in_place_back(head, before, after, parts)
-    if parts.rewrite and not _shows_copied(head, before):
-        if not (_shows_copied(head, after) and _is_same_object(recorded, head)):
+    if parts.rewrite and not _shows_copied(head, before, after):
+        if not (_shows_copied(head, after, before) and _is_same_object(recorded, head)):
             raise _changed_since_run()
         wanted = _copied_back(wanted, before)
     if wanted != head.metadata and head.etag != recorded.etag:
@@ -54,10 +54,10 @@ def restore_drifted(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     """
     before, after = _states(recorded, head)
     _refuse_hidden(head, before, after)
-    if head.shows(after) and head.etag == recorded.etag:
+    if head.shows(after, before) and head.etag == recorded.etag:
         raise SkipError("as_run_left_it", "the object is as the run left it")
     wanted = _in_place_back(head, before, after, parts_between(before, after))
-    if _shows_copied(head, before):
+    if _shows_copied(head, before, after):
         return _to(recorded.key, head, wanted)
     if not _is_same_object(recorded, head):
         raise _changed_since_run()
@@ -71,9 +71,9 @@ def carry_out_planned(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
         SkipError: somebody changed the object since the plan was made.
     """
     before, after = _states(recorded, head)
-    if head.shows(after) and not _is_hidden(head, before, after):
+    if head.shows(after, before) and not _is_hidden(head, before, after):
         return _to(recorded.key, head, head.metadata)
-    if not (head.shows(before) and _is_same_object(recorded, head)):
+    if not (head.shows(before, after) and _is_same_object(recorded, head)):
         raise SkipError(
             "changed_since_plan", "the object is not as it was when it was planned"
         )
@@ -106,8 +106,8 @@ def _copied_back(now: Metadata, before: Metadata) -> Metadata:
     return msgspec.structs.replace(before, tags=now.tags, acl=now.acl)
 
 
-def _shows_copied(head: ObjectHead, state: Metadata) -> bool:
-    return head.shows(msgspec.structs.replace(state, tags=None, acl=None))
+def _shows_copied(head: ObjectHead, state: Metadata, other: Metadata) -> bool:
+    return head.shows(msgspec.structs.replace(state, tags=None, acl=None), other)
 
 
 def _changed_since_run() -> ObjectError:
@@ -186,4 +186,4 @@ def _to(key: str, head: ObjectHead, wanted: Metadata) -> UpdatePlan:
         acl=None if now.acl is None else wanted.acl,
         tags=None if now.tags is None else wanted.tags,
     )
-    return UpdatePlan(key, now, after, head.etag, head.last_modified)
+    return UpdatePlan(key, now, after, head.etag, head.last_modified, head.version_id)

@@ -37,7 +37,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
 
 
-class ValuesFile(msgspec.Struct, frozen=True):
+class ValuesFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file of rows as it was when the job was made: how many are about its target,
     and how many about `others`; and, of all of them together, what they set, with empty
     values."""

@@ -85,6 +85,7 @@ class Bucket:
         """The same bucket, over the same connections, with other patience."""
         other = copy(self)
         other._retry = retry  # noqa: SLF001 its own kind
+        other.requests = Counter()
         return other
 
     async def list_page(
@@ -126,9 +127,11 @@ class Bucket:
     def _read_head(self, answer: Response) -> ObjectHead:
         return wire.read_head(answer, self._clock.now())
 
-    async def acl(self, key: str, effort: Effort) -> str:
-        """The object's own access control list, which no head shows."""
-        request = _object_request("GetObjectAcl", "GET", key, params=_ACL)
+    async def acl(self, key: str, effort: Effort, version: str | None = None) -> str:
+        """The object's own access control list, which no head shows; of one version, if
+        it has several."""
+        params = _of_version(_ACL, version)
+        request = _object_request("GetObjectAcl", "GET", key, params=params)
         return await self._read(request, _acl, effort)
 
     async def download(self, key: str, into: BinaryIO) -> None:
@@ -136,9 +139,13 @@ class Bucket:
         request = _object_request("GetObject", "GET", key)
         await self._read(request, _whole, into=into)
 
-    async def tags(self, key: str, effort: Effort) -> dict[str, str]:
-        """The object's tags, of which a head shows at most the number."""
-        request = _object_request("GetObjectTagging", "GET", key, params=_TAGGING)
+    async def tags(
+        self, key: str, effort: Effort, version: str | None = None
+    ) -> dict[str, str]:
+        """The object's tags, of which a head shows at most the number; of one version,
+        if it has several."""
+        params = _of_version(_TAGGING, version)
+        request = _object_request("GetObjectTagging", "GET", key, params=params)
         return await self._read(request, _tags, effort)
 
     async def put_tags(self, plan: UpdatePlan, effort: Effort) -> wire.Written:
@@ -159,8 +166,9 @@ class Bucket:
             AmbiguousWriteError: nobody knows whether it landed.
         """
         headers = {wire.ACL_HEADER: plan.after.acl or DEFAULT_ACL}
+        params = _of_version(_ACL, plan.version_id)
         request = _object_request(
-            "PutObjectAcl", "PUT", plan.key, params=_ACL, headers=headers
+            "PutObjectAcl", "PUT", plan.key, params=params, headers=headers
         )
         answer = await self._write(request, effort)
         return wire.Written(None, wire.version_id(answer))
@@ -312,19 +320,23 @@ def _hint_by_words(error: ObjectError) -> str | None:
 
 def _tagging_request(plan: UpdatePlan) -> Request:
     """Replaces the whole set; an empty one has a request of its own."""
-    tags = plan.after.tags
+    tags, params = plan.after.tags, _of_version(_TAGGING, plan.version_id)
     if not tags:
-        return _object_request(
-            "DeleteObjectTagging", "DELETE", plan.key, params=_TAGGING
-        )
+        return _object_request("DeleteObjectTagging", "DELETE", plan.key, params=params)
     return Request(
         "PutObjectTagging",
         "PUT",
         plan.key,
-        _TAGGING,
+        params,
         {"content-type": "application/xml"},
         wire.tagging_body(tags),
     )
+
+
+def _of_version(params: dict[str, str], version: str | None) -> dict[str, str]:
+    """What names one version of an object: another one, uploaded in between, is not to
+    get what was meant for the one that was read."""
+    return params if version is None else {**params, "versionId": version}
 
 
 def _object_request(

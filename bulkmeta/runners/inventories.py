@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.errors import ObjectError, RunFatalError, UsageError
 from bulkmeta.model.job import SCHEME, Inventory, parse_target
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket
@@ -136,6 +136,15 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
                 await bucket.download(key, file)
             yield path
 
+    @asynccontextmanager
+    async def fetch_or_end(key: str) -> AsyncIterator[Path]:
+        try:
+            async with fetch(key) as path:
+                yield path
+        except ObjectError as error:
+            where = f"inventory file {SCHEME}{bucket.name}/{key}"
+            raise RunFatalError(f"{where}: {error}") from error
+
     async def read_or_end() -> tuple[bytes, bytes | None]:
         try:
             return await read()
@@ -145,4 +154,4 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
                 raise UsageError(f"there is no {where!r}") from error
             raise fatal(error) from error
 
-    return _Shelf(read_or_end, fetch, lambda _: None)
+    return _Shelf(read_or_end, fetch_or_end, lambda _: None)

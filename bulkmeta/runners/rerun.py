@@ -11,6 +11,7 @@ import msgspec
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import JobSpec, Parent
 from bulkmeta.model.limits import is_utf8
+from bulkmeta.model.values import with_row
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import load_transform
 
@@ -67,8 +68,12 @@ def refuse_plan(path: Path, header: RunHeader) -> None:
 def _taken_up(path: Path, header: RunHeader, takes: Takes, *, anew: bool) -> JobSpec:
     """The parent's job on its own lines; what makes changes is kept where they are to
     be made `anew`."""
+    job = header.job
+    if job.values and not anew:  # what its rows set tells what is to be expected
+        change = with_row(job.change, job.values.sets)
+        job = msgspec.structs.replace(job, change=change)
     return msgspec.structs.replace(
-        header.job,
+        job,
         parent=_parent(path, header),
         keys=None,
         inventory=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -60,13 +61,43 @@ def reference_of(function: Callable[..., Any], name: str | None = None) -> Trans
     fault = _fault_of(function)
     if fault:
         raise UsageError(f"transform {name or function!r}: {fault}")
-    module = inspect.getmodule(function)
+    module = inspect.getmodule(_plain(function))
     file = getattr(module, "__file__", None)
     known = file is not None and Path(file).is_file()
     return TransformRef(
-        name or f"{function.__module__}:{getattr(function, '__qualname__', function)}",
+        name or f"{_module_of(function)}:{_name_of(function)}",
         fingerprint(Path(file)) if file and known else None,
     )
+
+
+def refuse_other_transform(ref: TransformRef | None, function: Transform) -> None:
+    """Stop where a run was made with another function, or with none.
+
+    Raises:
+        UsageError: it was.
+    """
+    if ref is None:
+        raise UsageError("the run's changes were not made by a function; give none")
+    found = reference_of(function, ref.name if ":" in ref.name else None)
+    own = f"{_module_of(function)}:{_name_of(function)}"
+    if found.sha256 != ref.sha256 or _name_of(function) != ref.name.partition(":")[2]:
+        raise UsageError(f"the run's changes were made by {ref.name!r}, not by {own!r}")
+
+
+def _module_of(function: Any) -> str:
+    return str(getattr(_plain(function), "__module__", ""))
+
+
+def _name_of(function: Any) -> str:
+    """Its name in its module, without what it is bound to, which may be secret."""
+    plain = _plain(function)
+    return str(getattr(plain, "__qualname__", type(plain).__qualname__))
+
+
+def _plain(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 def _fault_of(function: Any) -> str | None:

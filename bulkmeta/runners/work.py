@@ -111,6 +111,8 @@ def source_of(
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
     told = told_by(job.inventory) if job.inventory else LISTED_FIELDS
+    if job.takes == "given":
+        told = frozenset({"key"})  # a program may have left the rest open
     source = unsettled(admitted(source, job.select), _condition_of(job), told)
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)

@@ -207,7 +207,7 @@ def _items(path: Path, key: str, inventory: Inventory) -> Iterator[Item | None]:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
         rows = csv.reader(text, strict=True)
         try:
-            for cells in rows:
+            for cells in filter(None, rows):
                 if tuple(map(str.strip, cells)) != inventory.columns:  # a header
                     yield _item(inventory, cells)
         except (csv.Error, ValueError, OSError, EOFError, zlib.error) as error:
@@ -235,6 +235,7 @@ def _item(inventory: Inventory, cells: list[str]) -> Item | None:
         row.get("ObjectType") or ("Multipart" if multipart else "Normal"),
         row.get("StorageClass") or STANDARD_CLASS,
         acl=row.get("ObjectAcl") or None,
+        is_snapshot=True,
     )
     return Item(key, listed) if is_utf8(key) else None
 

@@ -96,7 +96,11 @@ def read_keys(
         return
     if form == "run":
         for number, record in enumerate(read_run(path), 1):
-            if isinstance(record, Outcome) and record.status in statuses:
+            if (
+                isinstance(record, Outcome)
+                and record.status in statuses
+                and record.reason != "invalid_key"  # the line holds it escaped
+            ):
                 yield Named(number, record.key)
         return
     for number, line in enumerate(_lines(path, b"\0" if form == "null" else b"\n"), 1):
@@ -171,7 +175,7 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 
 async def list_keys(keys: KeyFile) -> AsyncIterator[Item]:
-    """The objects that the file names, as often as it names them.
+    """The objects that the file names, as often as it does.
 
     Raises:
         UsageError: the file is not as it was when the job was made.

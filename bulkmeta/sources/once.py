@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
+
+from bulkmeta.errors import RunFatalError
 
 if TYPE_CHECKING:
     from bulkmeta.model.item import Item
@@ -13,9 +15,24 @@ if TYPE_CHECKING:
 _CACHE_KIB: Final = 16_384
 
 
+@contextmanager
+def told_in_words() -> Iterator[None]:
+    """Errors of a database that has no name as what the user can do about them.
+
+    Raises:
+        RunFatalError: the disk for temporary files is full, for one.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RunFatalError(
+            f"temporary files cannot be kept: {error}; make room, or set SQLITE_TMPDIR"
+        ) from error
+
+
 async def once(source: AsyncIterator[Item]) -> AsyncIterator[Item]:
     """The items of `source`, without those whose key has come before."""
-    with closing(_database()) as database:
+    with told_in_words(), closing(_database()) as database:
         insert = "INSERT OR IGNORE INTO seen VALUES (?)"
         async for item in source:
             key = item.key.encode("utf-8", "surrogatepass")

@@ -24,6 +24,7 @@ from bulkmeta.model.values import (
     sets_of,
 )
 from bulkmeta.sources.key_file import fingerprint
+from bulkmeta.sources.once import told_in_words
 from bulkmeta.sources.tables import Cells, read_rows
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ class ValuesTable:
 
     def row(self, key: str) -> Row | None:
         """What is to be set on the object of that key; None if there is no row."""
-        found = self._database.execute("SELECT row FROM rows WHERE key = ?", (key,))
-        row = found.fetchone()
+        query = "SELECT row FROM rows WHERE key = ?"
+        with told_in_words():
+            row = self._database.execute(query, (key,)).fetchone()
         return _decode(row[0]) if row else None
 
     def keys_in(self, span: Span) -> Iterator[str]:
@@ -115,6 +117,12 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     table, told = ValuesTable(), _Told()
     try:
         count = table.fill(_checked(path, prefix, told))
+    except sqlite3.Error as error:
+        table.close()
+        raise UsageError(
+            f"{str(path)!r} cannot be kept in temporary files: {error}; make room, or "
+            "set SQLITE_TMPDIR"
+        ) from error
     except KeyTwiceError as error:
         table.close()
         raise UsageError(
@@ -124,6 +132,9 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     except BaseException:
         table.close()
         raise
+    if fingerprint(path) != before:
+        table.close()
+        raise UsageError(f"{str(path)!r} was changed while it was read; read it anew")
     if not count:
         table.close()
         under = " or ".join(map(repr, prefix))

@@ -255,13 +255,15 @@ def test_new_content_of_the_same_date_is_noticed(
     former = Bucket.acl
     calls: list[str] = []
 
-    async def overwritten(bucket: Bucket, key: str, effort: Effort) -> str:
+    async def overwritten(
+        bucket: Bucket, key: str, effort: Effort, version: str | None = None
+    ) -> str:
         if not calls:
             oss.store.put_object(
                 "bucket", key, body=b"new", meta=THEIRS, last_modified=modified
             )
         calls.append(key)
-        return await former(bucket, key, effort)
+        return await former(bucket, key, effort, version)
 
     monkeypatch.setattr(Bucket, "acl", overwritten)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.oss.bucket import Bucket
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -475,3 +476,78 @@ def test_bad_input(
     assert (result.code, words in result.err) == (2, True), result.err
     assert "Traceback" not in result.err
     assert oss.log.operations() == []
+
+
+def test_a_foreign_write_behind_a_copy(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """The copy stands, and is not made again; what it replaced stays on record, though
+    the second look shows it no more."""
+    put(oss, meta={"owner": "ada"}, tags={"t": "0"})
+    theirs = Fault(
+        "foreign_write", operation=LOOK_AT_TAGS, skip=1, times=1, tags={"other": "1"}
+    )
+    oss.faults.add(theirs)
+    assert apply("--set", "owner=X", "--tag", "env=prod").code == 0
+
+    line = line_of()
+    assert line["before"]["meta"] == {"owner": "ada"}
+    assert line["after"]["meta"] == {"owner": "X"}
+    assert line["before"]["tags"] == {"other": "1"}
+    assert about(oss).count("CopyObject") == 1
+    assert stored(oss).tags == {"other": "1", "env": "prod"}
+
+    oss.clock.offset_s += 5
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl").code == 0
+    assert (dict(stored(oss).meta), stored(oss).tags) == (
+        {"owner": "ada"},
+        {"other": "1"},
+    )
+
+
+def test_a_foreign_write_behind_a_lost_answer(
+    oss: EmbeddedOSS, apply: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same where nobody answered: the copy had landed."""
+    monkeypatch.setattr("bulkmeta.engine.worker.backoff_s", lambda _: 0.0)
+    put(oss, meta={"n": "abc"}, acl="private")
+    oss.faults.add(Fault("reset_after", operation="CopyObject", times=1))
+    theirs = Fault(
+        "foreign_write", operation=LOOK, skip=1, times=1, acl="public-read-write"
+    )
+    oss.faults.add(theirs)
+    assert apply("--set", "n=new", "--acl", "public-read").code == 0
+    line = line_of()
+    assert line["before"]["meta"] == {"n": "abc"}
+    assert line["before"]["acl"] == "public-read-write"
+    assert line["after"]["acl"] == "public-read" == stored(oss).acl
+    assert about(oss).count("CopyObject") == 1
+
+
+@pytest.mark.parametrize("order", [("--tag", "env=prod"), ("--acl", "private")])
+def test_a_new_version_in_between(
+    oss: EmbeddedOSS,
+    apply: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    order: tuple[str, ...],
+) -> None:
+    """It does not get what was meant for the one that was read."""
+    oss.store.configure_bucket("bucket", versioning="Enabled")
+    put(oss, body=b"old", tags={"secret": "yes"})
+    read = stored(oss)
+    name = "put_tags" if "--tag" in order else "put_acl"
+    write = getattr(Bucket, name)
+
+    async def behind_an_upload(bucket: Bucket, plan: Any, effort: Any) -> Any:
+        oss.store.put_object("bucket", "p/a", body=b"new", tags={"fresh": "1"})
+        return await write(bucket, plan, effort)
+
+    monkeypatch.setattr(Bucket, name, behind_an_upload)
+    assert apply(*order).code == 0
+
+    now, then = stored(oss), oss.store.get_object("bucket", "p/a", read.version_id)
+    assert now.acl != "private"
+    assert now.tags == {"fresh": "1"}
+    changed = {"secret": "yes"} | ({"env": "prod"} if name == "put_tags" else {})
+    assert then.tags == changed
+    assert line_of()["version_id"] == read.version_id

@@ -421,7 +421,7 @@ def test_it_is_fetched_patiently(bucket: EmbeddedOSS, bulkmeta: Command) -> None
     bucket.store.delete_object("reports", "inv/bucket/daily/data/1.csv.gz")
     Path("run.jsonl").unlink()
     result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
-    assert (result.code, "NoSuchKey" in result.err) == (4, True), result.err
+    assert (result.code, "data/1.csv.gz: NoSuchKey" in result.err) == (4, True)
 
 
 @pytest.mark.parametrize(
@@ -439,3 +439,29 @@ def test_options_that_do_not_go_together(
     result = bulkmeta(*ORDER, *order)
     assert (result.code, words in result.err) == (2, True), result.err
     assert bucket.log.operations() == []
+
+
+def test_classes_are_looked_at_anew(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """An inventory does not tell what was restored, or has moved since."""
+    bucket.store.put_object(
+        "bucket", "p/back", last_modified=OLD_S, storage_class="Archive",
+        restore='ongoing-request="false", expiry-date="Sat, 01 Jan 2028 00:00:00 GMT"',
+    )  # fmt: skip
+    rows = [row("p/back", StorageClass="Archive"), row("p/a", StorageClass="Archive")]
+    write(made([rows]))
+    assert run(bulkmeta, "--allow-early-rewrite").code == 0
+    assert [line["status"] for line in lines().values()] == ["updated", "updated"]
+
+
+def test_a_blank_line_in_it(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """It names nothing."""
+    del bucket
+    files = made([[row("p/a")]])
+    (key,) = [key for key in files if key.endswith("0.csv.gz")]
+    data = gzip.compress(gzip.decompress(files[key]) + b"\r\n")
+    manifest = json.loads(files[MANIFEST])
+    manifest["files"][0]["MD5checksum"] = hashlib.md5(data).hexdigest()  # noqa: S324
+    text = json.dumps(manifest).encode()
+    write({key: data, MANIFEST: text})
+    assert run(bulkmeta).code == 0
+    assert list(lines()) == ["p/a"]

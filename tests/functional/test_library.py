@@ -6,9 +6,11 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -439,3 +441,89 @@ def test_the_example(oss: EmbeddedOSS) -> None:
     assert "{'updated': 3}" in done.stdout
     assert "photos/b.jpg updated {'owner': 'nobody'}" in done.stdout
     assert "drifted: []" in done.stdout
+
+
+async def test_resume_with_another_change(oss: EmbeddedOSS) -> None:
+    """What was agreed to is what is done."""
+
+    def other(_: bulkmeta.ObjectView) -> Change:
+        return Change(set_meta={"a": "wrong"})
+
+    async with bulkmeta.open_bucket("oss://bucket/p/", concurrency=1) as bucket:
+        async for _ in bulkmeta.apply(bucket, PROJECT, run_file="run.jsonl"):
+            break
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        with pytest.raises(bulkmeta.UsageError, match="not made by a function"):
+            bulkmeta.resume(bucket, "run.jsonl", change=other)
+
+    async with bulkmeta.open_bucket("oss://bucket/p/", concurrency=1) as bucket:
+        async for _ in bulkmeta.apply(bucket, named, run_file="named.jsonl"):
+            break
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        with pytest.raises(bulkmeta.UsageError, match=r"were made by '.*:named', not"):
+            bulkmeta.resume(bucket, "named.jsonl", change=other)
+        outcomes = bulkmeta.resume(bucket, "named.jsonl", change=named)
+        assert (await ends(outcomes)).keys() == {"updated"}
+
+
+def named(_: bulkmeta.ObjectView) -> Change:
+    return Change(set_meta={"a": "right"})
+
+
+async def test_what_a_function_is_bound_to_is_not_kept(oss: EmbeddedOSS) -> None:
+    """It may be secret."""
+    del oss
+
+    def with_key(key: str, _: bulkmeta.ObjectView) -> Change:
+        return Change(set_meta={"n": str(len(key))})
+
+    function = partial(with_key, "s3cret")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        outcomes = bulkmeta.apply(bucket, function, run_file="run.jsonl")
+        assert await ends(outcomes) == {"updated": 20}
+    text = Path("run.jsonl").read_text()
+    assert ("s3cret" in text, "with_key" in text, " at 0x" in text) == (
+        False,
+        True,
+        False,
+    )
+
+
+async def test_each_run_counts_its_own_requests(oss: EmbeddedOSS) -> None:
+    """Also if several go over one bucket."""
+    del oss
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        assert await ends(bulkmeta.plan(bucket, PROJECT)) == {"planned": 20}
+        outcomes = bulkmeta.apply(bucket, PROJECT, rules=QUICK, run_file="run.jsonl")
+        assert await ends(outcomes) == {"updated": 20}
+    *_, summary = bulkmeta.read_run("run.jsonl")
+    assert isinstance(summary, bulkmeta.Summary)
+    assert (summary.requests["HeadObject"], summary.requests["CopyObject"]) == (20, 20)
+
+
+def test_leaving_a_loop_that_waits(oss: EmbeddedOSS) -> None:
+    """It does not wait for an outcome that may never come."""
+    del oss
+    results = bulkmeta.iterate("oss://bucket/p/", endless)
+    next(results)
+    began_s = time.monotonic()
+    results.close()
+    assert time.monotonic() - began_s < 10
+
+
+async def endless(_: bulkmeta.OpenBucket) -> AsyncGenerator[int, None]:
+    yield 1
+    await asyncio.sleep(60)
+
+
+async def test_undo_under_other_rules(oss: EmbeddedOSS) -> None:
+    """What moved to a colder class has to be allowed to come back."""
+    change = Change(storage_class="IA")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        outcomes = bulkmeta.apply(bucket, change, rules=QUICK, run_file="run.jsonl")
+        assert await ends(outcomes) == {"updated": 20}
+        oss.clock.offset_s += 5
+        assert await ends(bulkmeta.undo(bucket, "run.jsonl")) == {"skipped": 20}
+        allowed = Rules(acl="skip", allow_early_rewrite=True)
+        undone = bulkmeta.undo(bucket, "run.jsonl", rules=allowed)
+        assert await ends(undone) == {"updated": 20}

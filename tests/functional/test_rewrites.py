@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkmeta.emulator.faults import Fault
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from bulkmeta.emulator.stored import StoredObject
@@ -175,3 +177,32 @@ def test_large_objects_may_have_metadata(oss: EmbeddedOSS, apply: Command) -> No
     """Metadata alone has no such limit."""
     put(oss, body=None, size=GIB + 1)
     assert apply("--set", "a=1").code == 0
+
+
+KEYED = {SSE: "KMS", KEY_ID: "key-y"}
+
+
+def test_a_key_where_there_was_none(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """KMS without a key is not KMS with that key, where just this is the change."""
+    put(oss, sse={SSE: "KMS"})
+    order = ("--sse", "KMS", "--sse-key-id", "key-y")
+    assert bulkmeta("plan", "oss://bucket/p/", *order, "--out", "plan.jsonl").code == 0
+    applied = bulkmeta("apply", "plan.jsonl", "--yes", "--run-file", "run.jsonl")
+    assert (applied.code, line()["status"]) == (0, "updated"), applied.err
+    assert stored(oss).sse == KEYED
+    assert bulkmeta("verify", "run.jsonl").code == 0
+    assert undo(oss, bulkmeta).code == 0
+    assert stored(oss).sse == {SSE: "KMS"}
+
+
+def test_a_key_that_never_landed(
+    oss: EmbeddedOSS, apply: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost request is not taken for done."""
+    monkeypatch.setattr("bulkmeta.engine.worker.backoff_s", lambda _: 0.0)
+    put(oss, sse={SSE: "KMS"})
+    oss.faults.add(Fault("reset_before", operation="CopyObject", times=1))
+    assert apply("--sse", "KMS", "--sse-key-id", "key-y").code == 0
+    assert (line()["status"], stored(oss).sse) == ("updated", KEYED)

@@ -295,3 +295,25 @@ def test_undo_minds_versions(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -
     assert (refused.code, "keeps versions" in refused.err) == (2, True)
     assert bulkmeta(*order, "--allow-new-versions").code == 0
     assert stored(oss).meta == {}
+
+
+def test_plan_says_what_apply_will_skip(
+    oss: EmbeddedOSS, bulkmeta: Command, module: Any
+) -> None:
+    """That a change needs a rewrite shows when it is made; in a plan as well."""
+    put(oss, "p/cold", storage_class="IA")
+    put(oss, "p/archived", storage_class="Archive")
+    put(oss, "p/warm")
+    module("""
+        def change(found: ObjectView) -> Change | None:
+            return Change(set_meta={"a": "1"})
+        """)
+    order = ("--transform", "mine:change", "--out", "plan.jsonl")
+    assert bulkmeta("plan", "oss://bucket/p/", *order).code == 0
+    assert apply(bulkmeta).code == 0
+    for name, done in (("plan.jsonl", "planned"), ("run.jsonl", "updated")):
+        assert {k: v["reason"] or v["status"] for k, v in lines(name).items()} == {
+            "p/archived": "archived",
+            "p/cold": "early_rewrite",
+            "p/warm": done,
+        }

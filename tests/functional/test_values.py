@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -333,3 +334,40 @@ def test_many_tag_columns(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     assert stored(bucket, "p/a").tags == {f"t{n}": "1" for n in range(6)}
     assert stored(bucket, "p/b").tags == {f"u{n}": "2" for n in range(6)}
     assert lines()["p/c"]["reason"] == "too_many_tags"
+
+
+def test_undo_of_tags_on_a_bucket_with_versions(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """They are put back in place, so nothing has to be allowed."""
+    bucket.store.configure_bucket("bucket", versioning="Enabled")
+    Path("v.csv").write_text("key,tag.a\np/a,1\n")
+    result = bulkmeta(*ORDER, "--values", "v.csv", "--run-file", "run.jsonl")
+    assert result.code == 0, result.err
+    undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+    assert undone.code == 0, undone.err
+    assert stored(bucket, "p/a").tags == {}
+    assert len(bucket.store.versions("bucket", "p/a")) == 1
+
+
+def test_no_room_for_temporary_files(
+    bucket: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told in a line, before anything is sent."""
+
+    def full(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("bulkmeta.sources.values.ValuesTable.fill", full)
+    Path("v.csv").write_text(CSV)
+    result = bulkmeta(*ORDER, "--values", "v.csv")
+    assert (result.code, "disk is full; make room" in result.err) == (2, True)
+    assert bucket.log.operations() == []
+
+
+def test_an_open_quote(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """It does not take in the rest of a large file."""
+    Path("v.csv").write_text('key,meta.a\np/a,"1\n' + "p/b,2\n" * 400_000)
+    result = bulkmeta(*ORDER, "--values", "v.csv")
+    assert (result.code, "field larger than field limit" in result.err) == (2, True)
+    assert bucket.log.operations() == []

@@ -72,7 +72,12 @@ def test_by_the_listing_alone(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
 
 @pytest.mark.parametrize(
     "where",
-    ["!has(meta.Team)", 'meta["Team"] == "x"', "headers['Content-Type'] != 'x'"],
+    [
+        "!has(meta.Team)",
+        'meta["Team"] == "x"',
+        "headers['Content-Type'] != 'x'",
+        '!("Team" in meta)',
+    ],
 )
 def test_names_in_capitals(bucket: EmbeddedOSS, bulkmeta: Command, where: str) -> None:
     """They would never match, or always."""

@@ -90,7 +90,7 @@ class ScriptedBucket:
         effort.request_id = "head"
         return found
 
-    async def acl(self, _key: str, _effort: Effort) -> str:
+    async def acl(self, _key: str, _effort: Effort, _version: str | None = None) -> str:
         acl: str = self._next("acl")
         return acl
 
