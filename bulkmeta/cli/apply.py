@@ -54,6 +54,7 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
+    from bulkmeta.cli.watching import watcher_of
     from bulkmeta.runners.ledger import default_run_file
     from bulkmeta.runners.local import NOBODY
 
@@ -75,7 +76,7 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     return carry_out(
         spec,
         run_file,
-        progress=values["progress"] != "none",
+        progress=watcher_of(values),
         yes=values["yes"],
         host=host,
     )

@@ -553,10 +553,11 @@ RUN_FILE = click.option(
 )
 PROGRESS = click.option(
     "--progress",
-    type=click.Choice(["auto", "plain", "none"]),
+    type=click.Choice(["auto", "bar", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="Progress lines on stderr.",
+    help="On stderr: a screen that changes (bar), lines now and then (plain), or none; "
+    "auto: bar on a terminal.",
 )
 
 

@@ -50,6 +50,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import preview, refuse_existing
+    from bulkmeta.cli.watching import watcher_of
 
     spec = options.run_spec(target, "plan", values)
     out = None if values["out"] is None else Path(values["out"])
@@ -59,7 +60,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
     return preview(
         spec,
         out,
-        progress=values["progress"] != "none",
+        progress=watcher_of(values, prints=True),
         detailed=values["detailed_exitcode"],
         host=host,
     )

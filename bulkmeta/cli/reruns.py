@@ -18,6 +18,7 @@ from bulkmeta.cli.session import (
     preview,
     refuse_existing,
 )
+from bulkmeta.cli.watching import watcher_of
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
@@ -49,8 +50,8 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
-    progress = tell if values["progress"] != "none" else None
-    end = run_loop(resume_job(spec, run_file, found, host=Host(progress=progress)))
+    host = Host(progress=watcher_of(values))
+    end = run_loop(resume_job(spec, run_file, found, host=host))
     print_summary(end_lines(end))
     return exit_code(end)
 
@@ -69,16 +70,15 @@ def rerun(
     )
     job = _ruled(job, values)
     connection, pace = _connection(header, values), options.pace_of(values)
-    progress = values["progress"] != "none"
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace)
-        return preview(spec, None, progress=progress)
+        return preview(spec, None, progress=watcher_of(values, prints=True))
     spec = RunSpec(job, command, connection, pace)
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
-    return carry_out(spec, run_file, progress=progress, yes=values["yes"])
+    return carry_out(spec, run_file, progress=watcher_of(values), yes=values["yes"])
 
 
 def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:
@@ -138,7 +138,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
                 sampled(run_file, values["sample"]),
                 host=Host(
                     sinks=[DiffPrinter(print_result)],
-                    progress=tell if values["progress"] != "none" else None,
+                    progress=watcher_of(values, prints=True),
                 ),
             )
         )

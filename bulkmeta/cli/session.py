@@ -31,6 +31,7 @@ from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
+    from bulkmeta.report.progress import Watcher
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -87,7 +88,7 @@ def carry_out(
     spec: RunSpec,
     run_file: Path,
     *,
-    progress: bool,
+    progress: Watcher | None,
     yes: bool,
     host: Host = NOBODY,
 ) -> int:
@@ -105,7 +106,7 @@ def carry_out(
         run_job(
             spec,
             run_file=run_file,
-            host=replace(host, progress=tell if progress else None),
+            host=replace(host, progress=progress),
             inspect=inspect if yes else None,
         )
     )
@@ -117,7 +118,7 @@ def preview(
     spec: RunSpec,
     out: Path | None,
     *,
-    progress: bool,
+    progress: Watcher | None,
     detailed: bool = False,
     host: Host = NOBODY,
 ) -> int:
@@ -130,7 +131,7 @@ def preview(
         run_job(
             spec,
             run_file=out,
-            host=replace(host, sinks=[printer], progress=tell if progress else None),
+            host=replace(host, sinks=[printer], progress=progress),
             inspect=partial(_warn, spec),
         )
     )

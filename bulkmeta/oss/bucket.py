@@ -22,6 +22,7 @@ from bulkmeta.errors import (
 from bulkmeta.model.metadata import DEFAULT_ACL
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
+from bulkmeta.oss.limiter import PaceNow, RateLimiter
 from bulkmeta.oss.page import Page, parse_page
 from bulkmeta.oss.service_errors import service_error
 from bulkmeta.oss.transport import Request, Response, Transport
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.clock import ServiceClock
     from bulkmeta.oss.endpoint import Endpoint
-    from bulkmeta.oss.limiter import RateLimiter
     from bulkmeta.oss.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -87,6 +87,11 @@ class Bucket:
         other._retry = retry  # noqa: SLF001 its own kind
         other.requests = Counter()
         return other
+
+    def pace(self) -> PaceNow:
+        """What the service lets through at present."""
+        limiter = self._limiter
+        return PaceNow(limiter.in_flight, limiter.rate, limiter.throttled)
 
     async def list_page(
         self,

@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from bulkmeta.oss.concurrency import AdaptiveConcurrency
 from bulkmeta.oss.pacing import AdaptiveRate
@@ -22,6 +22,15 @@ _RECONSIDER_S: Final = 0.25
 """How long a request waits at most before it asks for the rate again."""
 
 _ROUNDING: Final = 1e-3
+
+
+class PaceNow(NamedTuple):
+    """Requests under way, how many a second may leave at present, and how many answers
+    so far asked for fewer."""
+
+    in_flight: int
+    rate: float
+    throttled: int
 
 
 class RateLimiter:

@@ -1,20 +1,116 @@
-"""A plain progress line on stderr, now and then, for terminals and log files alike."""
+"""How a run goes, for people: in lines now and then, or on one screen that changes.
+
+What is shown is decided here, without a clock or a terminal; `report.live` draws it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bulkmeta.report.text import plain, printable
 
 if TYPE_CHECKING:
+    from bulkmeta.oss.limiter import PaceNow
     from bulkmeta.report.stats import RunStats
 
 INTERVAL_S: Final = 5.0
+RATE_OVER_S: Final = 15.0
+"""The rate shown is that of so many seconds."""
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run under way. `total` is the number of its objects, where it is known."""
+
+    stats: RunStats
+    pace: Callable[[], PaceNow]
+    total: int | None = None
+
+
+class Watcher(Protocol):
+    """Shows a run to people, as long as it lasts."""
+
+    @property
+    def say(self) -> Callable[[str], object]: ...
+
+    def watch(self, state: RunState) -> AbstractAsyncContextManager[object]: ...
+
+
+@dataclass(slots=True)
+class Speed:
+    """How many objects a second of late come to their end."""
+
+    _points: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def at(self, now_s: float, objects: int) -> float:
+        """The rate up to now; 0 at first."""
+        points = self._points
+        points.append((now_s, objects))
+        while len(points) > 2 and now_s - points[1][0] >= RATE_OVER_S:
+            points.popleft()
+        then_s, before = points[0]
+        return (objects - before) / (now_s - then_s) if now_s > then_s else 0.0
+
+
+def headline(state: RunState, rate: float) -> str:
+    """How far the run is, how fast, and how long it will take, where that is known."""
+    done, total = state.stats.objects, state.total
+    if not total:
+        return f"{done:,} objects, {rate:,.0f}/s"
+    words = f"{done:,} of {total:,} objects ({done / total:.0%}), {rate:,.0f}/s"
+    left = max(total - done, 0)
+    return f"{words}, {duration(left / rate)} left" if rate and left else words
+
+
+def pace_line(pace: PaceNow) -> str:
+    """What the service lets through."""
+    line = f"{pace.in_flight} requests under way, at most {pace.rate:,.0f}/s"
+    if pace.throttled:
+        line += f"; slowed down by the service ({pace.throttled:,} answers)"
+    return line
+
+
+def error_lines(state: RunState) -> list[str]:
+    """The latest failures, a line each."""
+    return [
+        f"{printable(failure.key)}: {failure.reason}"
+        f"{f': {plain(failure.message)}' if failure.message else ''}"
+        for failure in state.stats.failures
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time span, as `1:02:03` or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainWatcher:
+    """Writes a line now and then, for log files and whoever reads them."""
+
+    say: Callable[[str], object]
+
+    @asynccontextmanager
+    async def watch(self, state: RunState) -> AsyncIterator[None]:
+        """Write, as long as the body lasts."""
+        task = asyncio.create_task(report_progress(state, self.say))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def report_progress(
-    stats: RunStats,
+    state: RunState,
     write: Callable[[str], object],
     *,
     interval_s: float = INTERVAL_S,
@@ -22,10 +118,15 @@ async def report_progress(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Write one line every `interval_s`, until cancelled."""
-    then_s, then_objects = now_s(), 0
+    then_s, before, throttled = now_s(), 0, 0
     while True:
         await sleep(interval_s)
-        at_s, objects = now_s(), stats.objects
-        rate = (objects - then_objects) / max(at_s - then_s, 1e-9)
-        write(f"{objects:,} objects, {rate:,.0f}/s: {stats.line()}")
-        then_s, then_objects = at_s, objects
+        at_s, objects = now_s(), state.stats.objects
+        rate = (objects - before) / max(at_s - then_s, 1e-9)
+        then_s, before = at_s, objects
+        line = f"{headline(state, rate)}: {state.stats.line()}"
+        pace = state.pace()
+        if pace.throttled > throttled:
+            line += f"; {pace_line(pace)}"
+        throttled = pace.throttled
+        write(line)

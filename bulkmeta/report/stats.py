@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.model.outcome import STATUSES
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
+
+
+_FAILURES: Final = 3
+
+
+class Failure(NamedTuple):
+    """An object that failed, why, and the last line of what was said about it."""
+
+    key: str
+    reason: str
+    message: str
 
 
 class RunStats:
@@ -23,12 +34,17 @@ class RunStats:
         self.counts = Counter(counts or {})
         self.reasons = Counter(reasons or {})
         self.objects = self.counts.total()
+        self.failures: deque[Failure] = deque(maxlen=_FAILURES)
 
     def emit(self, result: Outcome) -> None:
         self.objects += 1
         self.counts[result.status] += 1
         if result.reason:
             self.reasons[f"{result.status}: {result.reason}"] += 1
+        if result.status == "failed":
+            message = result.error.message if result.error else ""
+            last = message.rstrip().rpartition("\n")[2]
+            self.failures.append(Failure(result.key, result.reason or "", last))
 
     def flush(self) -> None:
         """Counters hold nothing back."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,15 +19,13 @@ from bulkmeta.engine.window import Window
 from bulkmeta.errors import BulkmetaError
 from bulkmeta.model.low_water import HasSeq
 from bulkmeta.report.drain import HandOn, Sink, drain
-from bulkmeta.report.progress import report_progress
 from bulkmeta.sources.ahead import Ahead
 
 if TYPE_CHECKING:
     from bulkmeta.model.item import Item
-    from bulkmeta.report.stats import RunStats
+    from bulkmeta.report.progress import RunState, Watcher
 
 T = TypeVar("T", bound=HasSeq)
-Write = Callable[[str], object]
 
 STOPPING: Final = (
     "stopping: objects under way come to their end; Ctrl-C (again) stops at once"
@@ -66,15 +69,11 @@ class Flow:
             )
 
 
-@asynccontextmanager
-async def progress_lines(stats: RunStats, write: Write | None) -> AsyncIterator[None]:
-    """Progress lines, as long as the body lasts."""
-    with ungrouped():
-        async with asyncio.TaskGroup() as group:
-            ticker = group.create_task(report_progress(stats, write)) if write else None
-            yield
-            if ticker:
-                ticker.cancel()
+def watched(
+    state: RunState, watcher: Watcher | None
+) -> AbstractAsyncContextManager[object]:
+    """The run is shown to the watcher, if there is one, as long as the body lasts."""
+    return watcher.watch(state) if watcher else nullcontext()
 
 
 @asynccontextmanager

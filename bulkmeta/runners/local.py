@@ -18,15 +18,16 @@ from bulkmeta.engine.worker import Goal, Worker
 from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+from bulkmeta.model.selection import Selection
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
+from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.flow import (
     STOPPING,
     Flow,
-    Write,
-    progress_lines,
     requests_ahead,
+    watched,
 )
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
@@ -47,11 +48,11 @@ from bulkmeta.sources.replay import Wanted, replay_run
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
     from bulkmeta.model.outcome import Outcome
-    from bulkmeta.model.selection import Selection
     from bulkmeta.model.transforms import Transform
     from bulkmeta.model.viewed import Viewed
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import HandOn, Sink
+    from bulkmeta.report.progress import Watcher
     from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
@@ -72,7 +73,7 @@ class Host:
     """
 
     sinks: Sequence[Sink[Outcome]] = ()
-    progress: Write | None = None
+    progress: Watcher | None = None
     hand_on: HandOn[Outcome] | None = None
     bucket: Bucket | None = None
     objects: Behind | None = None
@@ -160,7 +161,7 @@ async def verify_objects(
     stats, stop = RunStats(), host.stop or StopRequest()
     async with (
         _bucket(name, spec.connection, spec.pace, stop, host.bucket) as bucket,
-        progress_lines(stats, host.progress),
+        watched(RunState(stats, bucket.pace), host.progress),
     ):
         await Flow(spec.pace.concurrency, stop, signals=host.signals).run(
             replay_run(run_file, wanted, {}),
@@ -210,7 +211,7 @@ async def _run(
     started_s, progress = time.monotonic(), host.progress
     stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
     if progress:
-        stop.on_request(lambda: progress(STOPPING))
+        stop.on_request(lambda: progress.say(STOPPING))
     target = spec.job.target
     async with (
         parent_held(spec.job),
@@ -218,7 +219,7 @@ async def _run(
         _bucket(target.bucket, spec.connection, spec.pace, stop, host.bucket) as bucket,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
-        progress_lines(stats, progress),
+        watched(RunState(stats, bucket.pace, _total_of(spec)), progress),
         requests_ahead() as ahead,
     ):
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
@@ -236,6 +237,13 @@ async def _run(
         if ledger and not stop.requested:
             ledger.finish(_summary(stats, bucket, elapsed_s))
     return RunEnd(spec, stats, elapsed_s, stop.requested)
+
+
+def _total_of(spec: RunSpec) -> int | None:
+    """How many objects the run will look at, where that is known beforehand."""
+    keys, select = spec.job.keys, spec.job.select
+    total = keys.keys if keys and select == Selection(limit=select.limit) else None
+    return min(total, select.limit) if total and select.limit else total
 
 
 def _bucket(
