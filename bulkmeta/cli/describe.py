@@ -276,10 +276,11 @@ def end_lines(end: RunEnd) -> Iterator[str]:
         f"({rate:,.0f}/s): {end.stats.line()}"
     )
     for reason, count in sorted(end.stats.reasons.items()):
-        yield f"  {reason:<28} {count:,}{_advice(reason)}"
+        yield f"  {reason:<28} {count:,}{advice(reason)}"
 
 
-def _advice(reason: str) -> str:
+def advice(reason: str) -> str:
+    """What can be done about it, in brackets."""
     words = ADVICE.get(reason.partition(": ")[2])
     return f"  ({words})" if words else ""
 

@@ -37,6 +37,7 @@ COMMANDS: Final = {
         "bulkmeta.cli.verify",
         "Report what is not as a run left it; reads only.",
     ),
+    "report": ("bulkmeta.cli.report", "Sum up a run; --html writes a page."),
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
     "init": ("bulkmeta.cli.init", "Write an example of a job file."),
     "schema": ("bulkmeta.cli.schema", "Print the JSON Schema of job or run files."),

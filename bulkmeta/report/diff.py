@@ -46,8 +46,13 @@ def _last_line(text: str) -> str:
 
 def _line(difference: Difference) -> str:
     name = f"  {difference.sign} {difference.field} {difference.name}".rstrip()
-    if difference.old is None:
-        return f"{name} = {quoted(difference.new)}"
-    if difference.new is None:
-        return f"{name} = {quoted(difference.old)}"
-    return f"{name}: {quoted(difference.old)} -> {quoted(difference.new)}"
+    both = difference.old is not None and difference.new is not None
+    between = ": " if both else " = "
+    return f"{name}{between}{value_words(difference.old, difference.new)}"
+
+
+def value_words(old: str | None, new: str | None) -> str:
+    """A value that comes or goes, or both of one that changes."""
+    if old is None or new is None:
+        return quoted(new if old is None else old)
+    return f"{quoted(old)} -> {quoted(new)}"

@@ -1,0 +1,105 @@
+"""A run file summed up, as lines or as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulkmeta.cli.describe import advice, job_words, selection_words
+from bulkmeta.cli.output import print_result, tell
+from bulkmeta.errors import OutputError
+from bulkmeta.journal.run_reader import read_run
+from bulkmeta.report.account import Account, Kind
+from bulkmeta.report.diff import value_words
+from bulkmeta.report.text import plain, printable
+
+if TYPE_CHECKING:
+    from bulkmeta.model.run_file import RunHeader
+
+_VALUES: Final = 3
+_EXAMPLES: Final = 2
+
+
+def print_report(run: Path) -> None:
+    """Sum the run up on stdout."""
+    account = Account().add(read_run(run))
+    for line in (*_head_lines(account), *account_lines(account)):
+        print_result(line)
+
+
+def write_page(run: Path, page: Path) -> None:
+    """Write the run's page.
+
+    Raises:
+        UsageError: there is such a file.
+        OutputError: it cannot be written.
+    """
+    from bulkmeta.cli.session import refuse_existing
+    from bulkmeta.report.page import render_page
+
+    refuse_existing(page, "--html")
+    account = Account().add(read_run(run))
+    words = _job_lines(account.header) if account.header else ()
+    text = render_page(account, run.name, list(words))
+    try:
+        with page.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
+    tell(f"wrote     {page}")
+
+
+def _head_lines(account: Account) -> Iterator[str]:
+    header, summary = account.header, account.summary
+    if header:
+        yield from _job_lines(header)
+        yield f"began     {header.started}"
+    if account.resumed:
+        yield f"resumed   {account.resumed} times"
+    if summary:
+        yield f"ended     {summary.finished} ({summary.elapsed_s:,.1f} s)"
+        requests = (f"{count:,} {name}" for name, count in summary.requests.items())
+        yield f"requests  {', '.join(requests)}"
+    else:
+        yield "ended     not yet, or interrupted: there is no summary"
+
+
+def _job_lines(header: RunHeader) -> Iterator[str]:
+    yield f"{header.command:<9} {header.job.target}"
+    words = "; ".join([*job_words(header.job), *selection_words(header.job.select)])
+    if words:
+        yield f"change    {words}"
+
+
+def account_lines(account: Account) -> Iterator[str]:
+    """Outcomes, what changed in how many objects, and why others did not."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in account.by_status())
+    yield f"objects   {account.objects:,}: {counts or 'none'}"
+    kinds = sorted(account.kinds.values(), key=lambda kind: -kind.objects)
+    for kind in kinds:
+        yield f"  {kind.objects:>10,}  {_kind_words(kind)}"
+    if account.unnamed:
+        yield f"  {account.unnamed:>10,}  differences of other names"
+    for reason, count in account.reasons.most_common():
+        yield f"  {count:>10,}  {reason}{advice(reason)}"
+        for one in account.examples[reason][:_EXAMPLES]:
+            said = one.error.message.rstrip().rpartition("\n")[2] if one.error else ""
+            request = f" [request {one.request_id}]" if one.request_id else ""
+            told = f": {plain(said)}" if said else ""
+            yield f"              {printable(one.key)}{told}{request}"
+
+
+def _kind_words(kind: Kind) -> str:
+    """One kind of difference, with its commonest values."""
+    name = f"{kind.sign} {kind.part} {kind.name}".rstrip()
+    common = kind.values.most_common(_VALUES)
+    told = [f"{value_words(*value)}{_times(count, kind)}" for value, count in common]
+    more = len(kind.values) - len(common)
+    if more or kind.others:
+        told.append(f"and {more}{' or more' if kind.others else ''} other values")
+    return f"{name}: {', '.join(told)}"
+
+
+def _times(count: int, kind: Kind) -> str:
+    return "" if count == kind.objects else f" ({count:,})"

@@ -1,0 +1,139 @@
+"""`report`: a run file summed up, on the terminal and as a page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+Command = Callable[..., Any]
+EVIL = "<script>alert(1)</script>"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture
+def ran(oss: EmbeddedOSS, bulkmeta: Command) -> str:
+    """A run with all kinds of ends."""
+    for number in range(30):
+        oss.store.put_object("bucket", f"p/{number:02}", body=b"", meta={"old": "x"})
+    oss.store.put_object("bucket", f"p/{EVIL}", body=b"", meta={"old": EVIL})
+    oss.store.put_object("bucket", "p/cold", body=b"", storage_class="IA")
+    refusal = Fault("error", status=403, code="AccessDenied", key="p/0*")
+    oss.faults.add(refusal)
+    order = (
+        "--set",
+        "new={key}",
+        "--unset",
+        "old",
+        "--header",
+        "cache-control=no-cache",
+    )
+    bulkmeta(
+        "apply", "oss://bucket/p/", *order, "--yes", "--run-file", "run.jsonl",
+        "--rate", "max",
+    )  # fmt: skip
+    oss.faults.clear()
+    return "run.jsonl"
+
+
+def test_on_the_terminal(bulkmeta: Command, ran: str) -> None:
+    """Outcomes, what changed by name and value, and errors with examples."""
+    result = bulkmeta("report", ran)
+    assert (result.code, result.err) == (0, "")
+    text = result.out
+    assert "apply     oss://bucket/p/" in text
+    assert "objects   32: 21 updated, 1 skipped, 10 failed" in text
+    assert re.search(r"21 {2}\+ header cache-control: \"no-cache\"\n", text)
+    assert re.search(r'21 {2}- meta old: "x" \(20\), "<script>', text)
+    assert re.search(r"21 {2}\+ meta new: .* and 17 or more other values\n", text)
+    assert re.search(r"10 {2}failed: access_denied .*\n +p/0\d: .*\[request ", text)
+    assert re.search(r"1 {2}skipped: early_rewrite ", text)
+
+
+def test_what_may_be_reported(bulkmeta: Command, ran: str) -> None:
+    """Plans, compressed and interrupted runs; nothing else."""
+    order = ("--set", "z=1", "--out", "plan.jsonl.gz")
+    assert bulkmeta("plan", "oss://bucket/p/1", *order).code == 0
+    plan = bulkmeta("report", "plan.jsonl.gz")
+    assert (plan.code, "10 planned" in plan.out) == (0, True), plan.err
+
+    lines = Path(ran).read_text().splitlines(keepends=True)
+    Path("cut.jsonl").write_text("".join(lines[:5]) + lines[5][:40])
+    cut = bulkmeta("report", "cut.jsonl")
+    assert (cut.code, "there is no summary" in cut.out) == (0, True)
+    assert "objects   4: " in cut.out
+
+    Path("none.jsonl").write_text("nonsense")
+    assert bulkmeta("report", "none.jsonl").code == 2
+    assert bulkmeta("report", "missing.jsonl").code == 2
+
+
+def test_the_page(bulkmeta: Command, ran: str) -> None:
+    """One file with everything in it, and nothing that could run or be fetched."""
+    result = bulkmeta("report", ran, "--html", "run.html")
+    assert (result.code, result.out) == (0, "")
+    text = Path("run.html").read_text()
+    assert "AccessDenied (403)" in text
+    assert re.search(r"request [0-9A-F]{24}", text)
+    assert EVIL not in text
+    assert text.count("<script>") == 1
+    assert not re.search(r"""(src|href)=|url\(|https?://""", text)
+    assert "default-src 'none'" in text
+    assert len(text) < 100_000
+
+    again = bulkmeta("report", ran, "--html", "run.html")
+    assert (again.code, "exists; name another file" in again.err) == (2, True)
+    nowhere = bulkmeta("report", ran, "--html", "none/run.html")
+    assert nowhere.code == 2
+
+
+def test_the_page_of_a_large_run(bulkmeta: Command, ran: str) -> None:
+    """Its size does not grow with the number of objects."""
+    lines = Path(ran).read_text().splitlines(keepends=True)
+    line = json.loads(next(each for each in lines if '"updated"' in each))
+    with Path("large.jsonl").open("w") as file:
+        file.write(lines[0])
+        for seq in range(30_000):
+            line.update(seq=seq, key=f"photos/2026/{seq:09}/" + "k" * 150)
+            line["after"]["meta"] = {f"name{seq % 900}": f"{seq}" * 20}
+            file.write(json.dumps(line) + "\n")
+        file.write(lines[-1])
+    assert bulkmeta("report", "large.jsonl", "--html", "large.html").code == 0
+    assert Path("large.html").stat().st_size < 3_000_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [1000, 360])
+def test_in_a_browser(bulkmeta: Command, ran: str, width: int) -> None:
+    """Drawn without a complaint, no wider than the window, and it can be searched."""
+    assert bulkmeta("report", ran, "--html", "run.html").code == 0
+    page = Path("run.html").read_text()
+    probe = """<script>
+      text.value = "p/1"; text.dispatchEvent(new Event("input"));
+      document.title = [rows.filter(row => !row.hidden).length,
+        document.documentElement.scrollWidth <= innerWidth].join(" ");
+    </script>"""
+    Path("probe.html").write_text(page.replace("</body>", f"{probe}</body>"))
+    shown = subprocess.run(  # noqa: S603 the browser that was found
+        [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu",
+            "--dump-dom", f"--window-size={width},900",
+            f"--user-data-dir={Path.cwd() / 'profile'}",
+            Path("probe.html").absolute().as_uri(),
+        ],
+        capture_output=True, text=True, timeout=50, check=True,
+    ).stdout  # fmt: skip
+    title = re.search("<title>(.*?)</title>", shown)
+    assert title
+    assert title[1] == "10 true"
