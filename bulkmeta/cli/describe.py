@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bulkmeta.model.conditions import Condition
 from bulkmeta.model.protection import NEEDS_RESTORE
 from bulkmeta.model.templates import reads_tags
+from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, Pace, RunSpec
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.values import Row
+    from bulkmeta.report.account import Account, Kind
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
 _SHOWN = 80
+_VALUES: Final = 3
 EFFECTS = (
     "effects   each update renews Last-Modified, which lifecycle rules count from, "
     "and is replicated and announced like an upload"
@@ -299,3 +302,33 @@ ADVICE = {
     "too_many_tags": "OSS holds 10 tags",
     "too_large": "class and encryption change up to 1 GB only",
 }
+
+
+def unprinted_lines(count: int) -> Iterator[str]:
+    """That not all differences were shown, if it is so."""
+    if count:
+        yield f"… and {count:,} objects more; --full shows each"
+
+
+def kind_lines(account: Account) -> Iterator[str]:
+    """What changes, or changed, by name and value, with the number of objects."""
+    kinds = sorted(account.kinds.values(), key=lambda kind: -kind.objects)
+    for kind in kinds:
+        yield f"  {kind.objects:>10,}  {_kind_words(kind)}"
+    if account.unnamed:
+        yield f"  {account.unnamed:>10,}  differences of other names"
+
+
+def _kind_words(kind: Kind) -> str:
+    """One kind of difference, with its commonest values."""
+    name = f"{kind.sign} {kind.part} {kind.name}".rstrip()
+    common = kind.values.most_common(_VALUES)
+    told = [f"{value_words(*value)}{_times(count, kind)}" for value, count in common]
+    more = len(kind.values) - len(common)
+    if more or kind.others:
+        told.append(f"and {more}{' or more' if kind.others else ''} other values")
+    return f"{name}: {', '.join(told)}"
+
+
+def _times(count: int, kind: Kind) -> str:
+    return "" if count == kind.objects else f" ({count:,})"

@@ -128,6 +128,7 @@ class ReportTable(_Table):
     out: str | None = None
     progress: str | None = None
     detailed_exitcode: bool = False
+    full: bool = False
 
 
 class Job(_Table):

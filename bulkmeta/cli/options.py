@@ -15,6 +15,7 @@ from bulkmeta.cli.output import conceal
 from bulkmeta.cli.types import (
     Assignment,
     Moment,
+    NewFile,
     Rate,
     Regex,
     ShardOf,
@@ -546,8 +547,7 @@ CONNECTION = (
 
 RUN_FILE = click.option(
     "--run-file",
-    type=click.Path(dir_okay=False, path_type=str),
-    metavar="FILE",
+    type=NewFile(),
     help="Where to record each object; must not exist. "
     "[default: bulkmeta-BUCKET-TIME.jsonl]",
 )

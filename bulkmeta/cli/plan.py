@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.types import NewFile
+
+SHOWN: Final = 20
+"""Objects whose differences are shown unless all are asked for."""
 
 _OUT = click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=str),
-    metavar="FILE",
+    type=NewFile(),
     help="Also keep the plan as JSON lines; must not exist.",
 )
 
@@ -21,6 +24,13 @@ _DETAILED = click.option(
     "--detailed-exitcode",
     is_flag=True,
     help="Exit with 10 if there is something to change.",
+)
+
+
+_FULL = click.option(
+    "--full",
+    is_flag=True,
+    help=f"Show each object's difference, not of the first {SHOWN} only.",
 )
 
 
@@ -34,14 +44,14 @@ _DETAILED = click.option(
     options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
-    (_OUT, _DETAILED, options.PROGRESS),
+    (_OUT, _FULL, _DETAILED, options.PROGRESS),
     options.CONNECTION,
 )
 def plan(target: tuple[str, ...], **values: Any) -> int:
     """Show each object's exact difference; reads only.
 
     `+` is added, `~` changed, `-` removed. Objects that already are as wanted are
-    counted, not shown.
+    counted, not shown. Then what changes is summed up by name and value.
 
     \b
     Example:
@@ -61,6 +71,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
         spec,
         out,
         progress=watcher_of(values, prints=True),
+        most=None if values["full"] else SHOWN,
         detailed=values["detailed_exitcode"],
         host=host,
     )

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.types import NewFile
 
 
 @click.command()
 @options.RUN
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=str),
-    metavar="FILE",
+    type=NewFile(),
     help="Write a page that needs no network; must not exist.",
 )
 def report(run: Path, html: str | None) -> None:

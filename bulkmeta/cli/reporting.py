@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bulkmeta.cli.describe import advice, job_words, selection_words
+from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.errors import OutputError
 from bulkmeta.journal.run_reader import read_run
-from bulkmeta.report.account import Account, Kind
-from bulkmeta.report.diff import value_words
+from bulkmeta.report.account import Account
 from bulkmeta.report.text import plain, printable
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
 
-_VALUES: Final = 3
 _EXAMPLES: Final = 2
 
 
@@ -76,11 +74,7 @@ def account_lines(account: Account) -> Iterator[str]:
     """Outcomes, what changed in how many objects, and why others did not."""
     counts = ", ".join(f"{count:,} {name}" for name, count in account.by_status())
     yield f"objects   {account.objects:,}: {counts or 'none'}"
-    kinds = sorted(account.kinds.values(), key=lambda kind: -kind.objects)
-    for kind in kinds:
-        yield f"  {kind.objects:>10,}  {_kind_words(kind)}"
-    if account.unnamed:
-        yield f"  {account.unnamed:>10,}  differences of other names"
+    yield from kind_lines(account)
     for reason, count in account.reasons.most_common():
         yield f"  {count:>10,}  {reason}{advice(reason)}"
         for one in account.examples[reason][:_EXAMPLES]:
@@ -88,18 +82,3 @@ def account_lines(account: Account) -> Iterator[str]:
             request = f" [request {one.request_id}]" if one.request_id else ""
             told = f": {plain(said)}" if said else ""
             yield f"              {printable(one.key)}{told}{request}"
-
-
-def _kind_words(kind: Kind) -> str:
-    """One kind of difference, with its commonest values."""
-    name = f"{kind.sign} {kind.part} {kind.name}".rstrip()
-    common = kind.values.most_common(_VALUES)
-    told = [f"{value_words(*value)}{_times(count, kind)}" for value, count in common]
-    more = len(kind.values) - len(common)
-    if more or kind.others:
-        told.append(f"and {more}{' or more' if kind.others else ''} other values")
-    return f"{name}: {', '.join(told)}"
-
-
-def _times(count: int, kind: Kind) -> str:
-    return "" if count == kind.objects else f" ({count:,})"

@@ -14,7 +14,9 @@ from bulkmeta.cli.describe import (
     cost_lines,
     end_lines,
     estimate_lines,
+    kind_lines,
     order_lines,
+    unprinted_lines,
     warning_lines,
 )
 from bulkmeta.cli.loop import run_loop
@@ -23,6 +25,7 @@ from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.records import LONGEST_SUFFIX
+from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
 from bulkmeta.runners.local import NOBODY, Host, run_job
@@ -49,10 +52,9 @@ def refuse_existing(path: Path, option: str) -> None:
     try:
         exists = path.is_symlink() or path.exists()
         exists = exists or Path(f"{path}{LONGEST_SUFFIX}").exists()
-    except OSError as error:
-        raise UsageError(
-            f"{option} {str(path)!r}: {error.strerror}; name another file"
-        ) from error
+    except (OSError, ValueError) as error:  # such as of a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{option} {str(path)!r}: {why}; name another file") from error
     if exists:
         raise UsageError(f"{option} {str(path)!r} exists; name another file")
     if not path.parent.is_dir():
@@ -119,24 +121,29 @@ def preview(
     out: Path | None,
     *,
     progress: Watcher | None,
+    most: int | None = None,
     detailed: bool = False,
     host: Host = NOBODY,
 ) -> int:
-    """Show what a run would do, object by object; the exit code. `detailed` tells
-    pending changes from none. `host` has what was read for it already."""
+    """Show what a run would do, object by object (at `most` so many), and in sum; the
+    exit code. `detailed` tells pending changes from none. `host` has what was read for
+    it already."""
     for line in order_lines(spec):
         tell(line)
-    printer = InOrder(DiffPrinter(print_result))
+    account, differences = Account(), DiffPrinter(print_result, most)
+    printer = InOrder(differences)
     end = run_loop(
         run_job(
             spec,
             run_file=out,
-            host=replace(host, sinks=[printer], progress=progress),
+            host=replace(host, sinks=[printer, account], progress=progress),
             inspect=partial(_warn, spec),
         )
     )
     printer.finish()
-    print_summary((*end_lines(end), *cost_lines(end)))
+    rest = unprinted_lines(differences.unprinted)
+    groups = kind_lines(account) if account.counts["planned"] > 1 else ()
+    print_summary((*rest, *end_lines(end), *groups, *cost_lines(end)))
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 

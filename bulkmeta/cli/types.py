@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -187,3 +188,18 @@ class Sample(click.ParamType[float | int]):
         except ValueError:
             pass
         return self.fail(f"{value!r}: give a number, or a percentage", param, ctx)
+
+
+class NewFile(click.ParamType[str]):
+    """The name of a file to be written."""
+
+    name = "FILE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if "\0" in value:
+            self.fail(f"{value!r}: a file's name holds no NUL", param, ctx)
+        if os.path.isdir(value):  # noqa: PTH112 never raises
+            self.fail(f"File {value!r} is a directory.", param, ctx)
+        return str(value)

@@ -13,12 +13,25 @@ if TYPE_CHECKING:
 
 
 class DiffPrinter:
-    """Prints each object's exact difference; objects that stay as they are, not."""
+    """Prints each object's exact difference, of the first `most` objects if it is
+    given; objects that stay as they are, not."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], most: int | None = None) -> None:
         self._write = write
+        self._left = most
+        self.unprinted = 0
 
     def emit(self, result: Outcome) -> None:
+        if result.status not in {"planned", "updated", "failed"}:
+            return
+        if self._left == 0:
+            self.unprinted += 1
+            return
+        if self._left:
+            self._left -= 1
+        self._print(result)
+
+    def _print(self, result: Outcome) -> None:
         if result.status in {"planned", "updated"}:
             self._write("\n".join(diff_lines(result)))
         elif result.status == "failed" and result.error:
