@@ -33,7 +33,7 @@ _REPLAN = click.option(
     options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
-    (options.RUN_FILE, options.PROGRESS, options.YES, _REPLAN),
+    (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
     options.CONNECTION,
 )
 def apply(target: tuple[str, ...], **values: Any) -> int:
@@ -54,7 +54,7 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
-    from bulkmeta.cli.watching import watcher_of
+    from bulkmeta.cli.watching import telling_of
     from bulkmeta.runners.ledger import default_run_file
     from bulkmeta.runners.local import NOBODY
 
@@ -76,7 +76,7 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     return carry_out(
         spec,
         run_file,
-        progress=watcher_of(values),
+        told=telling_of(values),
         yes=values["yes"],
         host=host,
     )

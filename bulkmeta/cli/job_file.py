@@ -129,6 +129,7 @@ class ReportTable(_Table):
     progress: str | None = None
     detailed_exitcode: bool = False
     full: bool = False
+    json: bool = False
 
 
 class Job(_Table):

@@ -561,6 +561,14 @@ PROGRESS = click.option(
 )
 
 
+AS_JSON = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print nothing but how it ended, as JSON on one line.",
+)
+
+
 def add_options(*groups: tuple[Decorator, ...]) -> Decorator:
     """A decorator that adds groups of options, in the order given."""
 

@@ -44,7 +44,7 @@ _FULL = click.option(
     options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
-    (_OUT, _FULL, _DETAILED, options.PROGRESS),
+    (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
     options.CONNECTION,
 )
 def plan(target: tuple[str, ...], **values: Any) -> int:
@@ -60,7 +60,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import preview, refuse_existing
-    from bulkmeta.cli.watching import watcher_of
+    from bulkmeta.cli.watching import telling_of
 
     spec = options.run_spec(target, "plan", values)
     out = None if values["out"] is None else Path(values["out"])
@@ -70,7 +70,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
     return preview(
         spec,
         out,
-        progress=watcher_of(values, prints=True),
+        told=telling_of(values, prints=True),
         most=None if values["full"] else SHOWN,
         detailed=values["detailed_exitcode"],
         host=host,

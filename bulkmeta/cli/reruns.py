@@ -10,7 +10,7 @@ import msgspec
 from bulkmeta.cli import options
 from bulkmeta.cli.describe import end_lines
 from bulkmeta.cli.loop import run_loop
-from bulkmeta.cli.output import print_result, print_summary, tell
+from bulkmeta.cli.output import tell
 from bulkmeta.cli.session import (
     agree,
     carry_out,
@@ -18,7 +18,7 @@ from bulkmeta.cli.session import (
     preview,
     refuse_existing,
 )
-from bulkmeta.cli.watching import watcher_of
+from bulkmeta.cli.watching import telling_of
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
@@ -50,9 +50,10 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
-    host = Host(progress=watcher_of(values))
+    told = telling_of(values)
+    host = Host(progress=told.watcher)
     end = run_loop(resume_job(spec, run_file, found, host=host))
-    print_summary(end_lines(end))
+    told.end(end, end_lines(end), run_file)
     return exit_code(end)
 
 
@@ -72,13 +73,13 @@ def rerun(
     connection, pace = _connection(header, values), options.pace_of(values)
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace)
-        return preview(spec, None, progress=watcher_of(values, prints=True))
+        return preview(spec, None, told=telling_of(values, prints=True))
     spec = RunSpec(job, command, connection, pace)
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
     agree(spec, yes=values["yes"])
-    return carry_out(spec, run_file, progress=watcher_of(values), yes=values["yes"])
+    return carry_out(spec, run_file, told=telling_of(values), yes=values["yes"])
 
 
 def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:
@@ -130,6 +131,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     spec = RunSpec(
         header.job, "plan", _connection(header, values), options.pace_of(values)
     )
+    told = telling_of(values, prints=True)
     with held_for_reading(run_file):
         end = run_loop(
             verify_objects(
@@ -137,12 +139,12 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
                 run_file,
                 sampled(run_file, values["sample"]),
                 host=Host(
-                    sinks=[DiffPrinter(print_result)],
-                    progress=watcher_of(values, prints=True),
+                    sinks=[DiffPrinter(told.result)],
+                    progress=told.watcher,
                 ),
             )
         )
-    print_summary(end_lines(end))
+    told.end(end, end_lines(end), None)
     return exit_code(end)
 
 

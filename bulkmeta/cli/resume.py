@@ -13,7 +13,9 @@ from bulkmeta.cli import options
 @click.command()
 @options.RUN
 @options.add_options(
-    options.PACE, (options.SPREAD, options.PROGRESS), options.CONNECTION
+    options.PACE,
+    (options.SPREAD, options.PROGRESS, options.AS_JSON),
+    options.CONNECTION,
 )
 def resume(run: Path, **values: Any) -> int:
     """Go on with an interrupted run, exactly where its run file ends.

@@ -16,7 +16,7 @@ from bulkmeta.cli import options
     options.SELECTION,
     options.RULES,
     options.PACE,
-    (options.RUN_FILE, options.PROGRESS, options.YES),
+    (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
     options.CONNECTION,
 )
 def retry(run: Path, **values: Any) -> int:

@@ -21,7 +21,7 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
-from bulkmeta.cli.output import print_result, print_summary, tell
+from bulkmeta.cli.output import tell
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.records import LONGEST_SUFFIX
@@ -33,8 +33,8 @@ from bulkmeta.runners.preflight import inspect_bucket, refuse_unwanted
 from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
+    from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import RunSpec
-    from bulkmeta.report.progress import Watcher
     from bulkmeta.runners.local import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -90,7 +90,7 @@ def carry_out(
     spec: RunSpec,
     run_file: Path,
     *,
-    progress: Watcher | None,
+    told: Telling,
     yes: bool,
     host: Host = NOBODY,
 ) -> int:
@@ -108,11 +108,11 @@ def carry_out(
         run_job(
             spec,
             run_file=run_file,
-            host=replace(host, progress=progress),
+            host=replace(host, progress=told.watcher),
             inspect=inspect if yes else None,
         )
     )
-    print_summary(end_lines(end))
+    told.end(end, end_lines(end), run_file)
     return exit_code(end)
 
 
@@ -120,7 +120,7 @@ def preview(
     spec: RunSpec,
     out: Path | None,
     *,
-    progress: Watcher | None,
+    told: Telling,
     most: int | None = None,
     detailed: bool = False,
     host: Host = NOBODY,
@@ -130,20 +130,21 @@ def preview(
     it already."""
     for line in order_lines(spec):
         tell(line)
-    account, differences = Account(), DiffPrinter(print_result, most)
+    account, differences = Account(), DiffPrinter(told.result, most)
     printer = InOrder(differences)
     end = run_loop(
         run_job(
             spec,
             run_file=out,
-            host=replace(host, sinks=[printer, account], progress=progress),
+            host=replace(host, sinks=[printer, account], progress=told.watcher),
             inspect=partial(_warn, spec),
         )
     )
     printer.finish()
     rest = unprinted_lines(differences.unprinted)
     groups = kind_lines(account) if account.counts["planned"] > 1 else ()
-    print_summary((*rest, *end_lines(end), *groups, *cost_lines(end)))
+    lines = (*rest, *end_lines(end), *groups, *cost_lines(end))
+    told.end(end, lines, out)
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 

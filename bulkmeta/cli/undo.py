@@ -29,7 +29,7 @@ _ONLY_FAILED_VERIFY = click.option(
     options.RULES,
     (_ONLY_FAILED_VERIFY,),
     options.PACE,
-    (options.RUN_FILE, options.PROGRESS, options.YES, _DRY_RUN),
+    (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
     options.CONNECTION,
 )
 def undo(run: Path, **values: Any) -> int:

@@ -20,7 +20,9 @@ _SAMPLE = click.option(
 
 @click.command()
 @options.RUN
-@options.add_options((_SAMPLE,), options.PACE, (options.PROGRESS,), options.CONNECTION)
+@options.add_options(
+    (_SAMPLE,), options.PACE, (options.PROGRESS, options.AS_JSON), options.CONNECTION
+)
 def verify(run: Path, **values: Any) -> int:
     """Read a run's objects again and report each that is not as the run left it.
 

@@ -95,6 +95,7 @@ class RunEnd:
     stats: RunStats
     elapsed_s: float
     interrupted: bool
+    requests: dict[str, int]
 
 
 async def run_job(
@@ -169,7 +170,8 @@ async def verify_objects(
             [stats, *host.sinks],
             hand_on=host.hand_on,
         )
-    return RunEnd(spec, stats, time.monotonic() - started_s, stop.requested)
+    elapsed_s = time.monotonic() - started_s
+    return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
 
 
 async def view_objects(
@@ -236,7 +238,7 @@ async def _run(
         elapsed_s = time.monotonic() - started_s
         if ledger and not stop.requested:
             ledger.finish(_summary(stats, bucket, elapsed_s))
-    return RunEnd(spec, stats, elapsed_s, stop.requested)
+    return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
 
 
 def _total_of(spec: RunSpec) -> int | None:

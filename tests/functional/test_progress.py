@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -95,3 +96,34 @@ def test_not_a_terminal(
     assert (refused.code, "needs a terminal on stderr" in refused.err) == (2, True)
     result = bulkmeta(*ORDER)
     assert (result.code, "\x1b" in result.err) == (0, False)
+
+
+def test_as_json(oss_: EmbeddedOSS, bulkmeta: Command) -> None:
+    """One line on stdout, whatever the command."""
+    oss_.store.put_object("bucket", "p/cold", body=b"", storage_class="IA")
+    change = ("--set", "a=1", "--json")
+    plan = bulkmeta("plan", "oss://bucket/p/", *change, "--out", "plan.jsonl")
+    found = json.loads(plan.out)
+    assert (plan.code, plan.out.count("\n")) == (0, 1)
+    assert (found["command"], found["run_file"]) == ("plan", "plan.jsonl")
+    assert found["counts"]["planned"] == 40
+    assert found["reasons"] == {"skipped: early_rewrite": 1}
+
+    applied = bulkmeta(*ORDER, "--json")
+    found = json.loads(applied.out)
+    assert found["target"] == "oss://bucket/p/"
+    assert (found["objects"], found["interrupted"]) == (41, False)
+    assert found["requests"]["CopyObject"] == found["counts"]["updated"] == 40
+    assert found["elapsed_s"] > 0
+
+    oss_.clock.offset_s += 5
+    for order in (
+        ("verify", "run.jsonl"),
+        ("undo", "run.jsonl", "--dry-run"),
+        ("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl"),
+        ("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl"),
+    ):
+        result = bulkmeta(*order, "--json")
+        assert result.code == 0, result.err
+        assert result.out.count("\n") == 1
+        assert json.loads(result.out)["objects"] == (0 if "retry" in order else 40)

@@ -134,7 +134,7 @@ def ended(elapsed_s: float) -> RunEnd:
     stats.emit(Outcome(seq=1, key="a", status="updated"))
     stats.emit(Outcome(seq=2, key="b", status="skipped", reason="archived"))
     stats.emit(Outcome(seq=3, key="c", status="failed", reason="conflict"))
-    return RunEnd(spec(), stats, elapsed_s, interrupted=False)
+    return RunEnd(spec(), stats, elapsed_s, interrupted=False, requests={})
 
 
 def test_end() -> None:
@@ -178,7 +178,10 @@ def test_cost(run: RunSpec, lines: list[str]) -> None:
     unchanged object a head."""
     stats = RunStats()
     stats.counts.update(planned=1200, unchanged=4, skipped=9)
-    assert list(cost_lines(RunEnd(run, stats, 1.0, interrupted=False))) == lines
+    assert (
+        list(cost_lines(RunEnd(run, stats, 1.0, interrupted=False, requests={})))
+        == lines
+    )
 
 
 def test_advice_is_for_words_of_one_kind() -> None:
