@@ -31,6 +31,7 @@ def init(file: str) -> None:
             written.write(EXAMPLE.read_text("utf-8"))
     except FileExistsError as error:
         raise UsageError(f"{file!r} exists; name another file") from error
-    except OSError as error:
-        raise UsageError(f"cannot write {file!r}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # such as of a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write {file!r}: {why}") from error
     tell(f"wrote     {file}; try it by: bulkmeta plan {file}")

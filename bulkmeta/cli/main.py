@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
     "init": ("bulkmeta.cli.init", "Write an example of a job file."),
     "schema": ("bulkmeta.cli.schema", "Print the JSON Schema of job or run files."),
+    "completion": ("bulkmeta.cli.completion", "Print a script for a shell's tab key."),
     "emulator": ("bulkmeta.emulator.command", "Serve an embedded OSS on loopback."),
     "demo": ("bulkmeta.cli.demo", "Run the main job on an embedded OSS."),
 }

@@ -166,6 +166,8 @@ def file_named(name: str) -> Path:
     path = Path(name)
     if not limits.is_utf8(name):
         raise UsageError(f"{name!r}: the name is not UTF-8, so it cannot be recorded")
+    if "\0" in name:
+        raise UsageError(f"{name!r}: a file's name holds no NUL")
     try:
         if not name or path.is_dir():
             raise UsageError(f"{name!r} is no file")
