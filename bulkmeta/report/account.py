@@ -88,7 +88,6 @@ class Account:
     examples: dict[str, list[Outcome]] = field(default_factory=dict)
     retried: int = 0
     conflicts: int = 0
-    confirmed: int = 0
     first_s: float | None = None
     width_s: float = 1.0
     slices: list[Slice] = field(default_factory=list)
@@ -116,7 +115,6 @@ class Account:
         self.counts[result.status] += 1
         self.retried += result.attempts > 1
         self.conflicts += result.conflicts
-        self.confirmed += result.confirmed
         if result.reason:
             reason = f"{result.status}: {result.reason}"
             self.reasons[reason] += 1

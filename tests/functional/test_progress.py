@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,16 +87,14 @@ def test_no_screen(
     assert "\x1b" not in err
 
 
-def test_not_a_terminal(
-    oss_: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_not_a_terminal(oss_: EmbeddedOSS, bulkmeta: Command) -> None:
     """Lines now and then; a screen cannot be had."""
     del oss_
-    monkeypatch.setattr("bulkmeta.report.progress.INTERVAL_S", 0.01)
     refused = bulkmeta(*ORDER, "--progress", "bar")
     assert (refused.code, "needs a terminal on stderr" in refused.err) == (2, True)
-    result = bulkmeta(*ORDER)
+    result = bulkmeta(*ORDER, "--rate", "16", "--concurrency", "1")
     assert (result.code, "\x1b" in result.err) == (0, False)
+    assert re.search(r"^\d+ objects, \d+/s: \d+ updated$", result.err, re.MULTILINE)
 
 
 def test_as_json(oss_: EmbeddedOSS, bulkmeta: Command) -> None:
