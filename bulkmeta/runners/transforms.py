@@ -78,10 +78,11 @@ def refuse_other_transform(ref: TransformRef | None, function: Transform) -> Non
     """
     if ref is None:
         raise UsageError("the run's changes were not made by a function; give none")
-    found = reference_of(function, ref.name if ":" in ref.name else None)
-    own = f"{_module_of(function)}:{_name_of(function)}"
-    if found.sha256 != ref.sha256 or _name_of(function) != ref.name.partition(":")[2]:
-        raise UsageError(f"the run's changes were made by {ref.name!r}, not by {own!r}")
+    own = reference_of(function)
+    if own.sha256 != ref.sha256 or _name_of(function) != ref.name.partition(":")[2]:
+        raise UsageError(
+            f"the run's changes were made by {ref.name!r}, not by {own.name!r}"
+        )
 
 
 def _module_of(function: Any) -> str:
