@@ -75,6 +75,11 @@ def _columns(sets: Row) -> str:
 
 def warning_lines(job: JobSpec, findings: Findings) -> Iterator[str]:
     """What the bucket's state means for the run."""
+    if findings.copies:
+        yield (
+            f"acl       ACLs are not read: copies keep them, as a probe saw on "
+            f"{findings.copies.at[:10]} (--acl-policy preserve reads each)"
+        )
     if not job.parts().rewrite:
         return
     if findings.keeps_versions is None:
@@ -255,7 +260,7 @@ def _looks(job: JobSpec) -> list[str]:
 def _updates(job: JobSpec) -> list[str]:
     """The requests that change it."""
     parts = job.parts()
-    unread = job.rules.acl == "preserve" and not parts.acl
+    unread = job.rules.acl in {"auto", "preserve"} and not parts.acl
     if parts.rewrite:
         writes = [*["acl"] * unread, "update"]
     else:

@@ -458,11 +458,12 @@ WHERE = click.option(
 RULES = (
     click.option(
         "--acl-policy",
-        type=click.Choice(["preserve", "inventory", "skip"]),
-        default="preserve",
+        type=click.Choice(["auto", "preserve", "inventory", "skip"]),
+        default="auto",
         show_default=True,
         help="preserve: read each changed object's ACL and send it back (one more "
-        "request); inventory: send back what the inventory says, undoing changes made "
+        "request); auto: the same, but where `bulkmeta probe` saw the bucket keep it; "
+        "inventory: send back what the inventory says, undoing changes made "
         "since then; skip: leave it to the service, which documents a reset.",
     ),
     click.option(
@@ -709,7 +710,7 @@ def _refuse_empty(selection: Selection) -> None:
 def rules_of(values: dict[str, Any], given: Rules) -> Rules:
     """What a job may do: what is `given`, and what the options add to it."""
     return Rules(
-        acl=given.acl if values["acl_policy"] == "preserve" else values["acl_policy"],
+        acl=given.acl if values["acl_policy"] == "auto" else values["acl_policy"],
         allow_appendable=values["allow_appendable"] or given.allow_appendable,
         allow_early_rewrite=values["allow_early_rewrite"] or given.allow_early_rewrite,
         allow_new_versions=values["allow_new_versions"] or given.allow_new_versions,

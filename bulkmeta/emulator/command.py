@@ -59,6 +59,27 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     default=0.0,
     help="Seconds added to each request.",
 )
+@click.option(
+    "--acl-on-copy",
+    type=click.Choice(["reset", "keep"]),
+    default="reset",
+    show_default=True,
+    help="What a copy that names no ACL makes of it.",
+)
+@click.option(
+    "--class-on-copy",
+    type=click.Choice(["reset", "keep"]),
+    default="reset",
+    show_default=True,
+    help="The same of a storage class.",
+)
+@click.option(
+    "--sse-on-copy",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help="The same of an encryption.",
+)
 @click.option("--short-pages", is_flag=True, help="List fewer keys than asked for.")
 @click.option("--log-file", help="Append each request as a JSON line.")
 @click.option("--until-eof", is_flag=True, help="End with standard input, for scripts.")

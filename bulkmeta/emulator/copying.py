@@ -43,7 +43,8 @@ def copy_object(context: Context, request: Request, bucket: StoredBucket) -> Rep
     source = _source(context, request)
     _refuse_hns(bucket, request.key)
     refuse_cold(source)
-    check_conditions(request, source, prefix=_CONDITIONS)
+    if context.options.conditions_on_copy == "hold":
+        check_conditions(request, source, prefix=_CONDITIONS)
     context.refuse_overwrite(request, bucket)
     _refuse_type(request, bucket, source)
     _refuse_size(request, bucket, source)

@@ -8,6 +8,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "acl_on_copy": ("reset", "keep"),
     "class_on_copy": ("reset", "keep"),
     "sse_on_copy": ("drop", "keep"),
+    "conditions_on_copy": ("hold", "ignore"),
     "throttle_status": (429, 503),
 }
 
@@ -44,6 +45,8 @@ class EmulatorOptions:
     """A self-copy without a storage class: `reset` to the bucket's, or `keep`."""
     sse_on_copy: str = "drop"
     """A self-copy without encryption headers: `drop` it, or `keep`."""
+    conditions_on_copy: str = "hold"
+    """A copy's conditions: `hold`, as they do at the service, or `ignore` them."""
     account_qps: float | None = None
     range_qps: float | None = None
     ranges: int = 16

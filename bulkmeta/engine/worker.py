@@ -53,6 +53,7 @@ from bulkmeta.oss.retry import backoff_s, is_retriable
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Rules
+    from bulkmeta.model.probe import Probed
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.oss.effort import Effort
     from bulkmeta.oss.wire import Written
@@ -88,10 +89,11 @@ class Worker:
 
     With `record` None it stops short of the update: `planned` instead of `updated`;
     otherwise each update is recorded before it is sent. Once `stopping`, nothing is
-    waited for: an object ends as it stands.
+    waited for: an object ends as it stands. `copies` is what the bucket was seen to
+    keep by itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 all but three by name
         self,
         bucket: Bucket,
         rules: Rules,
@@ -100,6 +102,7 @@ class Worker:
         record: Record | None,
         retries: int,
         stop: Stopping,
+        copies: Probed | None = None,
     ) -> None:
         self._bucket = bucket
         self._rules = rules
@@ -107,6 +110,7 @@ class Worker:
         self._record = record
         self._retries = retries
         self._stop = stop
+        self._copies = copies
 
     async def process_object(self, seq: int, item: Item) -> Processed[Outcome]:
         """The outcome of one object; its own failures are outcomes too.
@@ -170,7 +174,7 @@ class Worker:
                 self._refuse_new_version(head)
                 if await self._waited(attempt, head):
                     continue
-            end = await self._update(attempt, plan, needed)
+            end = await self._update(attempt, plan, needed, head.object_type)
             if end:
                 return end
 
@@ -214,7 +218,7 @@ class Worker:
                 parts = unread.parts
 
     async def _update(
-        self, attempt: Attempt, plan: UpdatePlan, parts: Parts
+        self, attempt: Attempt, plan: UpdatePlan, parts: Parts, object_type: str
     ) -> End | None:
         """Record and send one update of these parts; None if the object has to be
         looked at again."""
@@ -222,7 +226,8 @@ class Worker:
             plan = rooted(attempt, plan)
             # What was copied stands; the rest is sent whole, and written once more.
             parts = msgspec.structs.replace(plan.parts(), rewrite=parts.rewrite)
-        if parts.rewrite and plan.before.acl is None and self._rules.acl != "skip":
+        unread = plan.before.acl is None
+        if parts.rewrite and unread and not self._leaves_acl(plan, object_type):
             plan = await self._with_acl(attempt, plan)
         if self._record:
             await self._record(attempt.seq, plan)
@@ -249,6 +254,12 @@ class Worker:
             landed.version_id,
             confirmed=parts.tags,
         )
+
+    def _leaves_acl(self, plan: UpdatePlan, object_type: str) -> bool:
+        """Whether the access control list is left to the service."""
+        if self._rules.acl == "auto" and self._copies:
+            return self._copies.spares_acl(plan, object_type)
+        return self._rules.acl == "skip"
 
     async def _with_acl(self, attempt: Attempt, plan: UpdatePlan) -> UpdatePlan:
         """The update with the access control list that a copy has to carry along."""

@@ -30,7 +30,7 @@ ACCOUNT_RATE = 10_000.0
 MOST_RANGES = 100
 _RANGES_PER_QUOTA = 4
 
-AclPolicy = Literal["preserve", "inventory", "skip"]
+AclPolicy = Literal["auto", "preserve", "inventory", "skip"]
 Command = Literal["apply", "plan", "retry", "undo"]
 KeyForm = Literal["lines", "null", "jsonl", "rows", "run"]
 Takes = Literal[
@@ -78,11 +78,12 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a job may do to an object beyond the change itself.
 
     `acl`: `preserve` reads each object's access control list and sends it back (one
-    more request), since OSS documents that a copy resets it; `inventory` takes it from
-    the inventory, as it was then; `skip` does not.
+    more request), since OSS documents that a copy resets it; `auto` does so too, but
+    where a probe saw the bucket keep it; `inventory` takes it from the inventory, as it
+    was then; `skip` does not.
     """
 
-    acl: AclPolicy = "preserve"
+    acl: AclPolicy = "auto"
     allow_appendable: bool = False
     allow_early_rewrite: bool = False
     allow_new_versions: bool = False

@@ -112,18 +112,18 @@ class Bucket:
             params["start-after"] = start_after
         request = Request("ListObjectsV2", "GET", params=params)
         try:
-            return await self._read(request, _page)
+            return await self.ask(request, _page)
         except ObjectError as error:
             raise fatal(error) from error
 
     async def versioning(self) -> str | None:
         """`Enabled`, `Suspended` or None (never switched on)."""
         request = Request("GetBucketVersioning", "GET", params={"versioning": ""})
-        return await self._read(request, _versioning)
+        return await self.ask(request, _versioning)
 
     async def head(self, key: str, effort: Effort) -> ObjectHead:
         """The object's metadata, and what guards an update of it."""
-        head = await self._read(
+        head = await self.ask(
             _object_request("HeadObject", "HEAD", key), self._read_head, effort
         )
         effort.request_id = head.request_id
@@ -137,12 +137,12 @@ class Bucket:
         it has several."""
         params = _of_version(_ACL, version)
         request = _object_request("GetObjectAcl", "GET", key, params=params)
-        return await self._read(request, _acl, effort)
+        return await self.ask(request, _acl, effort)
 
     async def download(self, key: str, into: BinaryIO) -> None:
         """Write an object's content into a file, from its beginning."""
         request = _object_request("GetObject", "GET", key)
-        await self._read(request, _whole, into=into)
+        await self.ask(request, _whole, into=into)
 
     async def tags(
         self, key: str, effort: Effort, version: str | None = None
@@ -151,7 +151,7 @@ class Bucket:
         if it has several."""
         params = _of_version(_TAGGING, version)
         request = _object_request("GetObjectTagging", "GET", key, params=params)
-        return await self._read(request, _tags, effort)
+        return await self.ask(request, _tags, effort)
 
     async def put_tags(self, plan: UpdatePlan, effort: Effort) -> wire.Written:
         """Make the plan's tags the object's. Last-Modified stays (PutObjectTagging).
@@ -197,14 +197,15 @@ class Bucket:
             ) from error
         return result
 
-    async def _read(
+    async def ask(
         self,
         request: Request,
         parse: Callable[[Response], T],
         effort: Effort | None = None,
         into: BinaryIO | None = None,
     ) -> T:
-        """Send a request that may be repeated freely, and read its answer."""
+        """Send a request that may be repeated freely, and `parse` its answer; a body
+        that is accepted goes `into` a file, if one is given."""
         effort = effort or Effort()
         try:
             try:

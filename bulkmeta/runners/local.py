@@ -31,7 +31,7 @@ from bulkmeta.runners.flow import (
 )
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
-from bulkmeta.runners.preflight import look_at
+from bulkmeta.runners.preflight import known_copies, look_at
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.work import (
     Listing,
@@ -48,6 +48,7 @@ from bulkmeta.sources.replay import Wanted, replay_run
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Pace, RunSpec, Target
     from bulkmeta.model.outcome import Outcome
+    from bulkmeta.model.probe import Probed
     from bulkmeta.model.transforms import Transform
     from bulkmeta.model.viewed import Viewed
     from bulkmeta.oss.bucket import Bucket
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from bulkmeta.sources.resume import Behind
     from bulkmeta.sources.values import ValuesTable
 
+Inspect = Callable[["Findings"], object]
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
 
 
@@ -103,7 +105,7 @@ async def run_job(
     *,
     run_file: Path | None,
     host: Host = NOBODY,
-    inspect: Callable[[Findings], object] | None = None,
+    inspect: Inspect | None = None,
 ) -> RunEnd:
     """Run a job to its end, or until it is asked to stop.
 
@@ -116,8 +118,6 @@ async def run_job(
 
     @asynccontextmanager
     async def opened(bucket: Bucket) -> AsyncIterator[Ledger | None]:
-        if inspect:
-            inspect(await look_at(bucket, spec))
         if run_file is None:
             yield None
             return
@@ -125,7 +125,7 @@ async def run_job(
         async with new_ledger(run_file, header, writes=_writes(spec)) as ledger:
             yield ledger
 
-    return await _run(spec, Start(), opened, host)
+    return await _run(spec, Start(), opened, host, inspect)
 
 
 async def resume_job(
@@ -209,6 +209,7 @@ async def _run(
     start: Start,
     open_ledger: Open,
     host: Host,
+    inspect: Inspect | None = None,
 ) -> RunEnd:
     started_s, progress = time.monotonic(), host.progress
     stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
@@ -219,6 +220,7 @@ async def _run(
         parent_held(spec.job),
         rows_of(spec.job, host.table) as table,
         _bucket(target.bucket, spec.connection, spec.pace, stop, host.bucket) as bucket,
+        _inspected(bucket, spec, inspect) as copies,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
         watched(RunState(stats, bucket.pace, _total_of(spec)), progress),
@@ -230,7 +232,7 @@ async def _run(
             source_of(
                 spec.job, bucket, start, listing, table, inventory or host.objects
             ),
-            _worker(spec, bucket, ledger, goal, stop).process_object,
+            _worker(spec, bucket, ledger, goal, stop, copies).process_object,
             [*_files(ledger), stats, *host.sinks],
             Breaker().judge,
             host.hand_on,
@@ -239,6 +241,20 @@ async def _run(
         if ledger and not stop.requested:
             ledger.finish(_summary(stats, bucket, elapsed_s))
     return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
+
+
+@asynccontextmanager
+async def _inspected(
+    bucket: Bucket, spec: RunSpec, inspect: Inspect | None
+) -> AsyncIterator[Probed | None]:
+    """What the bucket was seen to keep on copies; asked of it, if it matters."""
+    copies = None
+    if inspect or (_writes(spec) and known_copies(bucket, spec)):
+        findings = await look_at(bucket, spec)
+        copies = findings.copies
+        if inspect:
+            inspect(findings)
+    yield copies
 
 
 def _total_of(spec: RunSpec) -> int | None:
@@ -273,6 +289,7 @@ def _worker(
     ledger: Ledger | None,
     goal: Goal,
     stop: StopRequest,
+    copies: Probed | None,
 ) -> Worker:
     return Worker(
         bucket,
@@ -281,6 +298,7 @@ def _worker(
         record=ledger.record if ledger and _writes(spec) else None,
         retries=spec.pace.retries,
         stop=stop,
+        copies=copies,
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.oss.bucket import fatal
-from bulkmeta.oss.connect import open_bucket
+from bulkmeta.oss.connect import open_bucket, settings_of
+from bulkmeta.oss.probes import load_probe
 from bulkmeta.oss.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, RunSpec
+    from bulkmeta.model.probe import Probed
     from bulkmeta.oss.bucket import Bucket
 
 _RETRIES: Final = 2
@@ -24,12 +27,14 @@ class Findings:
     """What preflight saw.
 
     `keeps_versions` is None if the bucket does not tell; `listed` counts the objects of
-    the first page, and `more` says that there are further ones.
+    the first page, and `more` says that there are further ones; `copies` is what a
+    probe saw the bucket keep on copies, if the run relies on that.
     """
 
     keeps_versions: bool | None
     listed: int | None = None
     more: bool = False
+    copies: Probed | None = None
 
 
 async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findings:
@@ -48,7 +53,7 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findi
         connections=1,
         answer_timeout_s=_TIMEOUT_S,
     ) as bucket:
-        findings = Findings(await _keeps_versions(bucket))
+        findings = await _findings(bucket, spec)
         if not sample:
             return findings
         page = await bucket.list_page(target.prefix, None)
@@ -62,9 +67,28 @@ async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:
     Raises:
         RunFatalError: as above.
     """
-    return Findings(
-        await _keeps_versions(bucket.with_retry(_policy(spec, patient=True)))
-    )
+    return await _findings(bucket.with_retry(_policy(spec, patient=True)), spec)
+
+
+async def _findings(bucket: Bucket, spec: RunSpec) -> Findings:
+    keeps_versions, copies = await versions_kept(bucket), known_copies(bucket, spec)
+    same = copies is not None and copies.keeps_versions == keeps_versions
+    return Findings(keeps_versions, copies=copies if same else None)
+
+
+def known_copies(bucket: Bucket, spec: RunSpec) -> Probed | None:
+    """What a probe saw the bucket keep on copies, of late, if it matters to the run.
+
+    Raises:
+        UsageError: what it wrote down is damaged.
+    """
+    if spec.job.rules.acl != "auto" or not spec.job.parts().rewrite:
+        return None
+    home = settings_of(spec.connection).home
+    probed = load_probe(home, bucket.name, bucket.address)
+    now = datetime.now(UTC)
+    useful = probed is not None and probed.keeps_acl() and probed.is_current(now)
+    return probed if useful else None
 
 
 def _policy(spec: RunSpec, *, patient: bool) -> RetryPolicy:
@@ -85,7 +109,7 @@ def refuse_unwanted(job: JobSpec, findings: Findings) -> None:
         )
 
 
-async def _keeps_versions(bucket: Bucket) -> bool | None:
+async def versions_kept(bucket: Bucket) -> bool | None:
     """Whether an update would add a version. Optional by the service's own permissions:
     an answer that says nothing is no reason not to run."""
     try:

@@ -207,7 +207,7 @@ def test_help_names_every_option() -> None:
 def test_rules_add_to_what_is_given() -> None:
     """Options on a plan file allow more than the plan did; none takes anything back."""
     none = {
-        "acl_policy": "preserve",
+        "acl_policy": "auto",
         "allow_appendable": False,
         "allow_early_rewrite": False,
         "allow_new_versions": False,
