@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "report": ("bulkmeta.cli.report", "Sum up a run; --html writes a page."),
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
     "probe": ("bulkmeta.cli.probe", "Find out what this bucket does on an update."),
+    "doctor": ("bulkmeta.cli.doctor", "Look for what stands in the way of a run."),
     "init": ("bulkmeta.cli.init", "Write an example of a job file."),
     "schema": ("bulkmeta.cli.schema", "Print the JSON Schema of job or run files."),
     "completion": ("bulkmeta.cli.completion", "Print a script for a shell's tab key."),

@@ -306,7 +306,7 @@ def _versioning(answer: Response) -> str | None:
 
 def fatal(error: ObjectError) -> RunFatalError:
     """A service error as the one line that ends a run."""
-    hint = _HINTS.get(error.reason) or _hint_by_words(error)
+    hint = _own_endpoint(error) or _HINTS.get(error.reason) or _hint_by_words(error)
     request_id = error.detail.request_id
     line = f"{error}"
     if hint:
@@ -314,6 +314,15 @@ def fatal(error: ObjectError) -> RunFatalError:
     if request_id:
         line += f" [request {request_id}]"
     return RunFatalError(line)
+
+
+def _own_endpoint(error: ObjectError) -> str | None:
+    """Where the bucket is, if the service says so instead of an answer."""
+    if error.reason != "endpoint":
+        return None
+    details: dict[str, str] = getattr(error.__cause__, "details", {})
+    named = details.get("Endpoint")
+    return f"it is at --endpoint https://{named}" if named else None
 
 
 def _hint_by_words(error: ObjectError) -> str | None:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from oss2.exceptions import NoSuchKey, ServerError
 
 from bulkmeta.errors import ErrorDetail, ServiceError, Verdict
+from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.service_errors import service_error
 from bulkmeta.oss.transport import Response
 
@@ -181,3 +182,14 @@ def test_any_answer(status: int, headers: list[tuple[str, str]], body: bytes) ->
         msgspec.json.decode(msgspec.json.encode(error.detail), type=ErrorDetail)
         == error.detail
     )
+
+
+def test_where_the_bucket_is() -> None:
+    """An answer from another region says where to go; so does the line of the error."""
+    body = (
+        b"<Error><Code>AccessDenied</Code><Message>The bucket you are attempting to "
+        b"access must be addressed using the specified endpoint.</Message>"
+        b"<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>"
+    )
+    line = str(fatal(service_error(answer(403, body))))
+    assert line.endswith("(it is at --endpoint https://oss-cn-beijing.aliyuncs.com)")

@@ -1,0 +1,76 @@
+"""A checkup on the terminal: each check as it is made; consent before any writing."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bulkmeta.cli.loop import run_loop
+from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED
+from bulkmeta.cli.output import print_result, tell
+from bulkmeta.model.checkup import Check
+from bulkmeta.report.text import plain
+from bulkmeta.runners.checkup import NO_OBJECT, check_reading, check_writing
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import Connection, Target
+    from bulkmeta.runners.checkup import Checks
+
+_NOT_TRIED = "nothing was put to try it; --yes allows a temporary object"
+
+
+def print_checkup(
+    target: Target, connection: Connection, *, key: str | None, yes: bool, as_json: bool
+) -> int:
+    """Make all checks, print each; the exit code.
+
+    Raises:
+        UsageError: a setting cannot be read.
+    """
+    made: list[Check] = []
+    left: list[str] = []
+
+    async def note(checks: Checks) -> None:
+        async with aclosing(checks) as each:
+            async for check in each:
+                made.append(check)
+                if not as_json:
+                    _print(check)
+
+    run_loop(note(check_reading(target, connection, key)))
+    unreached = any(check.vital and check.state == "failed" for check in made)
+    if not unreached and _agreed(target, yes=yes, as_json=as_json):
+        try:
+            reads = Check("head", "skipped", NO_OBJECT) in made
+            run_loop(note(check_writing(target, connection, left.extend, reads=reads)))
+        finally:
+            for name in left:
+                tell(f"bulkmeta: left behind, remove it: {plain(name)}")
+    elif not unreached:
+        made.append(Check("put", "skipped", _NOT_TRIED))
+        if not as_json:
+            _print(made[-1])
+    if as_json:
+        print_result(msgspec.json.encode(made).decode())
+    if unreached:
+        return RUN_FATAL
+    return SOME_FAILED if left or any(c.state == "failed" for c in made) else OK
+
+
+def _print(check: Check) -> None:
+    print_result(f"{check.state:<8}  {check.name:<12}  {plain(check.found)}")
+    if check.advice:
+        print_result(f"{'':<24}-> {plain(check.advice)}")
+
+
+def _agreed(target: Target, *, yes: bool, as_json: bool) -> bool:
+    """Whether something may be put into the bucket."""
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    if yes or as_json or not terminal:
+        return yes
+    question = f"Put a temporary object under {target} to try changing it?"
+    return click.confirm(question, err=True)
