@@ -9,14 +9,20 @@ import asyncio
 import socket
 import ssl
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from yarl import URL
 
-from bulkmeta.errors import TransportError
-
 _TIMEOUT_S: Final = 10.0
+
+
+class Unreached(msgspec.Struct, frozen=True):
+    """Why an address cannot be reached, and on which step that shows: the name, the
+    connection, or its encryption."""
+
+    step: Literal["DNS", "connection", "TLS"]
+    why: str
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -28,12 +34,8 @@ class Reached(msgspec.Struct, frozen=True):
     expires: datetime | None = None
 
 
-async def addresses_of(base: str) -> list[str]:
-    """The addresses behind a URL's host, which may be one itself.
-
-    Raises:
-        TransportError: the name leads nowhere.
-    """
+async def addresses_of(base: str) -> list[str] | Unreached:
+    """The addresses behind a URL's host, which may be one itself."""
     url = URL(base)
     loop = asyncio.get_running_loop()
     try:
@@ -41,20 +43,15 @@ async def addresses_of(base: str) -> list[str]:
             found = await loop.getaddrinfo(
                 url.raw_host, url.port, type=socket.SOCK_STREAM
             )
-    except TimeoutError as error:
-        raise TransportError("dns", "no name server answers", sent=False) from error
+    except TimeoutError:
+        return Unreached("DNS", "no name server answers")
     except OSError as error:
-        why = error.strerror or str(error)
-        raise TransportError("dns", f"{url.host}: {why}", sent=False) from error
+        return Unreached("DNS", f"{url.host}: {error.strerror or error}")
     return list(dict.fromkeys(str(address[4][0]) for address in found))
 
 
-async def reach(base: str) -> Reached:
-    """Connect once, as a request would.
-
-    Raises:
-        TransportError: it cannot, or the certificate is not to be trusted.
-    """
+async def reach(base: str) -> Reached | Unreached:
+    """Connect once, as a request would; the certificate has to be one to trust."""
     url = URL(base)
     context = ssl.create_default_context() if url.scheme == "https" else None
     try:
@@ -63,13 +60,12 @@ async def reach(base: str) -> Reached:
                 url.raw_host, url.port, ssl=context
             )
     except ssl.SSLCertVerificationError as error:
-        raise TransportError("tls", error.verify_message, sent=False) from error
+        return Unreached("TLS", error.verify_message)
     except ssl.SSLError as error:
         why = (error.reason or str(error)).replace("_", " ").lower()
-        raise TransportError("tls", why, sent=False) from error
+        return Unreached("TLS", why)
     except OSError as error:  # a time-out, too
-        why = error.strerror or str(error) or "no answer"
-        raise TransportError("connection", why, sent=False) from error
+        return Unreached("connection", error.strerror or str(error) or "no answer")
     try:
         return _described(writer)
     finally:

@@ -17,7 +17,6 @@ from bulkmeta.errors import (
     ObjectError,
     RunFatalError,
     ServiceError,
-    TransportError,
     UsageError,
 )
 from bulkmeta.model.checkup import (
@@ -37,7 +36,7 @@ from bulkmeta.oss.credentials import find_credentials
 from bulkmeta.oss.effort import Effort
 from bulkmeta.oss.facts import BucketInfo, read_info, read_retention
 from bulkmeta.oss.proxies import proxy_for
-from bulkmeta.oss.reach import addresses_of, reach
+from bulkmeta.oss.reach import Unreached, addresses_of, reach
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.runners.preflight import versions_kept
 from bulkmeta.runners.probing import Left, cancelled_by_signals, scratch
@@ -123,18 +122,23 @@ async def _network(base: str) -> Checks:
         words = f"through {through.hostname}:{through.port or 80}; not looked at"
         yield Check("proxy", "ok", words)
         return
-    try:
-        found = await addresses_of(base)
-        yield Check("DNS", "ok", ", ".join(found[:3]))
-        reached = await reach(base)
-    except TransportError as error:
-        name = {"dns": "DNS", "tls": "TLS"}.get(error.reason, "connection")
-        yield Check(name, "failed", str(error), _NETWORK[name], vital=True)
+    found = await addresses_of(base)
+    if isinstance(found, Unreached):
+        yield _unreached(found)
         return
-    if reached.protocol and reached.expires:
+    yield Check("DNS", "ok", ", ".join(found[:3]))
+    reached = await reach(base)
+    if isinstance(reached, Unreached):
+        yield _unreached(reached)
+    elif reached.protocol and reached.expires:
         yield check_certificate(reached.protocol, reached.expires, datetime.now(UTC))
     else:
         yield check_plain(reached.address)
+
+
+def _unreached(found: Unreached) -> Check:
+    advice = _NETWORK[found.step]
+    return Check(found.step, "failed", found.why, advice, vital=True)
 
 
 _NETWORK: Final = {

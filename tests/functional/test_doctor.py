@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import pty
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -254,23 +254,27 @@ def encrypting(folder: Path, days: int, name: str = "localhost") -> Iterator[str
     )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(own)
-    loop = asyncio.new_event_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_shake_hands, args=(listener, context))
+        thread.start()
+        try:
+            yield f"https://localhost:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
-    async def answer(_: object, writer: asyncio.StreamWriter) -> None:
-        writer.close()
 
-    server = loop.run_until_complete(
-        asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    )
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
-    finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Encrypt each connection, and close it."""
+    while True:
+        with suppress(ssl.SSLError, ConnectionError):
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, context.wrap_socket(connection, server_side=True) as told:
+                told.settimeout(5)
+                told.recv(1)
 
 
 @pytest.mark.parametrize(
