@@ -20,7 +20,7 @@ _REPLAN = click.option(
 )
 
 
-@click.command(cls=options.JobCommand)
+@click.command(cls=options.JobCommand, exits=(0, 1, 2, 4, 5, 130))
 @click.argument(
     "target",
     metavar="oss://BUCKET/PREFIX…|JOB.toml|PLAN.jsonl",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from bulkmeta.cli.help import HelpfulCommand
+
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print a script that lets a shell complete commands, options and their values.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from bulkmeta.cli.help import HelpfulCommand
 
-@click.command()
+
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
 @click.option(
     "--objects",
     type=click.IntRange(10, 1_000_000),
@@ -17,6 +19,10 @@ def demo(objects: int) -> int:
     """Start an embedded OSS, put objects there, change them, show what happened.
 
     Nothing leaves this machine, and no account is needed.
+
+    \b
+    Example:
+      bulkmeta demo
     """
     from bulkmeta.cli.demonstration import demonstrate
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.model.job import parse_target
 
 _OBJECT = click.option(
@@ -17,7 +18,7 @@ _OBJECT = click.option(
 )
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
 @click.argument("target", metavar="oss://BUCKET[/PREFIX]")
 @options.add_options((_OBJECT, options.YES, options.AS_JSON), options.CONNECTION)
 def doctor(target: str, **values: Any) -> int:

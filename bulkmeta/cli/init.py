@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from bulkmeta.cli.help import HelpfulCommand
+
 EXAMPLE = Path(__file__).with_name("example.toml")
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("file", metavar="FILE", default="job.toml")
 def init(file: str) -> None:
     """Write an example of a job file, with all that it may say; FILE must not exist.

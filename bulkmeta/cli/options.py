@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.output import conceal
 from bulkmeta.cli.types import (
     Assignment,
@@ -53,7 +54,7 @@ Body = Callable[..., Any]
 Decorator = Callable[[Body], Body]
 
 
-class SelectingCommand(click.Command):
+class SelectingCommand(HelpfulCommand):
     """A command that remembers in which order its options were given."""
 
     def make_parser(self, ctx: click.Context) -> Any:
@@ -488,6 +489,7 @@ PACE = (
     click.option(
         "--concurrency",
         type=click.IntRange(1, 1000),
+        metavar="N",
         default=64,
         show_default=True,
         help="Objects in hand at the same time.",
@@ -503,6 +505,7 @@ PACE = (
     click.option(
         "--retries",
         type=click.IntRange(0, 100),
+        metavar="N",
         default=10,
         show_default=True,
         help="Tries of one request beyond the first; throttling does not count.",
@@ -582,6 +585,30 @@ def add_options(*groups: tuple[Decorator, ...]) -> Decorator:
         return command
 
     return decorate
+
+
+def sections() -> Iterator[tuple[str, set[str]]]:
+    """What `--help` tells together: titles, and the names of parameters."""
+    for title, group in (
+        ("What changes", CHANGES),
+        (
+            "Which objects",
+            (ALL, *SELECTION, *LISTED_SELECTION, WHERE, *KEYS),
+        ),
+        ("What an update may do", RULES),
+        ("How fast", (*PACE, SPREAD)),
+        ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON)),
+        ("How the service is reached", CONNECTION),
+    ):
+        yield title, _names_in(group)
+
+
+def _names_in(group: tuple[Decorator, ...]) -> set[str]:
+    def body() -> None: ...
+
+    for option in group:
+        option(body)
+    return {str(param.name) for param in body.__click_params__}  # type: ignore[attr-defined]
 
 
 def _change(values: dict[str, Any]) -> Change:

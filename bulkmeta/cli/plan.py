@@ -34,7 +34,7 @@ _FULL = click.option(
 )
 
 
-@click.command(cls=options.JobCommand)
+@click.command(cls=options.JobCommand, exits=(0, 1, 2, 4, 10, 130))
 @click.argument(
     "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
 )

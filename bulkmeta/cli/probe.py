@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.model.job import parse_target
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
 @click.argument("target", metavar="oss://BUCKET/PREFIX")
 @options.add_options((options.AS_JSON,), options.CONNECTION)
 def probe(target: str, **values: Any) -> int:

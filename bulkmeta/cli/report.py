@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.types import NewFile
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exits=(0, 2, 4))
 @options.RUN
 @click.option(
     "--html",

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.help import HelpfulCommand
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 5, 130))
 @options.RUN
 @options.add_options(
     options.PACE,

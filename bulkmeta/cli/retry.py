@@ -10,7 +10,7 @@ import click
 from bulkmeta.cli import options
 
 
-@click.command(cls=options.SelectingCommand)
+@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,

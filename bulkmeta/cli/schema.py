@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from bulkmeta.cli.help import HelpfulCommand
 
-@click.command()
+
+@click.command(cls=HelpfulCommand)
 @click.argument("what", type=click.Choice(["job", "run"]))
 def schema(what: str) -> None:
     """Print the JSON Schema of a job file, or of a line of a run file or plan file.

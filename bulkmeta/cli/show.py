@@ -10,7 +10,7 @@ from bulkmeta.cli import options
 from bulkmeta.model.job import parse_targets
 
 
-@click.command(cls=options.SelectingCommand)
+@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 130))
 @options.TARGET
 @options.add_options(
     (

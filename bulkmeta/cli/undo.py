@@ -22,7 +22,7 @@ _ONLY_FAILED_VERIFY = click.option(
 )
 
 
-@click.command(cls=options.SelectingCommand)
+@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
+from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.types import Sample
 
 _SAMPLE = click.option(
@@ -18,7 +19,7 @@ _SAMPLE = click.option(
 )
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
 @options.RUN
 @options.add_options(
     (_SAMPLE,), options.PACE, (options.PROGRESS, options.AS_JSON), options.CONNECTION

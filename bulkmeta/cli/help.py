@@ -1,0 +1,61 @@
+"""What `--help` says of a command: its options in sections, then its exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import click
+
+EXIT_CODES: Final = {
+    0: "All done, or nothing to do.",
+    1: "Some objects failed, or are not as they should be.",
+    2: "The command line asks for what cannot be done; nothing was changed.",
+    4: "It could not go on: credentials, bucket, clock, network, or a full disk.",
+    5: "Another process is working on the same run.",
+    10: "With --detailed-exitcode: there is something to change.",
+    130: "Interrupted, or the answer was no; what was begun can be resumed.",
+}
+_ENVIRONMENT: Final = {
+    "OSS_ENDPOINT, OSS_REGION": "The address, where --endpoint and --region are not "
+    "given.",
+    "OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, OSS_SESSION_TOKEN": "Credentials; where "
+    "else they are looked for: docs/credentials.md.",
+    "HTTPS_PROXY, NO_PROXY": "The way to the service.",
+    "NO_COLOR": "If set, no colours.",
+}
+
+
+class HelpfulCommand(click.Command):
+    """A command that ends with one of the codes `exits`."""
+
+    def __init__(self, *args: Any, exits: Iterable[int] = (0, 2), **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.exits = tuple(exits)
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """The options, each in the section of its kind."""
+        from bulkmeta.cli.options import sections
+
+        titles = {name: title for title, names in sections() for name in names}
+        grouped: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and isinstance(param, click.Option):
+                title = titles.get(str(param.name), "Options")
+                grouped.setdefault(title, []).append(record)
+        for title, records in sorted(
+            grouped.items(), key=lambda at: at[0] == "Options"
+        ):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What it goes by besides its options, and how it ends."""
+        if any(param.name == "endpoint" for param in self.params):
+            with formatter.section("Environment"):
+                formatter.write_dl([*_ENVIRONMENT.items()])
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), EXIT_CODES[code]) for code in self.exits])
