@@ -38,6 +38,7 @@ from bulkmeta.model.job import (
     Pace,
     Rules,
     RunSpec,
+    Target,
     parse_targets,
     spread_for,
 )
@@ -666,18 +667,26 @@ def run_spec(
 ) -> RunSpec:
     """The run that a command line asks for."""
     job = JobSpec(
-        target=parse_targets(
-            target,
-            allow_all=values["allow_all"]
-            or values["keys_from"] is not None
-            or values["inventory"] is not None,
-        ),
+        target=_target(target, values),
         change=change_of(values),
         rules=rules_of(values, Rules()),
         select=selection_of(values),
         where=where_of(values),
     )
     return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
+    """A run that only looks at objects."""
+    job = JobSpec(
+        _target(target, values), select=selection_of(values), where=where_of(values)
+    )
+    return RunSpec(job, "plan", connection_of(values), pace_of(values))
+
+
+def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
+    named = values["keys_from"] is not None or values["inventory"] is not None
+    return parse_targets(target, allow_all=values["allow_all"] or named)
 
 
 def where_of(values: dict[str, Any]) -> tuple[str, ...]:

@@ -7,39 +7,49 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options
-from bulkmeta.model.job import parse_targets
+
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl", "csv"]),
+    default="table",
+    show_default=True,
+    help="For people, or for programs.",
+)
+_FIELDS = click.option(
+    "--fields",
+    metavar="NAME,NAME…",
+    help="What to show: key, size_bytes, last_modified, etag, type, storage_class "
+    "(these cost no request); headers, meta, sse, version_id, error, or one entry as "
+    "meta.NAME, header.NAME; tags or tag.KEY, acl (a request more each).",
+)
 
 
 @click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 130))
 @options.TARGET
 @options.add_options(
-    (
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["table", "jsonl", "csv"]),
-            default="table",
-            show_default=True,
-            help="For people, or for programs.",
-        ),
-    ),
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION),
+    (_FORMAT, _FIELDS),
+    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
+    options.KEYS,
     options.PACE,
     options.CONNECTION,
 )
 def show(target: tuple[str, ...], **values: Any) -> int:
-    """Print the metadata of every object under a prefix; reads only.
+    """Print the metadata of objects, in the order of the listing; reads only.
+
+    The table is for people: its lines end where the terminal does. CSV and JSON lines
+    hold all of it, and null or nothing where an object lacks a field.
 
     \b
-    Example:
+    Examples:
+      bulkmeta show oss://photos/2026/
+      bulkmeta show oss://photos/2026/ --fields key,meta.project,tag.team \\
+          --where '!has(meta.project)'
       bulkmeta show oss://photos/2026/ --format jsonl | jq .meta.project
     """
-    from bulkmeta.cli.viewing import print_objects
+    from bulkmeta.cli.keys import with_keys
+    from bulkmeta.cli.viewing import fields_of, print_objects
 
-    return print_objects(
-        parse_targets(target, allow_all=values["allow_all"]),
-        options.selection_of(values),
-        options.connection_of(values),
-        options.pace_of(values),
-        values["form"],
-    )
+    fields = fields_of(values["fields"], values["form"])
+    spec = with_keys(options.viewing_spec(target, values), values, None)
+    return print_objects(spec, values["form"], fields)

@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+import shutil
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell
+from bulkmeta.cli.suggest import nearest
+from bulkmeta.errors import UsageError
 from bulkmeta.report.order import InOrder
 from bulkmeta.report.views import (
+    BRIEF,
+    FIELDS,
+    TablePrinter,
     ViewPrinter,
     as_csv,
     as_jsonl,
-    as_table,
     csv_header,
+    field_named,
+    known_fields,
+    needs_of,
 )
 from bulkmeta.runners.local import view_objects
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, Pace, Target
-    from bulkmeta.model.selection import Selection
+    from bulkmeta.model.job import RunSpec
 
 Form = Literal["table", "jsonl", "csv"]
-FORMATS: Final = {"table": as_table, "jsonl": as_jsonl, "csv": as_csv}
 
 
-def print_objects(
-    target: Target, select: Selection, connection: Connection, pace: Pace, form: Form
-) -> int:
-    """Print the selected objects under `target`; the exit code."""
-    write = print_result if form == "table" else print_data
-    printer = ViewPrinter(FORMATS[form], write)
+def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
+    """Print fields of the job's objects; the exit code."""
+    printer = _printer(form, fields)
     ordered = InOrder(printer)
     if form == "csv":
-        write(csv_header())
-    interrupted = run_loop(view_objects(target, select, connection, pace, ordered))
+        print_data(csv_header(fields))
+    interrupted = run_loop(view_objects(spec, needs_of(fields), ordered))
     ordered.finish()
+    printer.finish()
     if interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED
     return SOME_FAILED if printer.failed else OK
+
+
+def _printer(form: Form, fields: Sequence[str]) -> ViewPrinter | TablePrinter:
+    if form == "table":
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else None
+        return TablePrinter(fields, print_result, width)
+    line = as_csv if form == "csv" else as_jsonl
+    complain = None if "error" in fields else tell
+    return ViewPrinter(partial(line, fields=fields), print_data, complain)
+
+
+def fields_of(text: str | None, form: Form) -> tuple[str, ...]:
+    """The fields that a list names; without one, what suits the format.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    if text is None:
+        return BRIEF if form == "table" else FIELDS
+    fields = []
+    for name in text.split(","):
+        field = field_named(name.strip())
+        if field is None:
+            guess = nearest(name.strip(), known_fields())
+            hint = f"did you mean {guess!r}? " if guess else ""
+            raise UsageError(
+                f"--fields: no field {name.strip()!r}; {hint}there are "
+                f"{', '.join(known_fields())}"
+            )
+        fields.append(field)
+    return tuple(fields)

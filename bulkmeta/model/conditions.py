@@ -8,7 +8,7 @@ extra `expr`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -70,10 +70,22 @@ class Condition:
         """
         if not limits.is_utf8(listed.key):
             return True
+        return False not in self._values(listed, told)
+
+    def holds(
+        self, listed: ListedObject, told: Collection[str] = LISTED_FIELDS
+    ) -> bool:
+        """Whether what the listing says of an object settles that it is meant."""
+        if not limits.is_utf8(listed.key):
+            return False
+        return set(self._values(listed, told)) == {True}
+
+    def _values(
+        self, listed: ListedObject, told: Collection[str]
+    ) -> Iterator[bool | str]:
         fields = {k: v for k, v in _listed_fields(listed).items() if k in told}
-        return not any(
-            _value(expression, fields) is False for _, expression in self._expressions
-        )
+        for _, expression in self._expressions:
+            yield _value(expression, fields)
 
     def require(self, key: str, head: ObjectHead) -> None:
         """Go on only with an object for which all expressions hold.

@@ -16,6 +16,7 @@ from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.viewer import Viewer
 from bulkmeta.engine.worker import Goal, Worker
 from bulkmeta.errors import UsageError
+from bulkmeta.model.conditions import Condition
 from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
 from bulkmeta.model.selection import Selection
@@ -39,18 +40,17 @@ from bulkmeta.runners.work import (
     parent_held,
     rows_of,
     source_of,
+    told_of,
     transform_of,
 )
-from bulkmeta.sources.filters import admitted, limited
-from bulkmeta.sources.prefix import EVERYWHERE, list_prefix, one_after_another
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, Pace, RunSpec, Target
+    from bulkmeta.model.job import Connection, Pace, RunSpec
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.probe import Probed
     from bulkmeta.model.transforms import Transform
-    from bulkmeta.model.viewed import Viewed
+    from bulkmeta.model.viewed import Needs, Viewed
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.report.drain import HandOn, Sink
     from bulkmeta.report.progress import Watcher
@@ -174,31 +174,21 @@ async def verify_objects(
     return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
 
 
-async def view_objects(
-    target: Target,
-    select: Selection,
-    connection: Connection,
-    pace: Pace,
-    sink: Sink[Viewed],
-) -> bool:
-    """Read the selected objects' metadata; True if it was stopped on the way."""
-    stop, span = StopRequest(), select.within(EVERYWHERE)
+async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
+    """Read what is needed of the job's objects; True if it was stopped on the way."""
+    stop, job = StopRequest(), spec.job
     async with (
-        _bucket(target.bucket, connection, pace, stop) as bucket,
+        _bucket(job.target.bucket, spec.connection, spec.pace, stop) as bucket,
+        inventory_of(spec) as inventory,
         requests_ahead() as ahead,
     ):
-        await Flow(pace.concurrency, stop).run(
-            limited(
-                admitted(
-                    one_after_another(
-                        list_prefix(bucket, prefix, ahead, span)
-                        for prefix in target.prefixes
-                    ),
-                    select,
-                ),
-                select,
+        condition = Condition(job.where) if job.where else None
+        viewer = Viewer(bucket, needs, condition, told_of(job))
+        await Flow(spec.pace.concurrency, stop).run(
+            source_of(
+                job, bucket, Start(), Listing(ahead, 1, _note(None)), None, inventory
             ),
-            Viewer(bucket).view_object,
+            viewer.view_object,
             [sink],
         )
     return stop.requested

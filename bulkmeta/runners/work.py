@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +110,17 @@ def source_of(
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
-    told = told_by(job.inventory) if job.inventory else LISTED_FIELDS
-    if job.takes == "given":
-        told = frozenset({"key"})  # a program may have left the rest open
-    source = unsettled(admitted(source, job.select), _condition_of(job), told)
+    source = unsettled(admitted(source, job.select), _condition_of(job), told_of(job))
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())
+
+
+def told_of(job: JobSpec) -> Collection[str]:
+    """The fields of a condition that the job's source tells of each object."""
+    if job.takes == "given":
+        return {"key"}  # a program may have left the rest open
+    return told_by(job.inventory) if job.inventory else LISTED_FIELDS
 
 
 def _listed(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,21 +60,110 @@ def test_csv_is_read_back_whole(bulkmeta: Callable[..., Any]) -> None:
     assert json.loads(rows[0]["meta"]) == {"owner": '测试, "q"'}
 
 
-def test_table_shows_headers_and_metadata(
-    oss: EmbeddedOSS, bulkmeta: Callable[..., Any]
-) -> None:
-    """The table is for people: a line per header and value, below the key."""
+def test_table(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+    """The table is for people: an object on a line."""
     oss.store.put_object(
         "bucket", "p/a", body=b"12345", content_type="text/plain", meta={"owner": "x"}
     )
+    oss.store.put_object("bucket", "p/longer", body=b"", storage_class="IA")
     result = bulkmeta("show", "oss://bucket/p/")
 
     assert result.code == 0
-    assert result.out.splitlines()[0].startswith("p/a  (5 bytes, Standard, ")
-    assert [line.split() for line in result.out.splitlines()[1:]] == [
-        ["content-type", '"text/plain"'],
-        ["meta", "owner", '"x"'],
-    ]
+    head, first, second = result.out.splitlines()
+    assert head.split() == [
+        "key", "size", "modified", "(UTC)", "class", "meta", "content-type"
+    ]  # fmt: skip
+    assert first.startswith("p/a          5  20")
+    assert first.split()[4:] == ["Standard", "owner=x", "text/plain"]
+    assert second.split()[4:] == ["IA", "application/octet-stream"]
+    assert first.index("Standard") == second.index("IA") == head.index("class")
+
+
+HEAD, TAGS, ACL = "HeadObject", "GetObjectTagging", "GetObjectAcl"
+
+
+@pytest.mark.parametrize(
+    ("args", "asked", "row"),
+    [
+        (
+            ("key,size_bytes,etag,type,storage_class",),
+            [],
+            {"key": "p/a", "size_bytes": 2, "type": "Normal", "storage_class": "IA"},
+        ),
+        (("meta.Owner,header.Expires",), [HEAD], {"meta.owner": "me"}),
+        (("tag.team,tags",), [TAGS], {"tag.team": "x", "tags": {"team": "x"}}),
+        (("acl",), [ACL], {"acl": "private"}),
+        (("meta.owner,tags,acl",), [HEAD, TAGS, ACL], {"acl": "private"}),
+        (("key", "--where", "size == 2"), [], {"key": "p/a"}),
+        (("key", "--where", 'meta.owner == "me"'), [HEAD], {"key": "p/a"}),
+        (("key", "--where", 'tags.team == "x"'), [HEAD, TAGS], {"key": "p/a"}),
+    ],
+)
+def test_only_what_is_asked_for_is_read(
+    oss: EmbeddedOSS,
+    bulkmeta: Callable[..., Any],
+    args: tuple[str, ...],
+    asked: list[str],
+    row: dict[str, Any],
+) -> None:
+    """Each further request is one that a field or a condition needs."""
+    oss.store.put_object(
+        "bucket", "p/a", body=b"12", meta={"owner": "me"}, tags={"team": "x"},
+        acl="private", storage_class="IA",
+    )  # fmt: skip
+    result = bulkmeta("show", "oss://bucket/p/", "--format", "jsonl", "--fields", *args)
+
+    assert result.code == 0, result.err
+    found = json.loads(result.out)
+    assert found.items() >= row.items()
+    assert oss.log.operations() == [
+        ("ListObjectsV2", ""), *((name, "p/a") for name in asked)
+    ]  # fmt: skip
+
+
+def test_where_leaves_out(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+    """Those that are not meant are not shown, and are no failure."""
+    for number, owner in enumerate(("me", "you", "me")):
+        oss.store.put_object("bucket", f"p/{number}", meta={"owner": owner})
+    oss.store.put_object("bucket", "p/none")
+    where = ("--where", 'meta.owner == "me"')
+    result = bulkmeta("show", "oss://bucket/p/", "--fields", "key", *where)
+    assert (result.code, result.out.split()) == (0, ["key", "p/0", "p/2"])
+
+
+def test_keys_from_a_file(
+    oss: EmbeddedOSS, bulkmeta: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Without a listing; what is gone is said so."""
+    oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
+    (tmp_path / "keys").write_text(f"{KEYS[2]}\np/gone\n{KEYS[0]}\n")
+    result = bulkmeta(
+        "show", "oss://bucket/", "--keys-from", "keys", "--format", "jsonl",
+        "--fields", "key,size_bytes,last_modified",
+    )  # fmt: skip
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["key"] for row in rows] == [KEYS[2], "p/gone", KEYS[0]]
+    assert rows[0]["last_modified"][:2] == "20"
+    assert result.code == 1
+    assert result.err.strip() == (
+        "bulkmeta: p/gone: NoSuchKey: The specified key does not exist."
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ("kye", "no field 'kye'; did you mean 'key'?"),
+        ("key,,etag", "no field ''"),
+        ("meta.", "no field 'meta.'"),
+    ],
+)
+def test_no_such_field(bulkmeta: Callable[..., Any], fields: str, words: str) -> None:
+    """One line, before anything is sent."""
+    result = bulkmeta("show", "oss://bucket/p/", "--fields", fields)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
@@ -109,7 +199,7 @@ def test_a_key_that_is_not_utf8(
         async for found in list_prefix(bucket, prefix, ahead, span):
             yield found
 
-    monkeypatch.setattr("bulkmeta.runners.local.list_prefix", listed)
+    monkeypatch.setattr("bulkmeta.runners.work.list_prefix", listed)
 
     result = bulkmeta("show", "oss://bucket/p/", "--format", form)
 

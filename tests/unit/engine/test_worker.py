@@ -30,7 +30,7 @@ from bulkmeta.model.metadata import ListedObject, Metadata, ObjectHead
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.plan import UpdatePlan, plan_update
-from bulkmeta.model.viewed import Viewed
+from bulkmeta.model.viewed import Needs, Viewed
 from bulkmeta.oss.wire import Written
 
 if TYPE_CHECKING:
@@ -785,7 +785,7 @@ async def test_view() -> None:
     """A view holds the head, or why there is none."""
     gone = refused(Verdict.SKIP, "gone", 404)
     bucket = ScriptedBucket([head(OLD), gone], [], [])
-    viewer = Viewer(cast("Bucket", bucket))
+    viewer = Viewer(cast("Bucket", bucket), Needs())
     views = [await viewer.view_object(seq, Item("k", LISTED)) for seq in (1, 2)]
     assert views == [
         Processed(Viewed(1, LISTED, head=head(OLD))),
