@@ -43,9 +43,10 @@ def _with_transform(spec: RunSpec, values: dict[str, Any]) -> tuple[RunSpec, Hos
 
 
 def _with_values(spec: RunSpec, name: str) -> tuple[RunSpec, Host]:
+    path = file_named(name).resolve()
     tell(f"reading   {name}")
     job = spec.job
-    file, table = load_values(file_named(name).resolve(), job.target.prefixes)
+    file, table = load_values(path, job.target.prefixes)
     refuse_both(job.change, file.sets)
     job = msgspec.structs.replace(job, values=file)
     return msgspec.structs.replace(spec, job=job), Host(table=table)
