@@ -117,6 +117,9 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
     region: str | None = None,
     profile: str | None = None,
     internal: bool = False,
+    accelerate: bool = False,
+    dual_stack: bool = False,
+    request_payer: bool = False,
     sign_version: SignatureVersion = "v4",
     concurrency: int = 64,
     rate: float | None = RANGE_RATE,
@@ -128,7 +131,9 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
     `target` is `oss://bucket/prefix` or an `oss2.Bucket`, whose address and credentials
     are taken. `credentials` is any oss2 credentials provider or auth; by default they
     come from the environment or other tools' files (`profile` names one of those), as
-    does what is not given of `endpoint` and `region`.
+    does what is not given of `endpoint` and `region`. `internal`, `accelerate` or
+    `dual_stack` choose another of the region's endpoints than the public one.
+    `request_payer` agrees to pay for requests to a bucket whose owner does not.
     `rate` caps requests a second (None: no cap), `retries` counts tries of one request
     beyond the first, and `spread` is the number of key ranges listed in turn (None: as
     many as the rate needs).
@@ -138,7 +143,18 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
             none that is possible.
         RunFatalError: there are no credentials.
     """
-    connection = _valid(Connection(endpoint, region, internal, sign_version, profile))
+    connection = _valid(
+        Connection(
+            endpoint,
+            region,
+            internal,
+            sign_version,
+            profile,
+            accelerate,
+            dual_stack,
+            request_payer,
+        )
+    )
     name, prefix = _named(target)
     if not isinstance(target, str):
         credentials = credentials or target.auth

@@ -59,6 +59,9 @@ class SourceTable(_Table):
     region: str | None = None
     profile: str | None = None
     internal: bool = False
+    accelerate: bool = False
+    dual_stack: bool = False
+    request_payer: bool = False
     sign_version: str | None = None
 
 

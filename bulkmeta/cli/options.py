@@ -544,6 +544,23 @@ CONNECTION = (
         help="Use the region's internal endpoint (from inside its VPC).",
     ),
     click.option(
+        "--accelerate",
+        is_flag=True,
+        help="Use the endpoint of transfer acceleration, which has to be switched on "
+        "for the bucket, and costs extra.",
+    ),
+    click.option(
+        "--dual-stack",
+        is_flag=True,
+        help="Use the region's endpoint that IPv6 reaches, too.",
+    ),
+    click.option(
+        "--request-payer",
+        is_flag=True,
+        help="Pay for the requests to a bucket whose owner has them paid by the "
+        "requester.",
+    ),
+    click.option(
         "--sign-version",
         type=click.Choice(["v4", "v1"]),
         default="v4",
@@ -754,13 +771,25 @@ def rules_of(values: dict[str, Any], given: Rules) -> Rules:
 
 
 def connection_of(values: dict[str, Any]) -> Connection:
-    return Connection(
+    """How the options say that the service is reached.
+
+    Raises:
+        UsageError: they name several endpoints.
+    """
+    connection = Connection(
         endpoint=values["endpoint"],
         region=values["region"],
         internal=values["internal"],
         sign_version=values["sign_version"],
         profile=values["profile"],
+        accelerate=values["accelerate"],
+        dual_stack=values["dual_stack"],
+        request_payer=values["request_payer"],
     )
+    network = connection.network
+    if connection.endpoint and network != "public":
+        raise UsageError(f"--{network} and --endpoint name different endpoints")
+    return connection
 
 
 def pace_of(values: dict[str, Any]) -> Pace:

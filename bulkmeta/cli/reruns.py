@@ -151,7 +151,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
 def _connection(header: RunHeader, values: dict[str, Any]) -> Connection:
     """As the run was connected, unless flags say otherwise."""
     given = options.connection_of(values)
-    known = None if given.internal else header.endpoint
+    known = header.endpoint if given.network == "public" else None
     return msgspec.structs.replace(
         given,
         endpoint=given.endpoint or known,

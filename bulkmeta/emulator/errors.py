@@ -86,6 +86,12 @@ def already_exists() -> ServiceError:
     )
 
 
+def payer_missing() -> ServiceError:
+    """403 AccessDenied: the bucket's owner does not pay for others."""
+    message = "Access denied for requester pay bucket"
+    return ServiceError(403, "AccessDenied", message, ec="0003-00000703")
+
+
 def not_implemented(what: str) -> ServiceError:
     """400 NotImplemented: a header or query the service knows no meaning for."""
     message = "A header you provided implies functionality that is not implemented."

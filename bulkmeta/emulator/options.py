@@ -22,6 +22,8 @@ class Credential:
     security_token: str | None = field(default=None, repr=False)
     expires_at: float | None = None
     """Epoch seconds by the emulator's own clock."""
+    is_owner: bool = True
+    """Whether it is of the account that owns the buckets, and pays for them."""
 
 
 DEFAULT_CREDENTIAL = Credential("embedded-key-id", "embedded-key-secret")

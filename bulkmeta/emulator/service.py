@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .clock import http_date
 from .control import Control
-from .errors import ServiceError, not_implemented
+from .errors import ServiceError, not_implemented, payer_missing
 from .faults import REFUSALS
 from .listings import token_key
 from .log import LoggedRequest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .faults import Fault, Faults
     from .limits import Limits
     from .log import RequestLog
+    from .options import Credential
 
 _PAUSES_BEFORE = frozenset({"latency", "hang"})
 _PAGE = (
@@ -154,19 +155,25 @@ class Service:
         request, operation = exchange.request, exchange.operation
         try:
             self._limits.check(request.bucket, _place(request))
-            self._verifier.verify(request)
-            return self._operate(request, operation)
+            sender = self._verifier.verify(request)
+            return self._operate(request, operation, sender)
         except ServiceError as error:
             return self._refuse(exchange, error)
 
-    def _operate(self, request: Request, operation: str) -> Reply:
+    def _operate(self, request: Request, operation: str, sender: Credential) -> Reply:
         serve = SERVICE_HANDLERS.get(operation)
         if serve is not None:
             return serve(self._context, request)
         bucket = self._context.bucket(request.bucket)
+        charged = bucket.requester_pays and not sender.is_owner
+        if charged and request.headers.get("x-oss-request-payer") != "requester":
+            raise payer_missing()
         if operation == UNKNOWN:
             raise not_implemented(f"{request.method} {','.join(request.query)}")
-        return HANDLERS[operation](self._context, request, bucket)
+        reply = HANDLERS[operation](self._context, request, bucket)
+        if charged:
+            reply.headers.append(("x-oss-request-charged", "requester"))
+        return reply
 
     def _interfere(self, request: Request, fault: Fault) -> None:
         store = self._context.store

@@ -51,8 +51,8 @@ class Verifier:
         self._clock = clock
         self._keys: dict[tuple[str, str], bytes] = {}
 
-    def verify(self, request: Request) -> None:
-        """Let a rightly signed request pass.
+    def verify(self, request: Request) -> Credential:
+        """Let a rightly signed request pass; gives whose it is.
 
         Raises:
             ServiceError: it is unsigned, wrongly signed, or signed at another time.
@@ -70,6 +70,7 @@ class Verifier:
         else:
             raise _denied("Anonymous access is forbidden for this operation.")
         self._verify_token(request, credential)
+        return credential
 
     def _credential(self, access_key_id: str) -> Credential:
         credential = self._credentials.get(access_key_id)

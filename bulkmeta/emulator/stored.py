@@ -41,6 +41,8 @@ class StoredBucket:
     encryption: Mapping[str, str] = field(default_factory=dict)
     """Default encryption as the request headers that would ask for it."""
     block_public_access: bool = False
+    requester_pays: bool = False
+    """Others than the owner have to agree to pay, in each request."""
 
 
 @dataclass(frozen=True, slots=True)

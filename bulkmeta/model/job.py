@@ -45,6 +45,7 @@ Takes = Literal[
     "replanned",
 ]
 SignatureVersion = Literal["v4", "v1"]
+Network = Literal["public", "internal", "accelerate", "dual-stack"]
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,6 +73,27 @@ class Connection(msgspec.Struct, frozen=True):
     internal: bool = False
     sign_version: SignatureVersion = "v4"
     profile: str | None = None
+    accelerate: bool = False
+    dual_stack: bool = False
+    request_payer: bool = False
+
+    @property
+    def network(self) -> Network:
+        """Which of a region's endpoints is meant, where none is given.
+
+        Raises:
+            UsageError: several are asked for.
+        """
+        asked: dict[Network, bool] = {
+            "internal": self.internal,
+            "accelerate": self.accelerate,
+            "dual-stack": self.dual_stack,
+        }
+        named = [name for name, wanted in asked.items() if wanted]
+        if len(named) > 1:
+            flags = " and ".join(f"--{name}" for name in named)
+            raise UsageError(f"{flags} name different endpoints; give one of them")
+        return named[0] if named else "public"
 
 
 class Rules(msgspec.Struct, frozen=True, omit_defaults=True):

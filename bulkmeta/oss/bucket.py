@@ -47,6 +47,9 @@ _HINTS: Final = {
     "credentials": "check the access key, its secret and its session token",
     "signature": "check the access key secret and the region",
     "endpoint": "check --endpoint and --region against the bucket's own",
+    "acceleration": "switch transfer acceleration on for the bucket, or leave "
+    "--accelerate out",
+    "requester_pays": "pass --request-payer to pay for the requests yourself",
     "no_such_bucket": "check the bucket's name and --region",
     "clock": "set this machine's clock",
     "access_denied": "grant the permission, or use other credentials",

@@ -52,7 +52,7 @@ def locate(bucket: str, connection: Connection, settings: Settings) -> Endpoint:
             endpoint = endpoint or profile.endpoint_of(bucket)
             region = profile.get("region", "regionid") or None
     return resolve_endpoint(
-        bucket, endpoint=endpoint, region=region, internal=connection.internal
+        bucket, endpoint=endpoint, region=region, network=connection.network
     )
 
 
@@ -84,7 +84,12 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
         yield Bucket(
             endpoint,
             Transport(
-                session, endpoint, signer, clock, answer_timeout_s=answer_timeout_s
+                session,
+                endpoint,
+                signer,
+                clock,
+                answer_timeout_s=answer_timeout_s,
+                request_payer=connection.request_payer,
             ),
             clock=clock,
             limiter=RateLimiter(rate),

@@ -10,11 +10,15 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from bulkmeta.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import Network
 
 _REGION_IN_HOST = (
     re.compile(r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
@@ -23,6 +27,13 @@ _REGION_IN_HOST = (
 _REGION = re.compile(r"[a-z0-9-]+")
 _HOST = re.compile(r"[\w.:%-]+")  # letters of any script; colons of an IPv6 address
 _NOT_REGIONS = {"accelerate", "accelerate-overseas"}
+_SERVICES: Final[dict[Network, str]] = {
+    "public": "oss-{region}.aliyuncs.com",
+    "internal": "oss-{region}-internal.aliyuncs.com",
+    "accelerate": "oss-accelerate.aliyuncs.com",
+    "dual-stack": "{region}.oss.aliyuncs.com",
+}
+"""Each network's endpoint (help page "Regions and endpoints")."""
 
 
 encoded_key = lru_cache(maxsize=1024)(quote)
@@ -59,7 +70,7 @@ def resolve_endpoint(
     *,
     endpoint: str | None,
     region: str | None,
-    internal: bool = False,
+    network: Network = "public",
 ) -> Endpoint:
     """The address of `bucket` from what the user gave; each part can imply the other.
 
@@ -69,15 +80,18 @@ def resolve_endpoint(
     region = region.removeprefix("oss-") if region else None
     if region is not None and not _REGION.fullmatch(region):
         raise UsageError(f"region {region!r} is no region: write it as cn-hangzhou")
-    if endpoint and internal:
-        raise UsageError("--internal goes with a region alone, not with an endpoint")
+    if endpoint and network != "public":
+        raise UsageError(
+            f"--{network} goes with a region alone, not with an endpoint (--endpoint, "
+            "OSS_ENDPOINT or a profile's)"
+        )
     if endpoint is None:
         if region is None:
             raise UsageError(
                 "no endpoint and no region: give --region (such as cn-hangzhou), "
                 "or set OSS_REGION or OSS_ENDPOINT"
             )
-        endpoint = f"oss-{region}{'-internal' if internal else ''}.aliyuncs.com"
+        endpoint = _SERVICES[network].format(region=region)
     scheme, host = _split(endpoint)
     name = host.partition(":")[0] if not host.startswith("[") else host
     region = region or _region_of(name)

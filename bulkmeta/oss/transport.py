@@ -41,6 +41,7 @@ _STANDING: Final = {
     "accept-encoding": "identity",
     "user-agent": f"bulkmeta/{__version__}",
 }
+_REQUEST_PAYER: Final = {"x-oss-request-payer": "requester"}
 _NO_TYPE: Final = ("Content-Type",)
 _BLOCK_BYTES: Final = 256 * 1024
 _KEEPALIVE_S: Final = 50.0
@@ -100,7 +101,8 @@ class _Headers:
 
 
 class Transport:
-    """Sends single requests over one pool of connections; knows no retries."""
+    """Sends single requests over one pool of connections; knows no retries. With
+    `request_payer` each says that who sends it pays (PutBucketRequestPayment)."""
 
     def __init__(
         self,
@@ -110,8 +112,10 @@ class Transport:
         clock: ServiceClock,
         *,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        request_payer: bool = False,
     ) -> None:
         self._session = session
+        self._standing = _STANDING | _REQUEST_PAYER if request_payer else _STANDING
         self._endpoint = endpoint
         self._base = URL(endpoint.base, encoded=True)
         self._object_url = lru_cache(_URLS_KEPT)(self._make_object_url)
@@ -185,7 +189,7 @@ class Transport:
             request.method,
             self._endpoint.region,
             f"/{self._endpoint.bucket}/{path}",
-            {**_STANDING, **request.headers},
+            {**self._standing, **request.headers},
             request.params,
         )
         self._signer.sign(

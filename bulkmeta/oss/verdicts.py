@@ -37,7 +37,7 @@ BY_CODE: Final[dict[tuple[int, str], tuple[Verdict, str]]] = {
     (403, "UserDisable"): (_FATAL, "account_disabled"),
     (403, "BucketDisable"): (_FATAL, "bucket_disabled"),
     (403, "SecondLevelDomainForbidden"): (_FATAL, "endpoint"),
-    (403, "TransferAccelerationDisabled"): (_FATAL, "endpoint"),
+    (403, "TransferAccelerationDisabled"): (_FATAL, "acceleration"),
     (403, "KmsServiceNotEnabled"): (_FATAL, "kms"),
     (403, "KmsInDebt"): (_FATAL, "kms"),
     (403, "AccessDenied"): (_REFUSED, "access_denied"),
@@ -83,11 +83,17 @@ BY_STATUS: Final[dict[int, tuple[Verdict, str]]] = {
 WRONG_ENDPOINT: Final = "must be addressed using the specified endpoint"
 """AccessDenied with these words means that the bucket lives in another region."""
 
+REQUESTER_PAYS: Final = "requester pay bucket"
+"""AccessDenied with these words means that whoever asks has to agree to pay (asserted
+against the service by the tests of its Go SDK v2; EC 0003-00000703)."""
+
 
 def judge(status: int, code: str, message: str) -> tuple[Verdict, str]:
     """The verdict on an error answer, and the reason to record for it."""
     if code == "AccessDenied" and WRONG_ENDPOINT in message:
         return Verdict.FATAL, "endpoint"
+    if code == "AccessDenied" and REQUESTER_PAYS in message:
+        return Verdict.FATAL, "requester_pays"
     known = BY_CODE.get((status, code)) or BY_STATUS.get(status)
     if known:
         return known

@@ -9,11 +9,29 @@ import pytest
 from oss2 import exceptions
 from oss2.models import BucketVersioningConfig, ServerSideEncryptionRule
 
-from bulkmeta.emulator.options import DEFAULT_CREDENTIAL
+from bulkmeta.emulator.options import DEFAULT_CREDENTIAL, Credential
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
-    from tests.functional.emulator.conftest import Connect, RawClient
+    from tests.functional.emulator.conftest import Connect, RawClient, Start
+
+
+def test_who_pays(start: Start, connect: Connect) -> None:
+    """Others than the owner say in each request that they do, and are told so."""
+    guest = Credential("guest", "guest-secret", is_owner=False)
+    oss = start(credentials=(DEFAULT_CREDENTIAL, guest))
+    oss.store.configure_bucket("bucket", requester_pays=True)
+    owned = connect(oss)
+    theirs = connect(oss, auth=oss2.AuthV4("guest", "guest-secret"))
+    assert "x-oss-request-charged" not in owned.put_object("a", b"").headers
+
+    with pytest.raises(exceptions.AccessDenied) as caught:
+        theirs.head_object("a")
+    assert caught.value.ec == "0003-00000703"
+    head = theirs.head_object("a", headers={"x-oss-request-payer": "requester"})
+    assert head.headers["x-oss-request-charged"] == "requester"
+    with pytest.raises(exceptions.AccessDenied):
+        theirs.head_object("a", headers={"x-oss-request-payer": "BucketOwner"})
 
 
 def test_a_bucket_is_made_and_deleted(connect: Connect, oss: EmbeddedOSS) -> None:

@@ -62,8 +62,8 @@ def test_everything() -> None:
         ),
         *("--acl-policy", "skip", "--allow-appendable", "--allow-early-rewrite"),
         *("--allow-new-versions", "--concurrency", "8", "--rate", "max"),
-        *("--retries", "0", "--endpoint", "http://h", "--region", "r", "--internal"),
-        *("--sign-version", "v1"),
+        *("--retries", "0", "--region", "r", "--dual-stack", "--request-payer"),
+        *("--sign-version", "v1", "--profile", "p"),
     ) == RunSpec(
         JobSpec(
             Target("bucket", ""),
@@ -78,9 +78,46 @@ def test_everything() -> None:
             Rules("skip", True, True, True),
         ),
         "apply",
-        Connection("http://h", "r", True, "v1"),
+        Connection(
+            None,
+            "r",
+            sign_version="v1",
+            profile="p",
+            dual_stack=True,
+            request_payer=True,
+        ),
         Pace(8, None, 0, 20),
     )
+
+
+def test_an_endpoint() -> None:
+    """As it was typed."""
+    spec = parse("oss://bucket/p", "--set", "a=1", "--endpoint", "http://h")
+    assert spec.connection == Connection("http://h")
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (
+            ("--accelerate", "--dual-stack"),
+            "--accelerate and --dual-stack name different endpoints; give one of them",
+        ),
+        (
+            ("--internal", "--endpoint", "h"),
+            "--internal and --endpoint name different endpoints",
+        ),
+        (
+            ("--accelerate", "--endpoint", "h"),
+            "--accelerate and --endpoint name different endpoints",
+        ),
+    ],
+)
+def test_one_endpoint(args: tuple[str, ...], line: str) -> None:
+    """Two that name an address contradict each other."""
+    with pytest.raises(UsageError) as caught:
+        parse("oss://bucket/p", "--set", "a=1", *args)
+    assert str(caught.value) == line
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.job import Connection
+from bulkmeta.model.job import Connection, Network
 from bulkmeta.oss.connect import locate
 from bulkmeta.oss.endpoint import (
     Endpoint,
@@ -118,16 +118,22 @@ def test_endpoint_that_needs_a_region(
 
 
 @pytest.mark.parametrize(
-    ("region", "internal", "base"),
+    ("region", "network", "base"),
     [
-        ("cn-hangzhou", False, f"https://b1b.oss-cn-hangzhou.{ALIYUN}"),
-        ("oss-cn-hangzhou", False, f"https://b1b.oss-cn-hangzhou.{ALIYUN}"),
-        ("cn-hangzhou", True, f"https://b1b.oss-cn-hangzhou-internal.{ALIYUN}"),
+        ("cn-hangzhou", "public", f"https://b1b.oss-cn-hangzhou.{ALIYUN}"),
+        ("oss-cn-hangzhou", "public", f"https://b1b.oss-cn-hangzhou.{ALIYUN}"),
+        (
+            "cn-hangzhou",
+            "internal",
+            f"https://b1b.oss-cn-hangzhou-internal.{ALIYUN}",
+        ),
+        ("cn-hangzhou", "accelerate", f"https://b1b.oss-accelerate.{ALIYUN}"),
+        ("oss-cn-hangzhou", "dual-stack", f"https://b1b.cn-hangzhou.oss.{ALIYUN}"),
     ],
 )
-def test_region_names_its_endpoint(region: str, internal: bool, base: str) -> None:
+def test_region_names_its_endpoint(region: str, network: Network, base: str) -> None:
     """A region alone is enough; the `oss-` that people write in front is dropped."""
-    found = resolve_endpoint("b1b", endpoint=None, region=region, internal=internal)
+    found = resolve_endpoint("b1b", endpoint=None, region=region, network=network)
     assert found == Endpoint(base, "b1b", "cn-hangzhou", path_style=False)
 
 
@@ -287,12 +293,54 @@ def test_flags_before_environment(
     assert locate("b1b", connection, Settings(environment, NOWHERE)).region == region
 
 
-def test_internal_does_not_go_with_an_endpoint() -> None:
+@pytest.mark.parametrize("network", ["internal", "accelerate", "dual-stack"])
+def test_a_network_does_not_go_with_an_endpoint(network: Network) -> None:
     """An option that would be ignored is refused."""
-    with pytest.raises(UsageError, match="--internal goes with a region alone"):
+    with pytest.raises(UsageError) as caught:
         resolve_endpoint(
-            "b", endpoint="oss-cn-hangzhou.aliyuncs.com", region=None, internal=True
+            "b", endpoint="oss-cn-hangzhou.aliyuncs.com", region=None, network=network
         )
+    assert str(caught.value) == (
+        f"--{network} goes with a region alone, not with an endpoint (--endpoint, "
+        "OSS_ENDPOINT or a profile's)"
+    )
+
+
+@pytest.mark.parametrize("network", ["internal", "accelerate", "dual-stack"])
+def test_a_network_needs_a_region(network: Network) -> None:
+    """Signatures do, even where the address does not."""
+    with pytest.raises(UsageError, match="no endpoint and no region"):
+        resolve_endpoint("b1b", endpoint=None, region=None, network=network)
+
+
+@pytest.mark.parametrize(
+    ("connection", "words"),
+    [
+        (Connection(internal=True, accelerate=True), "--internal and --accelerate"),
+        (Connection(internal=True, dual_stack=True), "--internal and --dual-stack"),
+        (Connection(accelerate=True, dual_stack=True), "--accelerate and --dual-stack"),
+    ],
+)
+def test_one_network(connection: Connection, words: str) -> None:
+    """Of several none would be the meant one."""
+    with pytest.raises(UsageError) as caught:
+        locate("b1b", connection, Settings({"OSS_REGION": "cn-a"}, NOWHERE))
+    assert str(caught.value) == f"{words} name different endpoints; give one of them"
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        f"https://b1b.oss-accelerate.{ALIYUN}",
+        f"https://b1b.oss-accelerate-overseas.{ALIYUN}",
+        f"https://b1b.cn-hangzhou.oss.{ALIYUN}",
+        f"https://b1b.oss-cn-hangzhou-internal.{ALIYUN}",
+    ],
+)
+def test_an_address_leads_to_itself(base: str) -> None:
+    """A run file keeps the bucket's address, by which the run is resumed."""
+    found = resolve_endpoint("b1b", endpoint=base, region="cn-hangzhou")
+    assert found == Endpoint(base, "b1b", "cn-hangzhou", path_style=False)
 
 
 def test_bucket_named_like_its_region() -> None:

@@ -106,3 +106,9 @@ def test_reasons_are_stable_words() -> None:
     assert [
         r for r in reasons if not r.replace("_", "").isalpha() or r != r.lower()
     ] == []
+
+
+def test_who_has_to_pay() -> None:
+    """AccessDenied that another permission would not help against."""
+    words = "Access denied for requester pay bucket"
+    assert judge(403, "AccessDenied", words) == (V.FATAL, "requester_pays")
