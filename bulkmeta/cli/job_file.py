@@ -20,6 +20,7 @@ import msgspec
 
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError
+from bulkmeta.report.text import quoted
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPTION: Final = re.compile(r"--[a-z][a-z-]*")
@@ -171,13 +172,16 @@ class JobFile:
         return frozenset(flag for flag, _ in self.options)
 
     def secrets(self) -> dict[str, str]:
-        """Texts that are not to be told, and the names to tell in their place."""
-        return {
-            shown: f"${{{name}}}"
+        """Texts that are not to be told, and the names to tell in their place; also as
+        they stand in quotes."""
+        shown = {
+            form: f"${{{name}}}"
             for name, text in self.variables.items()
-            for shown in (escaped(text), text)
-            if len(shown) >= _SECRET
+            for whole in (escaped(text), text)
+            for form in (whole, quoted(whole)[1:-1], repr(whole)[1:-1])
+            if len(form) >= _SECRET
         }
+        return dict(sorted(shown.items(), key=lambda pair: -len(pair[0])))
 
     def located(self, message: str) -> str:
         """An error's message with the lines of the file that it is about, as far as it

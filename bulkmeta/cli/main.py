@@ -13,7 +13,8 @@ from typing import Any, Final
 import click
 
 from bulkmeta import __version__
-from bulkmeta.cli.output import ReaderGoneError, conceal, give_up, tell
+from bulkmeta.cli.debugging import is_debugging, switch_debugging, tell_traceback
+from bulkmeta.cli.output import ReaderGoneError, conceal, concealed, give_up, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
 from bulkmeta.errors import BulkmetaError, LockedError, UsageError
@@ -119,15 +120,30 @@ def run(args: list[str] | None = None) -> int:
         return _refuse(error)
     except BulkmetaError as error:
         return _give_up(error)
-    except OSError as error:  # of help or another text of click's own
-        give_up(sys.stdout)
-        return _complain(f"cannot write: {error.strerror}", RUN_FATAL)
+    except Exception as error:  # noqa: BLE001 whatever it is, nobody else would tell it
+        return _be_surprised(error)
+    finally:
+        switch_debugging(on=False)
     return code if isinstance(code, int) else OK
 
 
 def _complain(message: str, code: int) -> int:
-    tell(f"bulkmeta: {plain(' '.join(message.split()))}")
+    tell(f"bulkmeta: {plain(' '.join(concealed(message).split()))}")
     return code
+
+
+def _be_surprised(error: Exception) -> int:
+    """Tell an error that nobody thought of."""
+    if is_debugging():
+        tell_traceback(error)
+    if isinstance(error, OSError):  # of help or another text of click's own
+        give_up(sys.stdout)
+        return _complain(f"cannot write: {error.strerror}", RUN_FATAL)
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    hint = "" if is_debugging() else " (--debug shows where it arose)"
+    words = f"unexpected {type(error).__name__}: {error}{hint}"
+    return _complain(words, RUN_FATAL)
 
 
 def _give_up(error: BulkmetaError) -> int:

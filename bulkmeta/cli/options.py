@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bulkmeta.cli.debugging import switch_debugging
 from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.output import conceal
 from bulkmeta.cli.types import (
@@ -193,6 +194,12 @@ def _types(
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read --types {value!r}: {reason}") from error
     return parse_types(lines, value)
+
+
+def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: FBT001 as click calls it
+    if value and not ctx.resilient_parsing:
+        switch_debugging(on=True)
+    return value
 
 
 RUN = click.argument("run", metavar="RUN.jsonl", callback=_file)
@@ -566,6 +573,13 @@ CONNECTION = (
         default="v4",
         show_default=True,
         help="Signature version; v1 only for installations that know no other.",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        callback=_debug,
+        help="Tell on stderr of each request, retry and fetch of credentials; never a "
+        "secret. Progress comes in lines then.",
     ),
 )
 

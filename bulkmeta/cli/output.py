@@ -62,11 +62,16 @@ def conceal(names: Mapping[str, str]) -> None:
     _CONCEALED.update(names)
 
 
+def concealed(text: str) -> str:
+    """The text as people may see it."""
+    for secret, name in _CONCEALED.items():
+        text = text.replace(secret, name)
+    return text
+
+
 def tell(line: str) -> None:
     """Write to people; a run does not depend on who watches it."""
-    for text, name in _CONCEALED.items():
-        line = line.replace(text, name)
     try:
-        click.echo(line, err=True)
+        click.echo(concealed(line), err=True)
     except OSError:
         give_up(sys.stderr)

@@ -54,6 +54,8 @@ def _watcher_of(values: dict[str, Any], *, prints: bool) -> Watcher | None:
     wanted = values["progress"]
     if wanted == "none":
         return None
+    if values["debug"]:  # its lines would tear a screen
+        return PlainWatcher(tell)
     terminal = _is_terminal()
     if wanted == "bar" and not terminal:
         raise UsageError("--progress bar needs a terminal on stderr; plain does not")

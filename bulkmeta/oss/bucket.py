@@ -25,7 +25,7 @@ from bulkmeta.oss.effort import Effort
 from bulkmeta.oss.limiter import PaceNow, RateLimiter
 from bulkmeta.oss.page import Page, parse_page
 from bulkmeta.oss.service_errors import service_error
-from bulkmeta.oss.transport import Request, Response, Transport
+from bulkmeta.oss.transport import Request, Response
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bulkmeta.oss.clock import ServiceClock
     from bulkmeta.oss.endpoint import Endpoint
     from bulkmeta.oss.retry import RetryPolicy
+    from bulkmeta.oss.transport import Sender
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class Bucket:
     def __init__(
         self,
         endpoint: Endpoint,
-        transport: Transport,
+        transport: Sender,
         *,
         clock: ServiceClock,
         limiter: RateLimiter,
@@ -214,12 +215,13 @@ class Bucket:
             try:
                 return await self._read_once(request, parse, into)
             except ObjectError as error:
-                again = self._retry.after(error, effort)
+                again = self._retry.after(error, effort, request)
                 repeated: T = await again(self._read_once, request, parse, into)
                 return repeated
         except ServiceError as error:
             effort.request_id = error.detail.request_id
-            raise self._fatal_or(error) from error
+            self._refuse_fatal(error)
+            raise
 
     async def _read_once(
         self, request: Request, parse: Callable[[Response], T], into: BinaryIO | None
@@ -237,11 +239,12 @@ class Bucket:
             try:
                 answer = await self._write_once(request)
             except ObjectError as error:
-                again = self._retry.after(error, effort)
+                again = self._retry.after(error, effort, request)
                 answer = await again(self._write_once, request)
         except ServiceError as error:
             effort.request_id = error.detail.request_id
-            raise self._fatal_or(error) from error
+            self._refuse_fatal(error)
+            raise
         effort.request_id = wire.request_id(answer)
         return answer
 
@@ -276,15 +279,19 @@ class Bucket:
             raise fatal(error)
         raise error
 
-    def _fatal_or(self, error: ServiceError) -> Exception:
-        """An error as what it means for the run: some end it, whatever the object.
+    def _refuse_fatal(self, error: ServiceError) -> None:
+        """Stop at what ends the run, whatever the object.
 
         A signature may fail on one object's odd values; if no request was ever
         accepted, it is the credentials that are wrong.
+
+        Raises:
+            RunFatalError: it is such an error.
         """
         hopeless = error.verdict in {Verdict.FATAL, Verdict.EXPIRED, Verdict.SKEWED}
         unsigned = error.reason == "signature" and not self._accepted
-        return fatal(error) if hopeless or unsigned else error
+        if hopeless or unsigned:
+            raise fatal(error) from error
 
 
 def _page(answer: Response) -> Page:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.oss.bucket import Bucket
 from bulkmeta.oss.clock import ServiceClock
-from bulkmeta.oss.credentials import find_credentials
+from bulkmeta.oss.credentials import CredentialSource, find_credentials
 from bulkmeta.oss.endpoint import (
     Endpoint,
     refuse_other_region,
@@ -19,13 +21,16 @@ from bulkmeta.oss.endpoint import (
 )
 from bulkmeta.oss.limiter import RateLimiter
 from bulkmeta.oss.profiles import Settings
-from bulkmeta.oss.proxies import proxy_for
+from bulkmeta.oss.proxies import proxy_for, without_password
 from bulkmeta.oss.signing import make_signer
+from bulkmeta.oss.trace import traced
 from bulkmeta.oss.transport import ANSWER_TIMEOUT_S, Transport, open_session
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection
     from bulkmeta.oss.retry import RetryPolicy
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def settings_of(connection: Connection) -> Settings:
@@ -77,21 +82,41 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
     """
     settings = settings_of(connection)
     endpoint, clock = locate(name, connection, settings), ServiceClock()
-    given = nullcontext(provider) if provider else find_credentials(settings).opened()
+    source = _given(provider) if provider else find_credentials(settings)
     proxy = proxy_for(endpoint.base)
-    async with given as found, open_session(connections, proxy=proxy) as session:
-        signer = make_signer(found, connection.sign_version)
+    _tell(endpoint, source, proxy)
+    async with (
+        source.opened() as found,
+        open_session(connections, proxy=proxy) as session,
+    ):
+        transport = Transport(
+            session,
+            endpoint,
+            make_signer(found, connection.sign_version),
+            clock,
+            answer_timeout_s=answer_timeout_s,
+            request_payer=connection.request_payer,
+        )
         yield Bucket(
             endpoint,
-            Transport(
-                session,
-                endpoint,
-                signer,
-                clock,
-                answer_timeout_s=answer_timeout_s,
-                request_payer=connection.request_payer,
-            ),
+            traced(transport, name),
             clock=clock,
             limiter=RateLimiter(rate),
             retry=retry,
         )
+
+
+def _given(provider: Any) -> CredentialSource:
+    words = f"the program ({type(provider).__name__})"
+    return CredentialSource(words, partial(nullcontext, provider))
+
+
+def _tell(endpoint: Endpoint, source: CredentialSource, proxy: str | None) -> None:
+    _LOG.debug(
+        "bucket %s at %s, region %s; proxy: %s; credentials from %s",
+        endpoint.bucket,
+        endpoint.base,
+        endpoint.region,
+        without_password(proxy) if proxy else "none",
+        source.words,
+    )

@@ -8,11 +8,12 @@ is an oss2 credentials provider.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,7 @@ from bulkmeta.oss.temporary import (
 if TYPE_CHECKING:
     from bulkmeta.oss.profiles import Environment, Profile, Settings
 
+_LOG: Final = logging.getLogger(__name__)
 _FRESH_S: Final = 1.0
 _KEYS: Final = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN")
 _CLOUD_KEYS: Final = (
@@ -57,7 +59,7 @@ class CredentialSource:
     for as long as a bucket is open."""
 
     words: str
-    opened: Callable[[], AbstractAsyncContextManager[Any]]
+    opened: Callable[[], AbstractAsyncContextManager[Any]] = field(repr=False)
 
 
 def provider_of(credentials: Any) -> Any:
@@ -201,6 +203,7 @@ async def _kept_fresh(prefix: str, fetch: Fetch) -> AsyncIterator[Any]:
         first = await fetch()
     except RunFatalError as error:
         raise RunFatalError(f"{prefix}: {error}") from error
+    _LOG.debug("credentials were fetched; %s", first)
     async with refreshing(fetch, first) as provider:
         yield provider
 

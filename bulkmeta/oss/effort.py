@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 import msgspec
+
+try_number: ContextVar[int] = ContextVar("try_number", default=1)
+"""Which try of a request the present task is at."""
 
 
 class Effort(msgspec.Struct):

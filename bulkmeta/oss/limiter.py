@@ -6,6 +6,7 @@ Keeps to what `oss.pacing` and `oss.concurrency` decide, and tells them of every
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import deque
@@ -14,6 +15,8 @@ from typing import Final, NamedTuple
 
 from bulkmeta.oss.concurrency import AdaptiveConcurrency
 from bulkmeta.oss.pacing import AdaptiveRate
+
+_LOG: Final = logging.getLogger(__name__)
 
 BURST_S: Final = 0.05
 """How much unused time may be caught up at once."""
@@ -104,6 +107,8 @@ class RateLimiter:
             self._allowed += self._rate * (now_s - self._since_s)
             self._since_s = now_s
             self._rate = self._adaptive_rate.rate
+            if status in {429, 503}:
+                _LOG.debug("throttled: %.0f requests/s from now on", self._rate)
         if self._queue:
             self._admit()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ class Settings:
     """What is set outside of the command line: variables, and the files in `home`,
     which are read when they are asked for. With `named` only that profile counts."""
 
-    environment: Environment
+    environment: Environment = field(repr=False)
     home: Path
     named: str | None = None
 

@@ -35,6 +35,13 @@ def proxy_for(url: str) -> str | None:
     return given.geturl()
 
 
+def without_password(url: str) -> str:
+    """An address as it can be shown: without user and password."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def _is_here(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -7,6 +7,7 @@ later, and later it shall be.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from bulkmeta.errors import ObjectError, ServiceError, TransportError, Verdict
+from bulkmeta.oss.effort import try_number
 
 if TYPE_CHECKING:
     from bulkmeta.oss.effort import Effort
 
+_LOG: Final = logging.getLogger(__name__)
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 20.0
 _MENDABLE: Final = {Verdict.EXPIRED, Verdict.SKEWED}
@@ -44,8 +47,9 @@ class RetryPolicy:
     stopping: Callable[[], bool] = lambda: False
     sleep: Sleep = asyncio.sleep
 
-    def after(self, error: ObjectError, effort: Effort) -> Retrying:
+    def after(self, error: ObjectError, effort: Effort, what: object) -> Retrying:
         """What calls a function that failed with `error` again, as the policy says.
+        `what` it asks for, in words, is for the log.
 
         tenacity is entered only then: it would cost each request a quarter of all it
         takes, and nearly all succeed at once. Never shared: its state is not
@@ -56,33 +60,57 @@ class RetryPolicy:
         """
         if not is_retriable(error):
             raise error
-        first = _Once(error)
+        first = _Tries(error)
+
+        def note(retry_state: RetryCallState) -> None:
+            effort.count_retry()
+            _tell(what, retry_state)
+
         retrying = AsyncRetrying(
             sleep=self.sleep,
             wait=_wait_s,
             stop=_StopAfterFailures(self),
             retry=retry_if_exception(is_retriable),
-            before_sleep=lambda _: effort.count_retry(),
+            before_sleep=note,
             reraise=True,
         )
         return partial(retrying, _after, first)
 
 
 @dataclass(slots=True)
-class _Once:
-    """An error that is still to be raised once."""
+class _Tries:
+    """How many there were, and the first one's error, as long as that is still to be
+    raised."""
 
     error: ObjectError | None
+    count: int = 1
 
 
 async def _after(
-    first: _Once, function: Callable[..., Awaitable[T]], *args: object
+    tries: _Tries, function: Callable[..., Awaitable[T]], *args: object
 ) -> T:
     """What `function` returns; but its first call was made already, and failed."""
-    if first.error:
-        error, first.error = first.error, None
+    if tries.error:
+        error, tries.error = tries.error, None
         raise error
-    return await function(*args)
+    tries.count += 1
+    token = try_number.set(tries.count)
+    try:
+        return await function(*args)
+    finally:
+        try_number.reset(token)
+
+
+def _tell(what: object, retry_state: RetryCallState) -> None:
+    """That, when and why a request is sent again."""
+    error, action = _error_of(retry_state), retry_state.next_action
+    _LOG.debug(
+        "%s: again in %.2f s, since attempt %d came to %s",
+        what,
+        action.sleep if action else 0.0,
+        retry_state.attempt_number,
+        error.reason if isinstance(error, ObjectError) else type(error).__name__,
+    )
 
 
 def backoff_s(attempt: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oss2.exceptions import ServerError, make_exception
 
@@ -13,6 +13,9 @@ from bulkmeta.oss.verdicts import judge
 
 if TYPE_CHECKING:
     from bulkmeta.oss.transport import Response
+
+_KEPT_DETAILS: Final = ("Code", "Message", "RequestId", "HostId", "EC", "RecommendDoc")
+_KEPT_HEADERS: Final = ("date", "server", "x-oss-request-id", "x-oss-ec", "retry-after")
 
 
 class _ReadResponse:
@@ -43,6 +46,14 @@ def _read_by_oss2(response: _ReadResponse) -> ServerError:
         return ServerError(response.status, response.headers, b"", {})
 
 
+def _without_secrets(error: ServerError) -> ServerError:
+    """The same without what it may repeat of the request: what was signed, which holds
+    the session token, and the signature (as SignatureDoesNotMatch does)."""
+    headers = {n: v for n, v in error.headers.items() if n in _KEPT_HEADERS}
+    details = {n: v for n, v in error.details.items() if n in _KEPT_DETAILS}
+    return type(error)(error.status, headers, b"", details)
+
+
 def service_error(response: Response) -> ServiceError:
     """The error that `response` reports; oss2's own exception is its cause."""
     cause = _read_by_oss2(_ReadResponse(response))
@@ -58,7 +69,7 @@ def service_error(response: Response) -> ServiceError:
     )
     error = ServiceError(*judge(response.status, code, message), detail)
     error.retry_after_s = _seconds(response.header("retry-after"))
-    error.__cause__ = cause
+    error.__cause__ = _without_secrets(cause)
     return error
 
 

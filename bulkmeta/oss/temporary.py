@@ -9,6 +9,7 @@ serves credentials. Sources: Alibaba Cloud's help pages "Instance RAM roles" and
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +23,9 @@ import msgspec
 from oss2.credentials import Credentials, CredentialsProvider
 
 from bulkmeta.errors import RunFatalError
+from bulkmeta.oss.proxies import without_password
 
+_LOG: Final = logging.getLogger(__name__)
 METADATA: Final = "http://100.100.100.200"
 _ROLES: Final = "/latest/meta-data/ram/security-credentials/"
 _LASTING_S: Final = "21600"
@@ -44,6 +47,12 @@ class Temporary:
 
     credentials: Any
     expires_s: float | None
+
+    def __str__(self) -> str:
+        if self.expires_s is None:
+            return "nobody says when they expire"
+        moment = datetime.fromtimestamp(self.expires_s, UTC)
+        return f"they expire at {moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 Fetch = Callable[[], Awaitable[Temporary]]
@@ -81,6 +90,13 @@ class RefreshingProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is 
                 self._held, self._fault = await self._fetch(), ""
             except RunFatalError as error:
                 self._fault = str(error)
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._fault:
+            _LOG.debug("credentials cannot be fetched anew: %s", self._fault)
+        else:
+            _LOG.debug("credentials were fetched anew; %s", self._held)
 
     def _rest_s(self) -> float:
         """How long until the next fetch."""
@@ -194,7 +210,7 @@ async def _text(
     session: aiohttp.ClientSession, method: str, url: str, **more: Any
 ) -> str:
     """The body of a successful answer; words of errors never hold a body."""
-    where = url.partition("?")[0]
+    where = without_password(url.partition("?")[0])
     try:
         async with session.request(method, url, **more) as answer:
             body = await answer.text()

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import aiohttp
 import msgspec
@@ -59,6 +59,9 @@ class Request(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     body: bytes = b""
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.operation} {self.key!r}".removesuffix(" ''")
+
 
 class Response(msgspec.Struct, frozen=True):
     """One answer. Headers in the order received; a name may come more than once."""
@@ -71,6 +74,14 @@ class Response(msgspec.Struct, frozen=True):
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case."""
         return self.headers.get(name)
+
+
+class Sender(Protocol):
+    """What gets a request its answer."""
+
+    async def send(
+        self, request: Request, into: BinaryIO | None = None
+    ) -> Response: ...
 
 
 class _Signable(msgspec.Struct):
@@ -161,7 +172,8 @@ class Transport:
             if into and answer.status == 200:
                 await self._pour(answer, into)
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error) from error
+            # The library's errors hold the request, and a proxy's password.
+            raise _translate(error) from None
         return Response(answer.status, answer.headers, body, offset)
 
     async def _pour(self, answer: aiohttp.ClientResponse, into: BinaryIO) -> None:
@@ -268,5 +280,13 @@ def _translate(error: Exception) -> TransportError:
         return TransportError("unsendable_key", f"no such URL: {error}", sent=False)
     if isinstance(error, asyncio.TimeoutError):
         return TransportError("timeout", "no answer in time", sent=True)
-    text = str(error) or type(error).__name__
-    return TransportError("connection", f"connection lost: {text}", sent=True)
+    words = f"connection lost: {_words_of(error)}"
+    return TransportError("connection", words, sent=True)
+
+
+def _words_of(error: Exception) -> str:
+    """What the library says, without what it repeats: the bytes of an answer that is
+    none, and a proxy's address, which may hold a password."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{error.status} {error.message.partition(chr(10))[0].rstrip(': ')}"
+    return str(error) or type(error).__name__

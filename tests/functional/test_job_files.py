@@ -310,7 +310,8 @@ def test_the_example(
 
 
 def test_every_flag_is_a_key() -> None:
-    """But those that are no part of a job: consent, and how a plan file is taken."""
+    """But those that are no part of a job: consent, how a plan file is taken, and what
+    is told of one run."""
     flags = {
         flag.removeprefix("--")
         for param in (*plan.params, *apply.params)
@@ -318,7 +319,7 @@ def test_every_flag_is_a_key() -> None:
         if isinstance(param, click.Option) and flag.startswith("--")
     }
     keys = {key for table in TABLES.values() for key in table.__struct_encode_fields__}
-    assert flags - {"yes", "replan"} == keys - {"target", "globs"}
+    assert flags - {"yes", "replan", "debug"} == keys - {"target", "globs"}
 
 
 def test_schema(bulkmeta: Command) -> None:

@@ -74,7 +74,7 @@ async def _outcome_after(
     policy: RetryPolicy, flaky: Flaky, effort: Effort, first: ObjectError
 ) -> object:
     try:
-        answer: object = await policy.after(first, effort)(flaky)
+        answer: object = await policy.after(first, effort, "it")(flaky)
     except BulkmetaError as error:
         return error
     return answer

@@ -193,3 +193,26 @@ def test_where_the_bucket_is() -> None:
     )
     line = str(fatal(service_error(answer(403, body))))
     assert line.endswith("(it is at --endpoint https://oss-cn-beijing.aliyuncs.com)")
+
+
+def test_nothing_of_the_request_is_kept() -> None:
+    """OSS repeats what was signed, with the token; the cause does not hold it."""
+    told = (
+        b"<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><StringToSign>"
+        b"x-oss-security-token:t0ken</StringToSign><SignatureProvided>s3cret"
+        b"</SignatureProvided><EC>0002-1</EC></Error>"
+    )
+    packed = ("x-oss-err", b64encode(told).decode())
+    for error in (
+        service_error(answer(403, told, REQUEST_ID)),
+        service_error(answer(403, b"", packed, REQUEST_ID)),
+    ):
+        cause = error.__cause__
+        assert isinstance(cause, ServerError)
+        assert (cause.code, cause.ec, cause.request_id) == (
+            "SignatureDoesNotMatch",
+            "0002-1",
+            REQUEST_ID[1],
+        )
+        words = f"{cause!r} {cause} {vars(cause)}"
+        assert [s for s in ("t0ken", "s3cret", packed[1]) if s in words] == []
