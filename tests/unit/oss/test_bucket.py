@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from multidict import CIMultiDict
+from oss2.exceptions import AccessDenied
 
 from bulkmeta.errors import (
     AmbiguousWriteError,
@@ -310,3 +311,15 @@ async def test_skew_that_cannot_be_corrected(opened: Open) -> None:
 def test_fatal_line_without_hint() -> None:
     """An error without advice and request id is only itself."""
     assert str(fatal(ObjectError("odd", "words"))) == "words"
+
+
+async def test_what_the_official_client_would_raise(opened: Open) -> None:
+    """It is the cause of an error, of one object's as of the run's."""
+    bucket, _ = opened(error(403, "AccessDenied"))
+    with pytest.raises(ServiceError) as refused:
+        await bucket.head("a", Effort())
+    assert isinstance(refused.value.__cause__, AccessDenied)
+    with pytest.raises(RunFatalError) as ended:
+        await bucket.list_page("p", None)
+    assert isinstance(ended.value.__cause__, ServiceError)
+    assert isinstance(ended.value.__cause__.__cause__, AccessDenied)

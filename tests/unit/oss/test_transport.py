@@ -229,3 +229,13 @@ async def test_session_adds_nothing_of_its_own() -> None:
         assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar) is True
         assert session.connector.limit == 3
         assert session.timeout == aiohttp.ClientTimeout(total=None, sock_connect=10.0)
+
+
+def test_a_proxys_password_is_not_repeated() -> None:
+    """The library tells the proxy's whole address; only its answer is passed on."""
+    url = URL("http://me:p4ssword@proxy:1")
+    info = aiohttp.RequestInfo(url, "CONNECT", CIMultiDictProxy(CIMultiDict()), url)
+    words = "No\n  b'authorization: s3cret'"
+    error = aiohttp.ClientHttpProxyError(info, (), status=407, message=words)
+    assert "p4ssword" in str(error)
+    assert str(_translate(error)) == "connection lost: 407 No"
