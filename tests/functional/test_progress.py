@@ -72,6 +72,8 @@ def test_on_a_terminal(oss_: EmbeddedOSS, tmp_path: Path) -> None:
     [
         (("--progress", "plain"), {}),
         (("--progress", "none"), {}),
+        (("--debug",), {}),
+        (("--debug", "--progress", "bar"), {}),
         ((), {"TERM": "dumb"}),
     ],
 )
@@ -81,7 +83,7 @@ def test_no_screen(
     more: tuple[str, ...],
     environment: dict[str, str],
 ) -> None:
-    """Where it is not wanted, or cannot be."""
+    """Where it is not wanted, or cannot be, or other lines would tear it."""
     code, _, err = on_terminal(oss_, tmp_path, *ORDER, *more, **environment)
     assert code == 0, err
     assert "\x1b" not in err
