@@ -14,8 +14,23 @@ from bulkmeta.oss.verdicts import judge
 if TYPE_CHECKING:
     from bulkmeta.oss.transport import Response
 
-_KEPT_DETAILS: Final = ("Code", "Message", "RequestId", "HostId", "EC", "RecommendDoc")
-_KEPT_HEADERS: Final = ("date", "server", "x-oss-request-id", "x-oss-ec", "retry-after")
+_KEPT_DETAILS: Final = (
+    "Code",
+    "Message",
+    "RequestId",
+    "HostId",
+    "EC",
+    "Endpoint",
+    "RecommendDoc",
+)
+_KEPT_HEADERS: Final = (
+    "date",
+    "server",
+    "x-oss-request-id",
+    "x-oss-ec",
+    "retry-after",
+    "x-oss-next-append-position",
+)
 
 
 class _ReadResponse:
