@@ -15,6 +15,16 @@ Status = Literal["updated", "unchanged", "planned", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
+class PaceSeen(msgspec.Struct, frozen=True):
+    """What the service let through at one moment of a run: requests under way, how many
+    a second might leave, and how many answers had asked for fewer (429, 503) since the
+    run began or was taken up again."""
+
+    in_flight: int
+    rate: float
+    throttled: int
+
+
 class Outcome(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="object"
 ):
@@ -27,7 +37,8 @@ class Outcome(
 
     `bounds` is there only where a listing in key ranges is cut: from this line on there
     are ranges that end with these keys, which need not exist, besides those of earlier
-    lines.
+    lines. `pace` is on the first line after each full second, and tells of that moment,
+    not of the object.
     """
 
     seq: int
@@ -47,6 +58,7 @@ class Outcome(
     elapsed_ms: float = 0.0
     at: str = ""
     bounds: list[str] | msgspec.UnsetType = msgspec.UNSET
+    pace: PaceSeen | msgspec.UnsetType = msgspec.UNSET
 
 
 def timestamp(epoch_s: float) -> str:

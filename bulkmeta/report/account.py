@@ -15,6 +15,7 @@ from bulkmeta.model.run_file import Resumed, Summary
 from bulkmeta.model.selection import share_of
 
 if TYPE_CHECKING:
+    from bulkmeta.model.outcome import PaceSeen
     from bulkmeta.model.run_file import Record, RunHeader
 
 _NAMES: Final = 200
@@ -28,20 +29,36 @@ _BINS: Final = 40
 
 @dataclass(slots=True)
 class Slice:
-    """A span of time: how many objects came to their end in it, and how."""
+    """A span of time: how many objects came to their end in it, and how; and the pace
+    in it, as sums over the moments it was told of (`paces`)."""
 
     objects: int = 0
     failed: int = 0
     retried: int = 0
+    paces: int = 0
+    in_flight: int = 0
+    rate: float = 0.0
+    throttled: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * _BINS)
 
     def add(self, other: Slice) -> None:
         self.objects += other.objects
         self.failed += other.failed
         self.retried += other.retried
+        self.paces += other.paces
+        self.in_flight += other.in_flight
+        self.rate += other.rate
+        self.throttled += other.throttled
         self.latencies = [
             a + b for a, b in zip(self.latencies, other.latencies, strict=True)
         ]
+
+    def mean_pace(self) -> tuple[float, float] | None:
+        """Requests under way, and how many a second might leave; None if it was not
+        told."""
+        if not self.paces:
+            return None
+        return self.in_flight / self.paces, self.rate / self.paces
 
     def latency_ms(self, share: float) -> float | None:
         """The latency that so many objects stayed below, within 20 percent."""
@@ -88,11 +105,13 @@ class Account:
     examples: dict[str, list[Outcome]] = field(default_factory=dict)
     retried: int = 0
     conflicts: int = 0
+    throttled: int = 0
     first_s: float | None = None
     width_s: float = 1.0
     slices: list[Slice] = field(default_factory=list)
     sample: list[Outcome] = field(default_factory=list)
     share: float = 1.0
+    _throttled_before: int = 0
 
     @property
     def objects(self) -> int:
@@ -105,6 +124,7 @@ class Account:
                 self.emit(record)
             elif isinstance(record, Resumed):
                 self.resumed += 1
+                self._throttled_before = 0
             elif isinstance(record, Summary):
                 self.summary = record
             else:
@@ -155,6 +175,19 @@ class Account:
         place.failed += result.status == "failed"
         place.retried += result.attempts > 1
         place.latencies[_bin_of(result.elapsed_ms)] += 1
+        if result.pace:
+            self._note_pace(place, result.pace)
+
+    def _note_pace(self, place: Slice, pace: PaceSeen) -> None:
+        """The file tells how often the service has throttled so far, a slice how often
+        it did in its time."""
+        more = max(pace.throttled - self._throttled_before, 0)
+        self._throttled_before = pace.throttled
+        self.throttled += more
+        place.paces += 1
+        place.in_flight += pace.in_flight
+        place.rate += pace.rate
+        place.throttled += more
 
     def _widen(self) -> None:
         """Twice as long spans of time, half as many."""

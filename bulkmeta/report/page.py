@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
-from bulkmeta.report.chart import HEIGHT, WIDTH, Chart, Line, draw
+from bulkmeta.report.chart import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Line, draw
 from bulkmeta.report.diff import diff_lines, value_words
 from bulkmeta.report.text import printable
 
@@ -39,6 +40,8 @@ def render_page(account: Account, name: str, words: Sequence[str]) -> str:
         objects=[_shown(outcome) for outcome in account.sample],
         width=WIDTH,
         height=HEIGHT,
+        left=LEFT,
+        right=RIGHT,
     )
 
 
@@ -69,11 +72,13 @@ def _facts(account: Account) -> list[tuple[str, str]]:
         ("requests tried again for", f"{account.retried:,} objects"),
         ("other writers met", f"{account.conflicts:,} times"),
     ]
+    if whole.paces:
+        facts.append(("throttled", f"{account.throttled:,} answers"))
     return facts
 
 
 def _charts(account: Account) -> list[Chart]:
-    """Objects a second, and how long they took, over time."""
+    """Objects a second, how long they took, and what the service let through."""
     slices, width_s = account.slices, account.width_s
     if account.first_s is None or len(slices) < 2:
         return []
@@ -93,6 +98,36 @@ def _charts(account: Account) -> list[Chart]:
     return [
         draw("Objects per second", "", speed, **ends),
         draw("Time per object", "ms", latency, **ends),
+        *_pace_charts(account, ends),
+    ]
+
+
+def _pace_charts(account: Account, ends: dict[str, str]) -> list[Chart]:
+    """The pace over time, of a run that tells it."""
+    told = [part.mean_pace() for part in account.slices]
+    # It is told a little after each full second, which may be a span too late.
+    paces = [now or before for before, now in pairwise([None, *told])]
+    if not any(paces):
+        return []
+    in_flight = [pace and pace[0] for pace in paces]
+    allowed = [pace and pace[1] for pace in paces]
+    throttled = [part.throttled / account.width_s for part in account.slices]
+    return [
+        draw(
+            "Requests under way",
+            "",
+            [
+                Line("under way (scale on the left)", "a", in_flight),
+                Line("allowed per second (on the right)", "c", allowed, on_right=True),
+            ],
+            **ends,
+        ),
+        draw(
+            "Throttled answers per second",
+            "",
+            [Line("answers that asked for fewer requests", "b", throttled)],
+            **ends,
+        ),
     ]
 
 

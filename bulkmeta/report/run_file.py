@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -13,10 +13,12 @@ import msgspec
 from bulkmeta.errors import BulkmetaError, LockedError, OutputError
 from bulkmeta.journal.compression import Codec, codec_by_content, codec_by_name
 from bulkmeta.journal.files import AppendFile, create_file, reopen_file
+from bulkmeta.model.outcome import PaceSeen
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.run_file import Record, Resumed, RunHeader, Summary
+    from bulkmeta.oss.limiter import PaceNow
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,6 +27,10 @@ FRAME_BYTES: Final = 256 * 1024
 FRAME_S: Final = 1.0
 """How much, and how long, a compressed file holds back to fill a frame. Whatever is
 lost with it in a crash, an intent in the journal still speaks for."""
+
+
+PACE_S: Final = 1.0
+"""How often lines tell of the pace."""
 
 
 class RunFile:
@@ -43,6 +49,7 @@ class RunFile:
         self._codec = codec
         self._buffer = bytearray()
         self._bounds: list[str] = []
+        self._pace: _Pace | None = None
         self._written_s = 0.0
         try:
             file.lock()
@@ -57,12 +64,23 @@ class RunFile:
         if self._bounds:
             result = msgspec.structs.replace(result, bounds=self._bounds)
             self._bounds = []
+        if self._pace and self._pace.is_due():
+            result = msgspec.structs.replace(result, pace=self._pace.seen())
         self._add(result)
 
     def note_bounds(self, bounds: Sequence[str]) -> None:
         """Say with the next line where key ranges end: no object from behind these
         bounds has a line yet."""
         self._bounds += bounds
+
+    def note_pace(
+        self,
+        pace: Callable[[], PaceNow],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Say with the first line after each full second from now what the service
+        lets through."""
+        self._pace = _Pace(pace, now_s)
 
     def flush(self) -> None:
         """Hand all lines to the operating system, if they fill a frame or are plain."""
@@ -110,6 +128,27 @@ class RunFile:
                 raise
         finally:
             self._file.close()
+
+
+class _Pace:
+    """The pace from now on, each full second."""
+
+    def __init__(self, pace: Callable[[], PaceNow], now_s: Callable[[], float]) -> None:
+        self._pace = pace
+        self._now_s = now_s
+        self._throttled = pace().throttled  # by a run before, over the same connections
+        self._due_s = now_s() + PACE_S
+
+    def is_due(self) -> bool:
+        return self._now_s() >= self._due_s
+
+    def seen(self) -> PaceSeen:
+        """The pace at this moment; the next one is due when the next second is full."""
+        self._due_s += PACE_S * ((self._now_s() - self._due_s) // PACE_S + 1)
+        now = self._pace()
+        return PaceSeen(
+            now.in_flight, round(now.rate, 1), now.throttled - self._throttled
+        )
 
 
 def create_run_file(path: Path, header: RunHeader) -> RunFile:

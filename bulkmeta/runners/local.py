@@ -216,6 +216,8 @@ async def _run(
         watched(RunState(stats, bucket.pace, _total_of(spec)), progress),
         requests_ahead() as ahead,
     ):
+        if ledger:
+            ledger.run_file.note_pace(bucket.pace)
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
         goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(

@@ -98,6 +98,56 @@ def test_the_page(bulkmeta: Command, ran: str) -> None:
     assert nowhere.code == 2
 
 
+def spread_in_time(run: str, path: str, without: str = "") -> None:
+    """The same run, an object a second, whatever time it took."""
+    lines = [json.loads(line) for line in Path(run).read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line.pop(without, None)
+        if line["type"] == "object":
+            line["at"] = f"2026-11-22T00:00:{number:02}.000Z"
+    Path(path).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_the_pace_over_time(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run file tells it, and the page draws it: two more charts, and a sum."""
+    monkeypatch.setattr("bulkmeta.report.run_file.PACE_S", 1e-9)
+    oss.clock.offset_s = -60.0
+    oss.store.put_objects("bucket", ({"key": f"p/{n:02}"} for n in range(30)))
+    oss.clock.offset_s = 0.0
+    oss.faults.add(Fault("error", "HeadObject", every=3, times=8, code="SlowDown"))
+    order = ("apply", "oss://bucket/p/", "--set", "a=1", "--yes", "--rate", "max")
+    assert bulkmeta(*order, "--run-file", "run.jsonl").code == 0
+
+    lines = map(json.loads, Path("run.jsonl").read_text().splitlines())
+    paces = [line["pace"] for line in lines if line["type"] == "object"]
+    last = paces[-1]
+    assert (len(paces), last["throttled"]) == (30, 8)
+    assert last["rate"] > 0
+    assert all(pace["in_flight"] <= 64 for pace in paces)
+
+    spread_in_time("run.jsonl", "spread.jsonl")
+    assert bulkmeta("report", "spread.jsonl", "--html", "run.html").code == 0
+    text = Path("run.html").read_text()
+    assert "<dd>8 answers</dd>" in text
+    titles = re.findall("<h2>(.*?)</h2>\n<svg", text)
+    assert titles == [
+        "Objects per second",
+        "Time per object, ms",
+        "Requests under way",
+        "Throttled answers per second",
+    ]
+
+
+def test_no_pace_where_none_is_told(bulkmeta: Command, ran: str) -> None:
+    """Run files of former versions, and short runs: two charts, and no sum."""
+    spread_in_time(ran, "old.jsonl", without="pace")
+    assert bulkmeta("report", "old.jsonl", "--html", "old.html").code == 0
+    text = Path("old.html").read_text()
+    assert (text.count("<svg"), "throttled" in text.lower()) == (2, False)
+
+
 def test_the_page_of_a_large_run(bulkmeta: Command, ran: str) -> None:
     """Its size does not grow with the number of objects."""
     lines = Path(ran).read_text().splitlines(keepends=True)

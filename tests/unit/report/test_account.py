@@ -9,7 +9,8 @@ import pytest
 
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.metadata import Metadata
-from bulkmeta.model.outcome import Outcome, Status
+from bulkmeta.model.outcome import Outcome, PaceSeen, Status
+from bulkmeta.model.run_file import Resumed
 from bulkmeta.report.account import Account
 from bulkmeta.report.chart import Line, draw
 
@@ -81,6 +82,39 @@ def test_latency(elapsed_ms: float) -> None:
     assert max(elapsed_ms, 1) * 0.8 <= found <= max(elapsed_ms, 1) * 1.2
 
 
+def test_pace() -> None:
+    """Means of what is told in a span, and the throttled answers that came in it; after
+    an interruption they are counted from 0 again."""
+    account = Account()
+    account.emit(outcome(1, at_s=0.1))
+    account.emit(outcome(2, at_s=0.5, pace=PaceSeen(4, 100.0, 3)))
+    account.emit(outcome(3, at_s=0.9, pace=PaceSeen(8, 50.0, 4)))
+    account.emit(outcome(4, at_s=1.5))
+    account.emit(outcome(5, at_s=2.5, pace=PaceSeen(2, 20.0, 9)))
+    account.add([Resumed(seq=6, after=None, at="")])
+    account.emit(outcome(6, at_s=3.5, pace=PaceSeen(1, 10.0, 2)))
+    assert [part.mean_pace() for part in account.slices] == [
+        (6.0, 75.0),
+        None,
+        (2.0, 20.0),
+        (1.0, 10.0),
+    ]
+    assert [part.throttled for part in account.slices] == [4, 0, 5, 2]
+    assert account.throttled == 11
+
+
+def test_pace_of_a_long_run() -> None:
+    """Nothing is lost when the spans get longer, and there are no more of them."""
+    account = Account()
+    for second in range(5000):
+        pace = PaceSeen(second % 2, 10.0, 2 * second)
+        account.emit(outcome(second, at_s=float(second), pace=pace))
+    assert len(account.slices) <= 240
+    whole = account.whole()
+    assert (whole.paces, whole.throttled) == (5000, 9998)
+    assert whole.mean_pace() == (0.5, 10.0)
+
+
 def test_no_latency() -> None:
     """Of nothing there is none."""
     assert Account().whole().latency_ms(0.5) is None
@@ -118,3 +152,31 @@ def test_chart() -> None:
     assert [tick.text for tick in chart.up] == ["0", "5", "10"]
     assert [tick.text for tick in chart.across] == ["x", "y"]
     assert draw("t", "", [Line("l", "a", [])], first="", last="").paths[0][1] == ""
+    assert chart.right == []
+
+
+def test_chart_with_two_scales() -> None:
+    """Each line goes by its own; large numbers are short enough for the margin."""
+    lines = [Line("l", "a", [5.0, 10.0]), Line("r", "c", [1e6, 2e6], on_right=True)]
+    chart = draw("t", "", lines, first="", last="")
+    assert [tick.text for tick in chart.up] == ["0", "5", "10"]
+    assert [tick.text for tick in chart.right] == ["0", "1M", "2M"]
+    assert [tick.at for tick in chart.up] == [tick.at for tick in chart.right]
+    (_, left), (_, right) = chart.paths
+    assert left == right
+
+
+def test_chart_with_a_lonely_value() -> None:
+    """Between two gaps it is a dot, and not lost."""
+    line = Line("l", "a", [None, 1.0, None])
+    ((_, path),) = draw("t", "", [line], first="", last="").paths
+    assert path.endswith("h0")
+
+
+@pytest.mark.parametrize(
+    ("most", "text"), [(4000, "5,000"), (30_000, "50k"), (2.1e6, "5M"), (0.4, "0.5")]
+)
+def test_chart_numbers(most: float, text: str) -> None:
+    """As the axis tells them."""
+    chart = draw("t", "", [Line("l", "a", [most])], first="", last="")
+    assert chart.up[-1].text == text

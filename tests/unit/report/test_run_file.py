@@ -14,8 +14,9 @@ import pytest
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.model.job import JobSpec, Target
-from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.outcome import Outcome, PaceSeen
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
+from bulkmeta.oss.limiter import PaceNow
 from bulkmeta.report.run_file import continue_run_file, create_run_file
 
 JOB = JobSpec(Target("bucket", "p"))
@@ -56,6 +57,47 @@ def test_bounds_come_with_the_next_line(path: Path) -> None:
         file.emit(OUTCOME)
     _, *lines = map(json.loads, path.read_bytes().splitlines())
     assert [line.get("bounds") for line in lines] == [None, ["a", "b", "文"], None]
+
+
+def test_pace_comes_each_full_second(path: Path) -> None:
+    """On the first line after each, as it is then; other lines are as without it."""
+    now_s = 100.25
+    moments = [100.5, 101.2, 101.25, 101.9, 102.2, 104.0, 104.24, 104.25]
+    with create_run_file(path, HEADER) as file:
+        file.note_pace(lambda: PaceNow(3, 199.9666, int(now_s)), lambda: now_s)
+        for moment_s in moments:
+            now_s = moment_s
+            file.emit(OUTCOME)
+    _, *lines = path.read_bytes().splitlines()
+    told = [json.loads(line).get("pace") for line in lines]
+    pace = {"in_flight": 3, "rate": 200.0}
+    assert told == [
+        None,
+        None,
+        {**pace, "throttled": 1},
+        None,
+        None,
+        {**pace, "throttled": 4},
+        None,
+        {**pace, "throttled": 4},
+    ]
+    assert {line for line in lines if b"pace" not in line} == {
+        msgspec.json.encode(OUTCOME)
+    }
+
+
+def test_pace_and_bounds_on_one_line(path: Path) -> None:
+    """Neither keeps the other away."""
+    now_s = 0.0
+    with create_run_file(path, HEADER) as file:
+        file.note_pace(lambda: PaceNow(1, 5.0, 0), lambda: now_s)
+        file.note_bounds(["a"])
+        now_s = 1.0
+        file.emit(OUTCOME)
+    line = msgspec.json.decode(path.read_bytes().splitlines()[1], type=Outcome)
+    assert line == msgspec.structs.replace(
+        OUTCOME, bounds=["a"], pace=PaceSeen(1, 5.0, 0)
+    )
 
 
 def test_header_lines_summary(path: Path) -> None:
