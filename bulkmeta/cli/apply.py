@@ -34,6 +34,7 @@ _REPLAN = click.option(
     options.RULES,
     (*options.PACE, options.SPREAD),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
+    options.PRICES,
     options.CONNECTION,
 )
 def apply(target: tuple[str, ...], **values: Any) -> int:
@@ -72,11 +73,12 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     host = NOBODY
     if spec.job.parent is None:
         spec, host = with_given(with_keys(spec, values, run_file), values)
-    agree(spec, yes=values["yes"])
+    told = telling_of(values)
+    agree(spec, told, yes=values["yes"])
     return carry_out(
         spec,
         run_file,
-        told=telling_of(values),
+        told=told,
         yes=values["yes"],
         host=host,
     )

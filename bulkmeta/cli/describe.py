@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.model.conditions import Condition
-from bulkmeta.model.protection import NEEDS_RESTORE
-from bulkmeta.model.templates import reads_tags
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import quoted
 
@@ -22,18 +19,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 80
 _VALUES: Final = 3
-EFFECTS = (
-    "effects   each update renews Last-Modified, which lifecycle rules count from, "
-    "and is replicated and announced like an upload"
-)
-ARCHIVE_EFFECTS = (
-    "effects   an archived object has to be restored before anything but its tags and "
-    "ACL is changed again, or undone"
-)
-TAG_EFFECTS = (
-    "effects   lifecycle rules and permissions may go by tags; the service guards no "
-    "write of tags against another writer"
-)
 
 
 def order_lines(spec: RunSpec) -> Iterator[str]:
@@ -49,11 +34,6 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         yield f"values    {rows.rows:,} rows of {rows.path}: {sets}{others}"
     if spec.job.inventory:
         yield f"inventory {spec.job.inventory.path}"
-    if spec.job.rules.acl == "inventory":
-        yield (
-            "warning   access control lists are set to what the inventory says: one "
-            "that was changed since is lost, and no undo brings it back"
-        )
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
@@ -73,22 +53,13 @@ def _columns(sets: Row) -> str:
     return "; ".join(names) or "nothing"
 
 
-def warning_lines(job: JobSpec, findings: Findings) -> Iterator[str]:
-    """What the bucket's state means for the run."""
+def probe_lines(findings: Findings) -> Iterator[str]:
+    """What a run does otherwise because of what a probe saw."""
     if findings.copies:
         yield (
             f"acl       ACLs are not read: copies keep them, as a probe saw on "
             f"{findings.copies.at[:10]} (--acl-policy preserve reads each)"
         )
-    if not job.parts().rewrite:
-        return
-    if findings.keeps_versions is None:
-        yield (
-            "warning   the bucket does not tell whether it keeps versions "
-            "(oss:GetBucketVersioning); a run stops at the first object that shows one"
-        )
-    elif findings.keeps_versions:
-        yield "warning   the bucket keeps versions: each update adds one"
 
 
 def job_words(job: JobSpec) -> Iterator[str]:
@@ -206,74 +177,6 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
     if len(flags) == 1:
         return ", ".join(words)
     return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
-
-
-def estimate_lines(spec: RunSpec, findings: Findings) -> Iterator[str]:
-    """How many objects at least, what each will take, and what comes with it."""
-    if findings.listed is None:
-        return
-    listed = f"{findings.listed:,}"
-    yield f"objects   {f'more than {listed}' if findings.more else listed}"
-    listing = "" if spec.job.parent else "; 1 per 1,000 objects to list them"
-    yield (
-        f"requests  {_per_update(spec)} per object ({_calls(spec)}), "
-        f"{len(_looks(spec.job))} for one that needs no change{listing}"
-    )
-    if spec.pace.rate:
-        minutes = 1_000_000 * _per_update(spec) / spec.pace.rate / 60
-        yield f"time      at least {minutes:,.0f} minutes per million changed objects"
-    yield from _effects(spec.job)
-
-
-def cost_lines(end: RunEnd) -> Iterator[str]:
-    """What applying a plan would take, by what the plan counted."""
-    counts, spec = end.stats.counts, end.spec
-    unchanged = counts["unchanged"] * len(_looks(spec.job))
-    requests = counts["planned"] * _per_update(spec) + unchanged
-    yield (
-        f"applying it: about {requests:,} requests ({counts['planned']:,} updates; "
-        f"{_calls(spec)} each), besides listing"
-    )
-    if spec.pace.rate:
-        yield f"at this rate: {requests / spec.pace.rate / 60:,.1f} minutes at least"
-    yield from _effects(spec.job)
-
-
-def _effects(job: JobSpec) -> Iterator[str]:
-    parts = job.parts()
-    if parts.rewrite:
-        yield EFFECTS
-    if job.change.storage_class in NEEDS_RESTORE:
-        yield ARCHIVE_EFFECTS
-    if parts.tags:
-        yield TAG_EFFECTS
-
-
-def _looks(job: JobSpec) -> list[str]:
-    """The requests that tell what an object is like."""
-    parts = job.parts()
-    asks = bool(job.where) and Condition(job.where).reads_tags
-    tags = parts.tags or asks or reads_tags(job.change)
-    return ["head", *["acl"] * parts.acl, *["tags"] * tags]
-
-
-def _updates(job: JobSpec) -> list[str]:
-    """The requests that change it."""
-    parts = job.parts()
-    unread = job.rules.acl in {"auto", "preserve"} and not parts.acl
-    if parts.rewrite:
-        writes = [*["acl"] * unread, "update"]
-    else:
-        writes = [*["put tags"] * parts.tags, *["put acl"] * parts.acl]
-    return [*writes, *["tags again"] * parts.tags]
-
-
-def _per_update(spec: RunSpec) -> int:
-    return len(_looks(spec.job)) + len(_updates(spec.job))
-
-
-def _calls(spec: RunSpec) -> str:
-    return ", ".join([*_looks(spec.job), *_updates(spec.job)])
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:

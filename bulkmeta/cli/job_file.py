@@ -134,6 +134,8 @@ class ReportTable(_Table):
     detailed_exitcode: bool = False
     full: bool = False
     json: bool = False
+    price_put: float | None = None
+    price_get: float | None = None
 
 
 class Job(_Table):

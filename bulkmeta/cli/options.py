@@ -18,6 +18,7 @@ from bulkmeta.cli.types import (
     Assignment,
     Moment,
     NewFile,
+    Price,
     Rate,
     Regex,
     ShardOf,
@@ -604,6 +605,21 @@ AS_JSON = click.option(
     "as_json",
     is_flag=True,
     help="Print nothing but how it ended, as JSON on one line.",
+)
+
+
+PRICES = (
+    click.option(
+        "--price-put",
+        type=Price(),
+        help="What 10,000 PUT requests cost (updates, and pages of a listing), in your "
+        "currency: the estimate then tells the cost.",
+    ),
+    click.option(
+        "--price-get",
+        type=Price(),
+        help="What 10,000 GET requests cost (heads, and reading ACLs and tags).",
+    ),
 )
 
 

@@ -45,13 +45,16 @@ _FULL = click.option(
     options.RULES,
     (*options.PACE, options.SPREAD),
     (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
+    options.PRICES,
     options.CONNECTION,
 )
 def plan(target: tuple[str, ...], **values: Any) -> int:
     """Show each object's exact difference; reads only.
 
     `+` is added, `~` changed, `-` removed. Objects that already are as wanted are
-    counted, not shown. Then what changes is summed up by name and value.
+    counted, not shown. Then what changes is summed up by name and value, with the
+    requests that applying it takes (of the plan file, with --out; else of the same
+    order) and what comes with it.
 
     \b
     Example:

@@ -78,8 +78,9 @@ def rerun(
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
-    agree(spec, yes=values["yes"])
-    return carry_out(spec, run_file, told=telling_of(values), yes=values["yes"])
+    told = telling_of(values)
+    agree(spec, told, yes=values["yes"])
+    return carry_out(spec, run_file, told=told, yes=values["yes"])
 
 
 def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:

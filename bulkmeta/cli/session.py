@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.describe import (
-    cost_lines,
     end_lines,
-    estimate_lines,
     kind_lines,
     order_lines,
+    probe_lines,
     unprinted_lines,
-    warning_lines,
 )
+from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
 from bulkmeta.cli.output import tell
@@ -27,16 +27,16 @@ from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.records import LONGEST_SUFFIX
 from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
+from bulkmeta.report.forecast import Forecast
 from bulkmeta.report.order import InOrder
 from bulkmeta.runners.local import NOBODY, Host, run_job
-from bulkmeta.runners.preflight import inspect_bucket, refuse_unwanted
+from bulkmeta.runners.preflight import Findings, inspect_bucket, refuse_unwanted
 from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
     from bulkmeta.cli.watching import Telling
-    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.runners.local import RunEnd
-    from bulkmeta.runners.preflight import Findings
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
@@ -61,8 +61,9 @@ def refuse_existing(path: Path, option: str) -> None:
         raise UsageError(f"{option} {str(path)!r}: no folder {str(path.parent)!r}")
 
 
-def agree(spec: RunSpec, *, yes: bool) -> None:
-    """Show what is about to be done, and get consent to it.
+def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
+    """Show what is about to be done, what it takes and what comes with it, and get
+    consent to it.
 
     Raises:
         UsageError: there is nobody to ask, or the bucket forbids it.
@@ -79,7 +80,12 @@ def agree(spec: RunSpec, *, yes: bool) -> None:
     refuse_unwanted(spec.job, findings)
     if lines is not None:
         findings = replace(findings, listed=lines)
-    for line in (*warning_lines(spec.job, findings), *estimate_lines(spec, findings)):
+    found = cautions(spec.job, findings, likely_reach(spec.job))
+    for line in (
+        *probe_lines(findings),
+        *beforehand_lines(spec, findings, told.prices),
+        *(caution.line() for caution in found),
+    ):
         tell(line)
     if not click.confirm("Change these objects?", err=True):
         tell("bulkmeta: nothing was changed")
@@ -99,7 +105,9 @@ def carry_out(
 
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
-        _warn(spec, findings)
+        standing = standing_cautions(spec.job, findings, likely_reach(spec.job))
+        for line in (*probe_lines(findings), *(each.line() for each in standing)):
+            tell(line)
         tell(f"run file  {run_file}")
 
     if not yes:
@@ -125,33 +133,62 @@ def preview(
     detailed: bool = False,
     host: Host = NOBODY,
 ) -> int:
-    """Show what a run would do, object by object (at `most` so many), and in sum; the
-    exit code. `detailed` tells pending changes from none. `host` has what was read for
-    it already."""
+    """Show what a run would do, object by object (at `most` so many), and in sum, what
+    it takes and what comes with it; the exit code. `detailed` tells pending changes
+    from none. `host` has what was read for it already."""
     for line in order_lines(spec):
         tell(line)
     account, differences = Account(), DiffPrinter(told.result, most)
-    printer = InOrder(differences)
+    printer, outlook = InOrder(differences), Outlook(spec.job)
     end = run_loop(
         run_job(
             spec,
             run_file=out,
-            host=replace(host, sinks=[printer, account], progress=told.watcher),
-            inspect=partial(_warn, spec),
+            host=replace(
+                host,
+                sinks=[printer, account, outlook.forecast],
+                progress=told.watcher,
+            ),
+            inspect=outlook.inspect,
         )
     )
     printer.finish()
     rest = unprinted_lines(differences.unprinted)
     groups = kind_lines(account) if account.counts["planned"] > 1 else ()
-    lines = (*rest, *end_lines(end), *groups, *cost_lines(end))
-    told.end(end, lines, out)
+    outlook.tell(end, out, (*rest, *end_lines(end), *groups), told)
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 
 
-def _warn(spec: RunSpec, findings: Findings) -> None:
-    for line in warning_lines(spec.job, findings):
-        tell(line)
+class Outlook:
+    """What applying a plan takes, and what comes with it: known when it is made."""
+
+    def __init__(self, job: JobSpec) -> None:
+        self.forecast = Forecast(job)
+        self._job = job
+        self._findings = Findings(keeps_versions=None)
+
+    def inspect(self, findings: Findings) -> None:
+        """Take note of what the bucket looks like."""
+        self._findings, self.forecast.copies = findings, findings.copies
+        for line in probe_lines(findings):
+            tell(line)
+
+    def tell(
+        self, end: RunEnd, out: Path | None, lines: Iterable[str], told: Telling
+    ) -> None:
+        """Tell all of it, behind the `lines` that say how the plan ended."""
+        estimate = plan_estimate(end, self.forecast, told.prices, out)
+        found = [*cautions(self._job, self._findings, self.forecast.reach())]
+        more = {
+            "estimate": estimate.as_json(),
+            "warnings": [caution._asdict() for caution in found],
+        }
+        words = plan_lines(end, estimate, told.prices, out)
+        told.end(end, (*lines, *words), out, more)
+        if not told.as_json:
+            for caution in found:
+                tell(caution.line())
 
 
 def exit_code(end: RunEnd) -> int:

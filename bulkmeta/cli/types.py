@@ -48,6 +48,27 @@ class Rate(click.ParamType[float | str]):
         return rate
 
 
+class Price(click.ParamType[float]):
+    """What 10,000 requests cost, in any currency."""
+
+    name = "X"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            price = float(value)
+        except ValueError:
+            price = -1.0
+        if not 0.0 <= price < float("inf"):
+            self.fail(
+                f"{value!r} is no price; give what 10,000 requests cost, such as 0.01",
+                param,
+                ctx,
+            )
+        return abs(price)
+
+
 class Spread(click.ParamType[int | None]):
     """A number of key ranges, `off` for one, or `auto` (None)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import msgspec
 
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.errors import UsageError
+from bulkmeta.model.billing import Prices
 from bulkmeta.model.outcome import STATUSES
 from bulkmeta.report.progress import PlainWatcher
 
@@ -24,19 +25,28 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Telling:
     """Where words go: a run's progress to its `watcher`, results to stdout; with
-    `as_json` nothing but how it ended."""
+    `as_json` nothing but how it ended. `prices` are what costs are told by."""
 
     watcher: Watcher | None
     as_json: bool
+    prices: Prices
 
     def result(self, text: str) -> None:
         """Tell of one object."""
         if not self.as_json:
             print_result(text)
 
-    def end(self, end: RunEnd, lines: Iterable[str], run_file: Path | None) -> None:
-        """Tell how the run ended; `lines` say it to people."""
-        print_summary([_as_json(end, run_file)] if self.as_json else lines)
+    def end(
+        self,
+        end: RunEnd,
+        lines: Iterable[str],
+        run_file: Path | None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
+        """Tell how the run ended; `lines` say it to people, and `more` is told to
+        programs besides."""
+        json = [_as_json(end, run_file, more or {})] if self.as_json else None
+        print_summary(json or lines)
 
 
 def telling_of(values: dict[str, Any], *, prints: bool = False) -> Telling:
@@ -47,7 +57,8 @@ def telling_of(values: dict[str, Any], *, prints: bool = False) -> Telling:
         UsageError: a screen is asked for where there is none.
     """
     as_json = values["as_json"]
-    return Telling(_watcher_of(values, prints=prints and not as_json), as_json)
+    prices = Prices(values.get("price_put"), values.get("price_get"))
+    return Telling(_watcher_of(values, prints=prints and not as_json), as_json, prices)
 
 
 def _watcher_of(values: dict[str, Any], *, prints: bool) -> Watcher | None:
@@ -72,7 +83,7 @@ def _is_terminal() -> bool:
     return stderr and os.environ.get("TERM") != "dumb"
 
 
-def _as_json(end: RunEnd, run_file: Path | None) -> str:
+def _as_json(end: RunEnd, run_file: Path | None, more: Mapping[str, object]) -> str:
     """How a run ended, on one line; the names are those of the run file."""
     found = {
         "command": end.spec.command,
@@ -84,5 +95,6 @@ def _as_json(end: RunEnd, run_file: Path | None) -> str:
         "reasons": dict(end.stats.reasons),
         "requests": end.requests,
         "elapsed_s": round(end.elapsed_s, 3),
+        **more,
     }
     return msgspec.json.encode(found).decode()

@@ -186,6 +186,13 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
             return REWRITE
         return self.change.parts()
 
+    def reads_acl(self) -> bool:
+        """Whether each copy needs a request for the access control list that it has to
+        carry along; under `auto` a probe may spare some."""
+        if self.rules.acl == "inventory" and self.inventory:
+            return "ObjectAcl" not in self.inventory.columns
+        return self.rules.acl != "skip"
+
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so
         that an option added later does not change it."""

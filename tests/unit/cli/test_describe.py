@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bulkmeta.cli.describe import (
     ADVICE,
     change_words,
-    cost_lines,
     end_lines,
-    estimate_lines,
     order_lines,
     pace_words,
-    warning_lines,
 )
 from bulkmeta.model.changes import make_change
-from bulkmeta.model.job import JobSpec, Pace, Rules, RunSpec, Target
+from bulkmeta.model.job import JobSpec, Pace, RunSpec, Target
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.local import RunEnd
-from bulkmeta.runners.preflight import Findings
 
 CHANGE = make_change(
     set_meta=[("project", "atlas")],
@@ -31,9 +25,8 @@ CHANGE = make_change(
 )
 
 
-def spec(rules: Rules | None = None, pace: Pace | None = None) -> RunSpec:
-    job = JobSpec(Target("bucket", "p/"), CHANGE, rules or Rules())
-    return RunSpec(job, "apply", pace=pace or Pace())
+def spec() -> RunSpec:
+    return RunSpec(JobSpec(Target("bucket", "p/"), CHANGE), "apply")
 
 
 def test_order() -> None:
@@ -47,27 +40,6 @@ def test_order() -> None:
         "pace      64 workers, at most 2,000 requests/s "
         "(change with --concurrency and --rate)",
     ]
-
-
-@pytest.mark.parametrize(
-    ("keeps_versions", "warning"),
-    [
-        (
-            None,
-            "warning   the bucket does not tell whether it keeps versions "
-            "(oss:GetBucketVersioning); a run stops at the first object that shows one",
-        ),
-        (True, "warning   the bucket keeps versions: each update adds one"),
-    ],
-)
-def test_warnings(keeps_versions: bool | None, warning: str) -> None:
-    """What the bucket says of versions, or does not say."""
-    assert list(warning_lines(spec().job, Findings(keeps_versions))) == [warning]
-
-
-def test_no_warning() -> None:
-    """A bucket without versions is not worth a word."""
-    assert list(warning_lines(spec().job, Findings(keeps_versions=False))) == []
 
 
 def test_words_of_a_replacement() -> None:
@@ -91,44 +63,6 @@ def test_pace_in_ranges() -> None:
     assert "ranges" not in pace_words(pace, listing=False)
 
 
-EFFECTS = (
-    "effects   each update renews Last-Modified, which lifecycle rules count from, "
-    "and is replicated and announced like an upload"
-)
-
-
-@pytest.mark.parametrize(
-    ("run", "findings", "lines"),
-    [
-        (spec(), Findings(keeps_versions=False), []),
-        (
-            spec(),
-            Findings(False, 1000, more=True),
-            [
-                "objects   more than 1,000",
-                "requests  3 per object (head, acl, update), 1 for one that "
-                "needs no change; 1 per 1,000 objects to list them",
-                "time      at least 25 minutes per million changed objects",
-                EFFECTS,
-            ],
-        ),
-        (
-            spec(Rules(acl="skip"), Pace(rate=None)),
-            Findings(False, 7),
-            [
-                "objects   7",
-                "requests  2 per object (head, update), 1 for one that "
-                "needs no change; 1 per 1,000 objects to list them",
-                EFFECTS,
-            ],
-        ),
-    ],
-)
-def test_estimate(run: RunSpec, findings: Findings, lines: list[str]) -> None:
-    """Requests, time and side effects, as far as the first page tells."""
-    assert list(estimate_lines(run, findings)) == lines
-
-
 def ended(elapsed_s: float) -> RunEnd:
     stats = RunStats()
     stats.emit(Outcome(seq=1, key="a", status="updated"))
@@ -149,39 +83,6 @@ def test_end() -> None:
 def test_end_in_no_time() -> None:
     """A run without a measurable length has no rate, and no error."""
     assert next(iter(end_lines(ended(0.0)))).startswith("3 objects in 0.0 s (0/s)")
-
-
-@pytest.mark.parametrize(
-    ("run", "lines"),
-    [
-        (
-            spec(),
-            [
-                "applying it: about 3,604 requests (1,200 updates; head, acl, update "
-                "each), besides listing",
-                "at this rate: 0.0 minutes at least",
-                EFFECTS,
-            ],
-        ),
-        (
-            spec(Rules(acl="skip"), Pace(rate=None)),
-            [
-                "applying it: about 2,404 requests (1,200 updates; head, update each), "
-                "besides listing",
-                EFFECTS,
-            ],
-        ),
-    ],
-)
-def test_cost(run: RunSpec, lines: list[str]) -> None:
-    """What a plan counted is what applying it costs: each update its requests, each
-    unchanged object a head."""
-    stats = RunStats()
-    stats.counts.update(planned=1200, unchanged=4, skipped=9)
-    assert (
-        list(cost_lines(RunEnd(run, stats, 1.0, interrupted=False, requests={})))
-        == lines
-    )
 
 
 def test_advice_is_for_words_of_one_kind() -> None:

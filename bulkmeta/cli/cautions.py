@@ -1,0 +1,113 @@
+"""What comes with a run besides the change itself: what to know before it is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from bulkmeta.model.protection import NEEDS_RESTORE
+from bulkmeta.model.values import with_row
+from bulkmeta.report.forecast import Reach
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import JobSpec
+    from bulkmeta.runners.preflight import Findings
+
+
+class Caution(NamedTuple):
+    """One thing to know; the code is a word that stays the same."""
+
+    code: str
+    message: str
+
+    def line(self) -> str:
+        """For people."""
+        return f"warning   {self.message}"
+
+
+def likely_reach(job: JobSpec) -> Reach:
+    """What a job may touch, by its words alone."""
+    parts = job.parts()
+    change = with_row(job.change, job.values.sets) if job.values else job.change
+    headers = change.set_headers or change.unset_headers or change.content_type_auto
+    restores = job.takes in {"former", "drifted"}
+    archives = change.storage_class in NEEDS_RESTORE and not restores
+    return Reach(
+        rewrites=None if parts.rewrite else 0,
+        early=None if job.rules.allow_early_rewrite else 0,
+        headers=None if headers else 0,
+        archived=None if archives else 0,
+        tags=None if parts.tags else 0,
+    )
+
+
+def cautions(job: JobSpec, findings: Findings, reach: Reach) -> Iterator[Caution]:
+    """All that is to be known, each thing once, and only where it applies."""
+    yield from standing_cautions(job, findings, reach)
+    if reach.rewrites != 0:
+        yield from _on_rewrite(reach)
+    if reach.headers != 0:
+        yield Caution(
+            "cached_headers",
+            "caches in front, such as a CDN, go on serving the former headers until "
+            "they are refreshed",
+        )
+    if reach.archived != 0:
+        yield Caution(
+            "needs_restore",
+            "an archived object has to be restored before anything but its tags and "
+            "ACL is changed again, or undone",
+        )
+    if reach.tags != 0:
+        yield Caution(
+            "tags",
+            "lifecycle rules and permissions may go by tags; the service guards no "
+            "write of tags against another writer",
+        )
+
+
+def standing_cautions(
+    job: JobSpec, findings: Findings, reach: Reach
+) -> Iterator[Caution]:
+    """What the bucket's state, or a rule of the job, means for what is rewritten."""
+    if reach.rewrites == 0:
+        return
+    if findings.keeps_versions is None:
+        yield Caution(
+            "versions_unknown",
+            "the bucket does not tell whether it keeps versions "
+            "(oss:GetBucketVersioning); a run stops at the first object that shows one",
+        )
+    elif findings.keeps_versions:
+        each = (
+            f"each of {reach.rewrites:,} updates" if reach.rewrites else "each update"
+        )
+        yield Caution(
+            "new_versions",
+            f"the bucket keeps versions: {each} adds one, billed as a full object",
+        )
+    if job.rules.acl == "inventory":
+        yield Caution(
+            "acl_from_inventory",
+            "access control lists are set to what the inventory says: one that was "
+            "changed since is lost, and no undo brings it back",
+        )
+
+
+def _on_rewrite(reach: Reach) -> Iterator[Caution]:
+    yield Caution(
+        "last_modified",
+        "each update renews Last-Modified, which lifecycle rules count from",
+    )
+    yield Caution(
+        "fan_out",
+        "each update is replicated and announced (ObjectCreated) like an upload: a "
+        "consumer that writes again can loop",
+    )
+    if reach.early != 0:
+        count = f"{reach.early:,} " if reach.early else ""
+        yield Caution(
+            "minimum_duration",
+            f"the minimum storage duration of {count}objects of class IA or colder "
+            "starts anew, and may be charged",
+        )

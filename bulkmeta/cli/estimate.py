@@ -1,0 +1,157 @@
+"""What a run will take, in words and numbers: requests as they are billed, and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from bulkmeta.model import billing
+from bulkmeta.model.billing import Billed, billed, billed_counts
+from bulkmeta.model.conditions import Condition
+from bulkmeta.model.parts import Parts
+from bulkmeta.model.templates import reads_tags
+from bulkmeta.oss.bucket import PAGE_KEYS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkmeta.model.billing import Prices
+    from bulkmeta.model.job import JobSpec, Pace, RunSpec
+    from bulkmeta.report.forecast import Forecast
+    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.preflight import Findings
+
+_MANY: Final = 1_000_000
+"""What costs and times are told for, as long as nobody has counted the objects."""
+
+_LOOKS: Final = {
+    "HeadObject": "head",
+    "GetObjectAcl": "acl",
+    "GetObjectTagging": "tags",
+}
+_UPDATES: Final = {
+    "GetObjectAcl": "acl",
+    "CopyObject": "update",
+    "PutObjectTagging": "put tags",
+    "PutObjectAcl": "put acl",
+    "GetObjectTagging": "tags again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Requests, what they cost at the user's prices, and how long they take at least at
+    the run's rate; None where there is no price, or no rate."""
+
+    requests: Billed
+    cost: float | None
+    seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The names are those of `plan --json`."""
+        return {
+            "requests": {"GET": self.requests.get, "PUT": self.requests.put},
+            "cost": None if self.cost is None else float(f"{self.cost:.4g}"),
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+        }
+
+
+def estimate_of(requests: Billed, pace: Pace, prices: Prices) -> Estimate:
+    """What so many requests come to."""
+    seconds = requests.total() / pace.rate if pace.rate else None
+    return Estimate(requests, prices.cost(requests), seconds)
+
+
+def beforehand_lines(
+    spec: RunSpec, findings: Findings, prices: Prices
+) -> Iterator[str]:
+    """How many objects at least, and what each, or all of them, will take."""
+    if findings.listed is None:
+        return
+    looks, updates = _looks(spec.job), _updates(spec.job, findings)
+    each, look = billed([*looks, *updates]), billed(looks)
+    listing = f"; 1 PUT per {PAGE_KEYS:,} objects to list them"
+    names = [*map(_LOOKS.get, looks), *map(_UPDATES.get, updates)]
+    listed = f"{findings.listed:,}"
+    yield f"objects   {f'more than {listed}' if findings.more else listed}"
+    yield (
+        f"requests  {_both(each)} per object ({', '.join(map(str, names))}), "
+        f"{_both(look)} for one that needs no change"
+        f"{listing if spec.job.takes == 'listing' else ''}"
+    )
+    count = _MANY if findings.more else findings.listed
+    pages = math.ceil(count / PAGE_KEYS) if spec.job.takes == "listing" else 0
+    sum_ = estimate_of(each.times(count) + Billed(put=pages), spec.pace, prices)
+    of = "per million changed objects" if findings.more else "if each is changed"
+    if not findings.more:
+        yield f"in sum    {_both(sum_.requests)} requests, {of}"
+    if sum_.cost is not None:
+        yield f"cost      {_number(sum_.cost)} at {_named(prices)}, {of}"
+    if sum_.seconds is not None:
+        yield f"time      at least {_span(sum_.seconds)}, {of}"
+
+
+def plan_estimate(
+    end: RunEnd, forecast: Forecast, prices: Prices, out: Path | None
+) -> Estimate:
+    """What it takes to apply what was planned: the plan file, if there is one, or else
+    the same order again."""
+    if out:
+        return estimate_of(forecast.replay, end.spec.pace, prices)
+    asked = billed_counts(end.requests)
+    looks = Billed(max(asked.get - forecast.unbilled, 0), asked.put)
+    return estimate_of(looks + forecast.updates, end.spec.pace, prices)
+
+
+def plan_lines(
+    end: RunEnd, estimate: Estimate, prices: Prices, out: Path | None
+) -> Iterator[str]:
+    """The estimate for people."""
+    what = "what was looked at" if end.interrupted else out.name if out else "it"
+    yield (
+        f"applying {what}: about {_both(estimate.requests)} requests, for "
+        f"{end.stats.counts['planned']:,} updates"
+    )
+    if estimate.cost is not None:
+        yield f"cost: {_number(estimate.cost)} at {_named(prices)}"
+    if estimate.seconds is not None:
+        yield f"at this rate: {_span(estimate.seconds)} at least"
+
+
+def _looks(job: JobSpec) -> Sequence[str]:
+    """The requests that tell what an object is like."""
+    parts = job.parts()
+    asks = bool(job.where) and Condition(job.where).reads_tags
+    tags = parts.tags or asks or reads_tags(job.change)
+    return billing.looks(Parts(tags=tags, acl=parts.acl))
+
+
+def _updates(job: JobSpec, findings: Findings) -> Sequence[str]:
+    """The requests that change it."""
+    parts = job.parts()
+    reads_acl = job.reads_acl() and not parts.acl and findings.copies is None
+    return billing.updates(parts, reads_acl=reads_acl)
+
+
+def _both(requests: Billed) -> str:
+    """The classes that there are requests of."""
+    counts = {"GET": requests.get, "PUT": requests.put}
+    words = [f"{count:,} {name}" for name, count in counts.items() if count]
+    return " and ".join(words) or "no"
+
+
+def _named(prices: Prices) -> str:
+    known = prices.known()
+    return "these prices" if len(known) == 2 else f"this price ({known[0]} only)"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:,.1f} minutes"
+
+
+def _number(value: float) -> str:
+    """Three digits, without an exponent: 0.0123, 1.50, 12,300."""
+    return f"{Decimal(f'{value:#.3g}'):,f}"

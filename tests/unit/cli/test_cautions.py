@@ -1,0 +1,94 @@
+"""What comes with a run: each thing once, and only where it applies."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
+from bulkmeta.model.changes import Change, make_change
+from bulkmeta.model.job import JobSpec, Rules, Target
+from bulkmeta.model.transforms import TransformRef
+from bulkmeta.model.values import Row, ValuesFile
+from bulkmeta.report.forecast import Reach
+from bulkmeta.runners.preflight import Findings
+
+QUIET = Findings(keeps_versions=False)
+META = make_change(set_meta=[("a", "1")])
+REWRITTEN = ["last_modified", "fan_out"]
+
+
+def job(change: Change = META, **more: object) -> JobSpec:
+    return JobSpec(Target("bucket", "p/"), change, **more)  # type: ignore[arg-type]  # as each test wants it
+
+
+@pytest.mark.parametrize(
+    ("order", "codes"),
+    [
+        (job(), REWRITTEN),
+        (job(make_change(set_tags=[("a", "1")])), ["tags"]),
+        (job(make_change(acl="private")), []),
+        (job(make_change(set_meta=[("a", "1")], acl="private")), REWRITTEN),
+        (job(make_change(set_headers=[("expires", "x")])), [*REWRITTEN, "headers"]),
+        (job(make_change(unset_headers=["expires"])), [*REWRITTEN, "headers"]),
+        (job(make_change(content_type_auto=True)), [*REWRITTEN, "headers"]),
+        (job(make_change(storage_class="Archive")), [*REWRITTEN, "needs_restore"]),
+        (job(make_change(storage_class="IA")), REWRITTEN),
+        (job(make_change(storage_class="Archive"), takes="former"), REWRITTEN),
+        (job(rules=Rules(allow_early_rewrite=True)), [*REWRITTEN, "minimum_duration"]),
+        (job(rules=Rules(acl="inventory")), ["acl_from_inventory", *REWRITTEN]),
+        (job(Change(), transform=TransformRef("m:f")), REWRITTEN),
+        (
+            job(Change(), values=ValuesFile("f", 1, "x", Row(headers={"expires": ""}))),
+            [*REWRITTEN, "headers"],
+        ),
+        (
+            job(make_change(acl="private"), rules=Rules(allow_early_rewrite=True)),
+            [],
+        ),
+    ],
+)
+def test_by_the_words_of_a_job(order: JobSpec, codes: list[str]) -> None:
+    """What it may touch is known before any object is looked at."""
+    found = [each.code for each in cautions(order, QUIET, likely_reach(order))]
+    assert found == [code.replace("headers", "cached_headers") for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("keeps_versions", "rewrites", "words"),
+    [
+        (None, None, "warning   the bucket does not tell whether it keeps versions"),
+        (True, None, "warning   the bucket keeps versions: each update adds one"),
+        (True, 1200, "versions: each of 1,200 updates adds one, billed as a full "),
+        (False, None, ""),
+        (True, 0, ""),
+        (None, 0, ""),
+    ],
+)
+def test_versions(
+    keeps_versions: bool | None, rewrites: int | None, words: str
+) -> None:
+    """What the bucket says of versions, or does not say, if anything is rewritten."""
+    found = standing_cautions(job(), Findings(keeps_versions), Reach(rewrites))
+    lines = [each.line() for each in found]
+    assert words in "".join(lines)
+    assert len(lines) == bool(words)
+
+
+def test_a_plan_that_changes_nothing() -> None:
+    """There is nothing to know about it."""
+    rules = Rules(acl="inventory", allow_early_rewrite=True)
+    assert list(cautions(job(rules=rules), Findings(True), Reach())) == []
+
+
+def test_numbers_of_a_plan() -> None:
+    """Those that it counted are told."""
+    reach = Reach(rewrites=5, early=3, headers=1, archived=1, tags=1)
+    found = {each.code: each for each in cautions(job(), QUIET, reach)}
+    assert list(found) == [
+        *REWRITTEN,
+        "minimum_duration",
+        "cached_headers",
+        "needs_restore",
+        "tags",
+    ]
+    assert "of 3 objects of class IA or colder" in found["minimum_duration"].message
