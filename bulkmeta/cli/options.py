@@ -645,7 +645,7 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         ),
         ("What an update may do", RULES),
         ("How fast", (*PACE, SPREAD)),
-        ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON)),
+        ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *PRICES)),
         ("How the service is reached", CONNECTION),
     ):
         yield title, _names_in(group)
