@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import change_options, commands, options, specs
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
 
@@ -20,7 +20,7 @@ _REPLAN = click.option(
 )
 
 
-@click.command(cls=options.JobCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 4, 5, 130))
 @click.argument(
     "target",
     metavar="oss://BUCKET/PREFIX…|JOB.toml|PLAN.jsonl",
@@ -28,7 +28,7 @@ _REPLAN = click.option(
     required=True,
 )
 @options.add_options(
-    options.CHANGES,
+    change_options.CHANGES,
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
     options.KEYS,
     options.RULES,
@@ -62,11 +62,11 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     if len(target) == 1 and _names_plan(target[0]):
         from bulkmeta.cli.reruns import plan_spec
 
-        spec = plan_spec(options.file_named(target[0]), values)
+        spec = plan_spec(specs.file_named(target[0]), values)
     elif values["replan"]:
         raise UsageError("--replan goes with a plan file")
     else:
-        spec = options.run_spec(target, "apply", values)
+        spec = specs.run_spec(target, "apply", values)
     name = values["run_file"]
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")

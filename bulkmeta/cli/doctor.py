@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import options, specs
 from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.model.job import parse_target
 
@@ -41,7 +41,7 @@ def doctor(target: str, **values: Any) -> int:
     from bulkmeta.cli.checkup import print_checkup
 
     where = parse_target(target, allow_all=True)
-    connection = options.connection_of(values)
+    connection = specs.connection_of(values)
     return print_checkup(
         where,
         connection,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bulkmeta.cli.options import file_named
 from bulkmeta.cli.output import tell
+from bulkmeta.cli.specs import file_named
 from bulkmeta.errors import UsageError
 from bulkmeta.model.values import refuse_both
 from bulkmeta.runners.local import Host

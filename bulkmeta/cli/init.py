@@ -22,7 +22,7 @@ def init(file: str) -> None:
       bulkmeta plan retag.toml
       bulkmeta apply retag.toml --yes
     """
-    from bulkmeta.cli.options import JOB_SUFFIX
+    from bulkmeta.cli.commands import JOB_SUFFIX
     from bulkmeta.cli.output import tell
     from bulkmeta.errors import UsageError
 

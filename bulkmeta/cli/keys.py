@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bulkmeta.cli.loop import run_loop
-from bulkmeta.cli.options import file_named
+from bulkmeta.cli.specs import file_named
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
 from bulkmeta.runners.inventories import find_inventory

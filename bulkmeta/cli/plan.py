@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import change_options, commands, options, specs
 from bulkmeta.cli.types import NewFile
 
 SHOWN: Final = 20
@@ -34,12 +34,12 @@ _FULL = click.option(
 )
 
 
-@click.command(cls=options.JobCommand, exits=(0, 1, 2, 4, 10, 130))
+@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 4, 10, 130))
 @click.argument(
     "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
 )
 @options.add_options(
-    options.CHANGES,
+    change_options.CHANGES,
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
     options.KEYS,
     options.RULES,
@@ -65,7 +65,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.session import preview, refuse_existing
     from bulkmeta.cli.watching import telling_of
 
-    spec = options.run_spec(target, "plan", values)
+    spec = specs.run_spec(target, "plan", values)
     out = None if values["out"] is None else Path(values["out"])
     if out:
         refuse_existing(out, "--out")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import options, specs
 from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.model.job import parse_target
 
@@ -37,4 +37,4 @@ def probe(target: str, **values: Any) -> int:
     from bulkmeta.cli.probing import print_probe
 
     where = parse_target(target, allow_all=True)
-    return print_probe(where, options.connection_of(values), as_json=values["as_json"])
+    return print_probe(where, specs.connection_of(values), as_json=values["as_json"])

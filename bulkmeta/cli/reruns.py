@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from bulkmeta.cli import options
+from bulkmeta.cli import change_options, specs
 from bulkmeta.cli.describe import end_lines
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.output import tell
@@ -45,7 +45,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         header.job,
         header.command,
         _connection(header, values),
-        options.pace_of(values),
+        specs.pace_of(values),
     )
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {done:,} objects have their line")
@@ -70,7 +70,7 @@ def rerun(
         parent, "drifted" if values.get("only_failed_verify") else takes
     )
     job = _ruled(job, values)
-    connection, pace = _connection(header, values), options.pace_of(values)
+    connection, pace = _connection(header, values), specs.pace_of(values)
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace)
         return preview(spec, None, told=telling_of(values, prints=True))
@@ -87,8 +87,8 @@ def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:
     """The job with the rules and the selection that the options add."""
     return msgspec.structs.replace(
         job,
-        rules=options.rules_of(values, job.rules),
-        select=options.selection_of(values),
+        rules=specs.rules_of(values, job.rules),
+        select=specs.selection_of(values),
     )
 
 
@@ -110,7 +110,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
             "a plan file says what changes where; --where, --values and --transform "
             "go with a target"
         )
-    if options.gives_change(values):
+    if change_options.gives_change(values):
         raise UsageError("a plan file says what changes; give it no further ones")
     job = _ruled(job, values)
     if job.select.looks_at_listing():
@@ -119,7 +119,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
             "only keys can be selected"
         )
     connection = _connection(header, values)
-    return RunSpec(job, "apply", connection, options.pace_of(values))
+    return RunSpec(job, "apply", connection, specs.pace_of(values))
 
 
 def verify_run(run_file: Path, values: dict[str, Any]) -> int:
@@ -130,7 +130,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     if not progress.complete:
         tell("warning   the run was interrupted; what was under way is not looked at")
     spec = RunSpec(
-        header.job, "plan", _connection(header, values), options.pace_of(values)
+        header.job, "plan", _connection(header, values), specs.pace_of(values)
     )
     told = telling_of(values, prints=True)
     with held_for_reading(run_file):
@@ -151,7 +151,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
 
 def _connection(header: RunHeader, values: dict[str, Any]) -> Connection:
     """As the run was connected, unless flags say otherwise."""
-    given = options.connection_of(values)
+    given = specs.connection_of(values)
     known = header.endpoint if given.network == "public" else None
     return msgspec.structs.replace(
         given,

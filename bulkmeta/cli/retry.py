@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import commands, options
 
 
-@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import commands, options, specs
 
 _FORMAT = click.option(
     "--format",
@@ -25,7 +25,7 @@ _FIELDS = click.option(
 )
 
 
-@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 130))
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 130))
 @options.TARGET
 @options.add_options(
     (_FORMAT, _FIELDS),
@@ -51,5 +51,5 @@ def show(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.cli.viewing import fields_of, print_objects
 
     fields = fields_of(values["fields"], values["form"])
-    spec = with_keys(options.viewing_spec(target, values), values, None)
+    spec = with_keys(specs.viewing_spec(target, values), values, None)
     return print_objects(spec, values["form"], fields)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
+from bulkmeta.cli import commands, options
 
 _DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Show what would be put back; reads only."
@@ -22,7 +22,7 @@ _ONLY_FAILED_VERIFY = click.option(
 )
 
 
-@click.command(cls=options.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bulkmeta.cli import options
+from bulkmeta.cli import change_options, commands, options, specs
 from bulkmeta.errors import UsageError
 from bulkmeta.model.changes import Change
 from bulkmeta.model.job import Connection, JobSpec, Pace, Rules, RunSpec, Target
@@ -20,17 +20,17 @@ def parse(*args: str) -> RunSpec:
     """
     made: list[RunSpec] = []
 
-    @click.command(cls=options.SelectingCommand)
+    @click.command(cls=commands.SelectingCommand)
     @options.TARGET
     @options.add_options(
-        options.CHANGES,
+        change_options.CHANGES,
         (options.ALL, *options.SELECTION, options.WHERE, *options.KEYS),
         options.RULES,
         (*options.PACE, options.SPREAD),
         options.CONNECTION,
     )
     def command(target: tuple[str, ...], **values: object) -> None:
-        made.append(options.run_spec(target, "apply", values))
+        made.append(specs.run_spec(target, "apply", values))
 
     command.main(list(args), "bulkmeta", standalone_mode=False)
     return made[0]
@@ -201,8 +201,8 @@ def test_no_change() -> None:
 def test_options_in_the_order_given() -> None:
     """Help shows options as they are listed in the groups."""
 
-    @click.command(cls=options.SelectingCommand)
-    @options.add_options(options.CHANGES, options.SELECTION)
+    @click.command(cls=commands.SelectingCommand)
+    @options.add_options(change_options.CHANGES, options.SELECTION)
     def command(**_values: object) -> None: ...
 
     names = [parameter.opts[0] for parameter in command.params]
@@ -232,8 +232,8 @@ def test_selection_keeps_the_order_given() -> None:
 def test_help_names_every_option() -> None:
     """An option without a line of help would be one nobody finds."""
 
-    @click.command(cls=options.SelectingCommand)
-    @options.add_options(options.CHANGES, options.RULES, options.PACE)
+    @click.command(cls=commands.SelectingCommand)
+    @options.add_options(change_options.CHANGES, options.RULES, options.PACE)
     def command(**_values: object) -> None: ...
 
     shown = CliRunner().invoke(command, ["--help"]).output
@@ -251,7 +251,7 @@ def test_rules_add_to_what_is_given() -> None:
     }
     given = Rules(acl="skip", allow_appendable=True)
     more = {**none, "allow_new_versions": True}
-    assert options.rules_of(none, given) == given
-    assert options.rules_of(more, given) == Rules(
+    assert specs.rules_of(none, given) == given
+    assert specs.rules_of(more, given) == Rules(
         acl="skip", allow_appendable=True, allow_new_versions=True
     )

@@ -1,0 +1,180 @@
+"""What the options of a command line stand for: jobs, runs and their parts."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkmeta.cli.change_options import change_of
+from bulkmeta.cli.commands import ORDER
+from bulkmeta.errors import UsageError
+from bulkmeta.model import limits
+from bulkmeta.model.conditions import Condition
+from bulkmeta.model.job import (
+    Command,
+    Connection,
+    JobSpec,
+    Pace,
+    Rules,
+    RunSpec,
+    Target,
+    parse_targets,
+    spread_for,
+)
+from bulkmeta.model.selection import KeyRule, Selection
+
+_SELECTS = set(Selection.__struct_fields__) - {"keys"}
+
+
+def file_named(name: str) -> Path:
+    """The file of that name; a link to a run file leads to where its journal lies.
+
+    Raises:
+        UsageError: there can be none of that name.
+    """
+    path = Path(name)
+    if not limits.is_utf8(name):
+        raise UsageError(f"{name!r}: the name is not UTF-8, so it cannot be recorded")
+    if "\0" in name:
+        raise UsageError(f"{name!r}: a file's name holds no NUL")
+    try:
+        if not name or path.is_dir():
+            raise UsageError(f"{name!r} is no file")
+        return path.resolve() if path.is_symlink() else path
+    except OSError as error:
+        raise UsageError(f"cannot read {name!r}: {error.strerror}") from error
+
+
+def run_spec(
+    target: tuple[str, ...], command: Command, values: dict[str, Any]
+) -> RunSpec:
+    """The run that a command line asks for."""
+    job = JobSpec(
+        target=_target(target, values),
+        change=change_of(values),
+        rules=rules_of(values, Rules()),
+        select=selection_of(values),
+        where=where_of(values),
+    )
+    return RunSpec(job, command, connection_of(values), pace_of(values))
+
+
+def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
+    """A run that only looks at objects."""
+    job = JobSpec(
+        _target(target, values), select=selection_of(values), where=where_of(values)
+    )
+    return RunSpec(job, "plan", connection_of(values), pace_of(values))
+
+
+def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
+    named = values["keys_from"] is not None or values["inventory"] is not None
+    return parse_targets(target, allow_all=values["allow_all"] or named)
+
+
+def where_of(values: dict[str, Any]) -> tuple[str, ...]:
+    """The conditions that the options name.
+
+    Raises:
+        UsageError: one of them is none, or the library for them is missing.
+    """
+    texts: tuple[str, ...] = values["where"]
+    if texts:
+        Condition(texts)
+    return texts
+
+
+def selection_of(values: dict[str, Any]) -> Selection:
+    """Which objects the options admit; call it while the command is under way.
+
+    Raises:
+        UsageError: no object can be admitted, or a pattern is not UTF-8.
+    """
+    texts = ("include", "exclude", "regexes")
+    for text in itertools.chain.from_iterable(values[name] for name in texts):
+        if not limits.is_utf8(text):
+            raise UsageError(f"{text!r}: the pattern is not valid UTF-8, as keys are")
+    fields = {name: values[name] for name in _SELECTS if name in values}
+    selection = Selection(keys=_key_rules(values), **fields)
+    _refuse_empty(selection)
+    return selection
+
+
+def _key_rules(values: dict[str, Any]) -> tuple[KeyRule, ...]:
+    given = {name: iter(values[name]) for name in ("include", "exclude")}
+    order = click.get_current_context().meta.get(ORDER, ())
+    return tuple(
+        KeyRule(next(given[name]), wanted=name == "include")
+        for name in order
+        if name in given
+    )
+
+
+def _refuse_empty(selection: Selection) -> None:
+    for option, least, most in (
+        ("size", selection.min_size, selection.max_size),
+        ("key", selection.start_after, selection.end_before),
+    ):
+        if least is not None and most is not None and least > most:  # type: ignore[operator]
+            raise UsageError(f"no {option} is above {least!r} and below {most!r}")
+    after, before = selection.modified_after, selection.modified_before
+    if (
+        after
+        and before
+        and datetime.fromisoformat(after) >= datetime.fromisoformat(before)
+    ):
+        raise UsageError(f"no time is after {after} and before {before}")
+
+
+def rules_of(values: dict[str, Any], given: Rules) -> Rules:
+    """What a job may do: what is `given`, and what the options add to it."""
+    return Rules(
+        acl=given.acl if values["acl_policy"] == "auto" else values["acl_policy"],
+        allow_appendable=values["allow_appendable"] or given.allow_appendable,
+        allow_early_rewrite=values["allow_early_rewrite"] or given.allow_early_rewrite,
+        allow_new_versions=values["allow_new_versions"] or given.allow_new_versions,
+    )
+
+
+def connection_of(values: dict[str, Any]) -> Connection:
+    """How the options say that the service is reached.
+
+    Raises:
+        UsageError: they name several endpoints.
+    """
+    connection = Connection(
+        endpoint=values["endpoint"],
+        region=values["region"],
+        internal=values["internal"],
+        sign_version=values["sign_version"],
+        profile=values["profile"],
+        accelerate=values["accelerate"],
+        dual_stack=values["dual_stack"],
+        request_payer=values["request_payer"],
+    )
+    network = connection.network
+    if connection.endpoint and network != "public":
+        raise UsageError(f"--{network} and --endpoint name different endpoints")
+    return connection
+
+
+def pace_of(values: dict[str, Any]) -> Pace:
+    rate = values["rate"]
+    return Pace(
+        concurrency=values["concurrency"],
+        rate=None if rate == "max" else rate,
+        retries=values["retries"],
+        spread=_spread(values),
+    )
+
+
+def _spread(values: dict[str, Any]) -> int:
+    """How many key ranges; one for commands that do not list."""
+    if "spread" not in values:
+        return 1
+    rate = None if values["rate"] == "max" else values["rate"]
+    return spread_for(rate) if values["spread"] is None else int(values["spread"])
