@@ -14,16 +14,16 @@ from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError
 from bulkmeta.report.order import InOrder
+from bulkmeta.report.table import BRIEF, TablePrinter
 from bulkmeta.report.views import (
-    BRIEF,
     FIELDS,
-    TablePrinter,
+    KNOWN,
     ViewPrinter,
     as_csv,
     as_jsonl,
     csv_header,
-    field_named,
-    known_fields,
+    is_field,
+    likely_fields,
     needs_of,
 )
 from bulkmeta.runners.local import view_objects
@@ -40,9 +40,11 @@ def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     ordered = InOrder(printer)
     if form == "csv":
         print_data(csv_header(fields))
-    interrupted = run_loop(view_objects(spec, needs_of(fields), ordered))
-    ordered.finish()
-    printer.finish()
+    try:
+        interrupted = run_loop(view_objects(spec, needs_of(fields), ordered))
+    finally:  # what was read is shown, whatever ended it
+        ordered.finish()
+        printer.finish()
     if interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED
@@ -67,15 +69,12 @@ def fields_of(text: str | None, form: Form) -> tuple[str, ...]:
     """
     if text is None:
         return BRIEF if form == "table" else FIELDS
-    fields = []
-    for name in text.split(","):
-        field = field_named(name.strip())
-        if field is None:
-            guess = nearest(name.strip(), known_fields())
-            hint = f"did you mean {guess!r}? " if guess else ""
+    fields = tuple(name.strip() for name in text.split(","))
+    for name in fields:
+        if not is_field(name):
+            guess = nearest(name, likely_fields())
             raise UsageError(
-                f"--fields: no field {name.strip()!r}; {hint}there are "
-                f"{', '.join(known_fields())}"
+                f"--fields: no field {name!r}; did you mean {guess!r}? "
+                f"there are {', '.join(KNOWN)}"
             )
-        fields.append(field)
-    return tuple(fields)
+    return fields

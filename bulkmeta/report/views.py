@@ -1,28 +1,33 @@
-"""Objects for people (table) and for programs (JSONL, CSV), by fields."""
+"""Objects' fields: what each has in them, as lines for programs (JSONL, CSV)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.errors import UsageError
+from bulkmeta.model import limits
+from bulkmeta.model.changes import USER_META_PREFIX
+from bulkmeta.model.metadata import STANDARD_HEADERS
 from bulkmeta.model.viewed import Needs
-from bulkmeta.report.text import plain, printable, quoted
+from bulkmeta.report.text import plain, printable
 
 if TYPE_CHECKING:
     from bulkmeta.model.viewed import Viewed
 
-LISTED: Final = (
-    "key",
-    "size_bytes",
-    "last_modified",
-    "etag",
-    "type",
-    "storage_class",
-)
-"""Fields that the listing tells."""
+LISTED: Final = {
+    "key": "key",
+    "size_bytes": "size",
+    "last_modified": "last_modified",
+    "etag": "etag",
+    "type": "object_type",
+    "storage_class": "storage_class",
+}
+"""Fields that the listing tells, and what conditions call them."""
 
 READ: Final = ("headers", "meta", "sse", "version_id")
 ASKED: Final = ("tags", "acl")
@@ -31,71 +36,87 @@ ASKED: Final = ("tags", "acl")
 FIELDS: Final = (*LISTED, *READ, "error")
 """What is shown for programs, unless others are asked for."""
 
-BRIEF: Final = (
-    "key",
-    "size_bytes",
-    "last_modified",
-    "storage_class",
-    "meta",
-    "header.content-type",
-)
-"""The same for people."""
-
-_TITLES: Final = {
-    "size_bytes": "size",
-    "last_modified": "modified (UTC)",
-    "storage_class": "class",
-    "header.content-type": "content-type",
-}
-"""What stands over a column, if not its field."""
-
 ENTRIES: Final = {"meta": "meta", "header": "headers", "tag": "tags"}
 """What comes before the dot of a single entry, and the field that has it."""
 
-_FIRST: Final = 100
-_WIDEST: Final = 60
-_UNITS: Final = ("", "K", "M", "G", "T", "P")
+KNOWN: Final = (*FIELDS, *ASKED, "meta.NAME", "header.NAME", "tag.KEY")
+"""All names that a field may have, in words."""
 
 
-def known_fields() -> list[str]:
-    """All names that a field may have; of entries how they begin."""
-    return [*FIELDS, *ASKED, *(f"{prefix}." for prefix in ENTRIES)]
+def likely_fields() -> list[str]:
+    """What may have been meant by a name that is none."""
+    return [*FIELDS, *ASKED, *(f"header.{name}" for name in sorted(STANDARD_HEADERS))]
 
 
-def field_named(text: str) -> str | None:
-    """The field of that name, if it is one; names of entries are in lower case, but for
-    those of tags."""
+def is_field(text: str) -> bool:
+    """Whether a field has that name.
+
+    Raises:
+        UsageError: it is an entry's, and no object can have that.
+    """
     prefix, dot, name = text.partition(".")
-    if dot and name and prefix in ENTRIES:
-        return text if prefix == "tag" else f"{prefix}.{name.lower()}"
-    return text if text in FIELDS or text in ASKED else None
+    if not (dot and name and prefix in ENTRIES):
+        return text in FIELDS or text in ASKED
+    if prefix == "header":
+        return name.lower() in STANDARD_HEADERS
+    fault_of = limits.tag_key_fault if prefix == "tag" else limits.meta_name_fault
+    fault = fault_of(_entry(text)[1])
+    if fault:
+        raise UsageError(f"--fields: {text!r}: {fault}")
+    return True
+
+
+@lru_cache(maxsize=256)
+def _entry(field: str) -> tuple[str, str]:
+    """The field that has an entry, and the entry's name: in lower case, but for those
+    of tags. Of others, the field itself."""
+    prefix, dot, name = field.partition(".")
+    if not dot:
+        return field, ""
+    if prefix != "tag":
+        name = name.lower().removeprefix(USER_META_PREFIX)
+    return ENTRIES[prefix], name
 
 
 def needs_of(fields: Sequence[str]) -> Needs:
-    """What has to be read of an object to show them."""
-    of = {ENTRIES.get(name.partition(".")[0], name) for name in fields}
-    return Needs(head=bool(of & {*READ}), tags="tags" in of, acl="acl" in of)
+    """What has to be read of an object to show them. Whether it can be read at all only
+    a request tells: a head, if there is no other."""
+    of = {_entry(field)[0] for field in fields}
+    asked = of & {*ASKED}
+    return Needs(
+        head=bool(of & {*READ}) or ("error" in of and not asked),
+        tags="tags" in of,
+        acl="acl" in of,
+        listed=frozenset(LISTED[name] for name in of if name in LISTED),
+    )
 
 
 def value_of(view: Viewed, field: str) -> Any:
     """What an object has in a field; None if it lacks it."""
-    prefix, dot, name = field.partition(".")
-    if dot:
-        return (value_of(view, ENTRIES[prefix]) or {}).get(name)
-    return _VALUES[field](view)
+    name, entry = _entry(field)
+    value = _VALUES[name](view)
+    return (value or {}).get(entry) if entry else value
 
 
 def _of_head(name: str) -> Callable[[Viewed], Any]:
     return lambda view: getattr(view.head.metadata, name) if view.head else {}
 
 
+def _of_listing(name: str) -> Callable[[Viewed], Any]:
+    return lambda view: getattr(view.listed, name) if view.listed else None
+
+
+def _newest(name: str) -> Callable[[Viewed], Any]:
+    return lambda view: getattr(view.head or view.listed, name, None)
+
+
 _VALUES: Final[dict[str, Callable[[Viewed], Any]]] = {
-    "key": lambda view: view.listed.key,
-    "size_bytes": lambda view: (view.head or view.listed).size_bytes,
-    "last_modified": lambda view: view.listed.last_modified,
-    "etag": lambda view: (view.head or view.listed).etag,
-    "type": lambda view: view.listed.object_type,
-    "storage_class": lambda view: view.listed.storage_class,
+    "key": lambda view: view.key,
+    "size_bytes": _newest("size_bytes"),
+    "last_modified": _of_listing("last_modified"),
+    "etag": _newest("etag"),
+    "type": _of_listing("object_type"),
+    "storage_class": _of_listing("storage_class"),
     "headers": _of_head("headers"),
     "meta": _of_head("meta"),
     "sse": _of_head("sse"),
@@ -152,7 +173,7 @@ class ViewPrinter:
             self.failed += 1
             if self._complain:
                 why = plain(f"{result.error.code}: {result.error.message}")
-                self._complain(f"bulkmeta: {printable(result.listed.key)}: {why}")
+                self._complain(f"bulkmeta: {printable(result.key)}: {why}")
         self._write(self._line(result))
 
     def flush(self) -> None:
@@ -160,97 +181,3 @@ class ViewPrinter:
 
     def finish(self) -> None:
         """None is held back."""
-
-
-class TablePrinter:
-    """Prints views as lines in columns, and counts those that could not be read. The
-    first hundred decide how wide the columns are; what is wider in a later one pushes
-    the rest of its line aside. Lines end where a terminal does."""
-
-    def __init__(
-        self,
-        fields: Sequence[str],
-        write: Callable[[str], object],
-        width: int | None = None,
-    ) -> None:
-        self._fields = fields
-        self._write = write
-        self._width = width
-        self._first: list[list[str]] | None = [
-            [_TITLES.get(name, name) for name in fields]
-        ]
-        self._widths: list[int] = []
-        self.failed = 0
-
-    def emit(self, result: Viewed) -> None:
-        if result.left_out:
-            return
-        self.failed += result.error is not None
-        row = self._row(result)
-        if self._first is None:
-            self._print(row)
-            return
-        self._first.append(row)
-        if len(self._first) > _FIRST:
-            self.finish()
-
-    def flush(self) -> None:
-        """The first lines wait for one another."""
-
-    def finish(self) -> None:
-        """Print what was held back."""
-        from rich.cells import cell_len
-
-        rows, self._first = self._first or [], None
-        if len(rows) > 1:
-            columns = zip(*rows, strict=True)
-            self._widths = [min(max(map(cell_len, c)), _WIDEST) for c in columns]
-            for row in rows:
-                self._print(row)
-
-    def _row(self, view: Viewed) -> list[str]:
-        row = [table_cell(field, value_of(view, field)) for field in self._fields]
-        if view.error:
-            row[-1] = f"! {view.error.code}: {plain(view.error.message)}"
-        return row
-
-    def _print(self, row: list[str]) -> None:
-        from rich.cells import cell_len, set_cell_size
-
-        aligned = "  ".join(
-            _padded(cell, width - cell_len(cell), right=field == "size_bytes")
-            for field, cell, width in zip(self._fields, row, self._widths, strict=True)
-        ).rstrip()
-        if self._width and cell_len(aligned) > self._width:
-            aligned = f"{set_cell_size(aligned, self._width - 1)}…"
-        self._write(aligned)
-
-
-def _padded(cell: str, missing: int, *, right: bool) -> str:
-    room = " " * max(missing, 0)
-    return room + cell if right else cell + room
-
-
-def table_cell(field: str, value: Any) -> str:
-    """A value in a few words that cannot harm a terminal."""
-    if value is None:
-        return ""
-    if field == "size_bytes":
-        return _size(value)
-    if field == "last_modified":
-        return plain(str(value)[:16].replace("T", " "))
-    if isinstance(value, Mapping):
-        return " ".join(f"{plain(n)}={_word(v)}" for n, v in sorted(value.items()))
-    return printable(str(value)) if field == "key" else plain(str(value))
-
-
-def _word(value: str) -> str:
-    return quoted(value) if not value or " " in value or '"' in value else plain(value)
-
-
-def _size(count: int) -> str:
-    """A number of bytes in three digits or so, with K for 1,024 and so on."""
-    size, unit = float(count), 0
-    while size >= 1023.95 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.1f}{_UNITS[unit]}" if unit else str(count)

@@ -234,3 +234,21 @@ def test_asked(terminal: Terminals) -> None:
     assert "objects   200" in lines
     assert lines[-1] == "Change these objects? [y/N]:"
     assert len(lines) < 24
+
+
+def test_a_table(oss: EmbeddedOSS, terminal: Terminals) -> None:
+    """An object on a line, whatever it holds: nothing wraps, nothing is obeyed."""
+    for number in range(8):
+        key = f"q/{number}/" + "long-folder/" * number + "照片.jpg"
+        meta = {"owner": "Ada Lovelace", "note": "测试 " * 20}
+        oss.store.put_object("bucket", key, meta=meta)
+    oss.store.put_object("bucket", "q/9\x1b[2J")
+    with terminal("show", "oss://bucket/q/") as shown:
+        lines = shown.to_the_end()
+    assert shown.process.returncode == 0
+    assert len(lines) == 10
+    assert lines[0].startswith("key  ")
+    assert [line[:2] for line in lines[1:9]] == ["q/"] * 8
+    assert all(" Standard  " in line for line in lines[1:])
+    assert all(line.endswith("…") for line in lines[1:9])
+    assert lines[9].startswith('"q/9\\u001b[2J"')

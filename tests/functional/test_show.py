@@ -19,6 +19,9 @@ from bulkmeta.emulator.faults import Fault
 from bulkmeta.model.item import Item
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.sources.prefix import list_prefix
+from tests.functional.test_inventory import MANIFEST, made, write
+from tests.functional.test_inventory import SCHEMA as INVENTORY
+from tests.functional.test_inventory import row as inventory_row
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.sources.ahead import Ahead
 
+Command = Callable[..., Any]
 KEYS = [f"p/{number:03}" for number in range(200)]
+KEYS_OF_TWO_PAGES = [f"p/{number:04}" for number in (*range(5), 1000, 1099)]
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def objects(oss: EmbeddedOSS) -> None:
 
 
 @pytest.mark.usefixtures("objects")
-def test_jsonl_in_listing_order(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+def test_jsonl_in_listing_order(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """One JSON object per object, sorted as listed though heads end in any order."""
     result = bulkmeta("show", "oss://bucket/p/", "--format", "jsonl")
 
@@ -51,7 +56,7 @@ def test_jsonl_in_listing_order(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) 
 
 
 @pytest.mark.usefixtures("objects")
-def test_csv_is_read_back_whole(bulkmeta: Callable[..., Any]) -> None:
+def test_csv_is_read_back_whole(bulkmeta: Command) -> None:
     """The csv module reads every key and value as it is."""
     result = bulkmeta("show", "oss://bucket/p/", "--format", "csv")
 
@@ -60,7 +65,7 @@ def test_csv_is_read_back_whole(bulkmeta: Callable[..., Any]) -> None:
     assert json.loads(rows[0]["meta"]) == {"owner": '测试, "q"'}
 
 
-def test_table(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+def test_table(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """The table is for people: an object on a line."""
     oss.store.put_object(
         "bucket", "p/a", body=b"12345", content_type="text/plain", meta={"owner": "x"}
@@ -71,10 +76,10 @@ def test_table(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
     assert result.code == 0
     head, first, second = result.out.splitlines()
     assert head.split() == [
-        "key", "size", "modified", "(UTC)", "class", "meta", "content-type"
+        "key", "size", "modified", "(UTC)", "class", "content-type", "meta"
     ]  # fmt: skip
     assert first.startswith("p/a          5  20")
-    assert first.split()[4:] == ["Standard", "owner=x", "text/plain"]
+    assert first.split()[4:] == ["Standard", "text/plain", "owner=x"]
     assert second.split()[4:] == ["IA", "application/octet-stream"]
     assert first.index("Standard") == second.index("IA") == head.index("class")
 
@@ -90,10 +95,16 @@ HEAD, TAGS, ACL = "HeadObject", "GetObjectTagging", "GetObjectAcl"
             [],
             {"key": "p/a", "size_bytes": 2, "type": "Normal", "storage_class": "IA"},
         ),
-        (("meta.Owner,header.Expires",), [HEAD], {"meta.owner": "me"}),
+        (
+            ("meta.Owner, header.Expires",),
+            [HEAD],
+            {"meta.Owner": "me", "header.Expires": None},
+        ),
         (("tag.team,tags",), [TAGS], {"tag.team": "x", "tags": {"team": "x"}}),
         (("acl",), [ACL], {"acl": "private"}),
         (("meta.owner,tags,acl",), [HEAD, TAGS, ACL], {"acl": "private"}),
+        (("key,error",), [HEAD], {"key": "p/a", "error": None}),
+        (("acl,error",), [ACL], {"acl": "private", "error": None}),
         (("key", "--where", "size == 2"), [], {"key": "p/a"}),
         (("key", "--where", 'meta.owner == "me"'), [HEAD], {"key": "p/a"}),
         (("key", "--where", 'tags.team == "x"'), [HEAD, TAGS], {"key": "p/a"}),
@@ -101,7 +112,7 @@ HEAD, TAGS, ACL = "HeadObject", "GetObjectTagging", "GetObjectAcl"
 )
 def test_only_what_is_asked_for_is_read(
     oss: EmbeddedOSS,
-    bulkmeta: Callable[..., Any],
+    bulkmeta: Command,
     args: tuple[str, ...],
     asked: list[str],
     row: dict[str, Any],
@@ -121,7 +132,37 @@ def test_only_what_is_asked_for_is_read(
     ]  # fmt: skip
 
 
-def test_where_leaves_out(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> None:
+def test_nothing_more_is_read_of_what_is_left_out(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """By the listing without any request, by metadata after the head alone."""
+    for number, owner in enumerate(("you", "me", "you")):
+        oss.store.put_object("bucket", f"p/{number}", meta={"owner": owner})
+    where = ("--where", 'key != "p/0" && meta.owner == "me"')
+    result = bulkmeta(
+        "show", "oss://bucket/p/", "--fields", "key,tag.a,acl", *where,
+        "--concurrency", "1",
+    )  # fmt: skip
+    assert (result.code, result.out.split()) == (
+        0, ["key", "tag.a", "acl", "p/1", "default"],
+    )  # fmt: skip
+    assert oss.log.operations()[1:] == [
+        (HEAD, "p/1"), (TAGS, "p/1"), (ACL, "p/1"), (HEAD, "p/2")
+    ]  # fmt: skip
+
+
+def test_limit_counts_as_it_does_for_plan(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What the listing admits counts, though metadata leaves it out later."""
+    for number, owner in enumerate(("me", "you", "me", "me")):
+        oss.store.put_object("bucket", f"p/{number}", meta={"owner": owner})
+    words = ("--where", 'key != "p/0" && meta.owner == "me"', "--limit", "2")
+    shown = bulkmeta("show", "oss://bucket/p/", "--fields", "key", *words)
+    planned = bulkmeta("plan", "oss://bucket/p/", "--set", "a=1", *words)
+    assert (shown.code, shown.out.split()) == (0, ["key", "p/2"])
+    assert "1 planned, 1 skipped" in planned.out
+
+
+def test_where_leaves_out(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Those that are not meant are not shown, and are no failure."""
     for number, owner in enumerate(("me", "you", "me")):
         oss.store.put_object("bucket", f"p/{number}", meta={"owner": owner})
@@ -131,9 +172,7 @@ def test_where_leaves_out(oss: EmbeddedOSS, bulkmeta: Callable[..., Any]) -> Non
     assert (result.code, result.out.split()) == (0, ["key", "p/0", "p/2"])
 
 
-def test_keys_from_a_file(
-    oss: EmbeddedOSS, bulkmeta: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_keys_from_a_file(oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path) -> None:
     """Without a listing; what is gone is said so."""
     oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
     (tmp_path / "keys").write_text(f"{KEYS[2]}\np/gone\n{KEYS[0]}\n")
@@ -144,9 +183,156 @@ def test_keys_from_a_file(
     rows = [json.loads(line) for line in result.out.splitlines()]
     assert [row["key"] for row in rows] == [KEYS[2], "p/gone", KEYS[0]]
     assert rows[0]["last_modified"][:2] == "20"
+    assert rows[1] == {"key": "p/gone", "size_bytes": None, "last_modified": None}
     assert result.code == 1
     assert result.err.strip() == (
         "bulkmeta: p/gone: NoSuchKey: The specified key does not exist."
+    )
+
+
+def test_what_a_head_tells_stands_as_in_a_listing(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """The same record, whichever request it comes from."""
+    oss.store.put_object("bucket", "p/a", body=b"12", storage_class="IA")
+    (tmp_path / "keys").write_text("p/a\n")
+    words = ("show", "oss://bucket/p/", "--format", "jsonl", "--fields")
+    fields = "key,size_bytes,last_modified,etag,type,storage_class"
+    listed = bulkmeta(*words, fields)
+    named = bulkmeta(*words, fields, "--keys-from", "keys")
+    assert listed.out == named.out
+    assert [name for name, _ in oss.log.operations()] == ["ListObjectsV2", HEAD]
+
+
+def test_keys_by_nul_from_standard_input(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `find -print0` writes them; a key may hold a line break."""
+    oss.store.put_objects("bucket", ({"key": key} for key in ("p/a", "p/new\nline")))
+    given = io.TextIOWrapper(io.BytesIO(b"p/new\nline\0p/a\0"))
+    monkeypatch.setattr(sys, "stdin", given)
+    words = ("show", "oss://bucket/", "--keys-from", "-", "--null", "--fields", "key")
+    result = bulkmeta(*words)
+    assert (result.code, result.out.split()) == (
+        0, ["key", '"p/new\\nline"', "p/a"],
+    )  # fmt: skip
+    assert not [*Path().iterdir()]
+
+
+def test_what_a_run_failed_on(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """`--status failed`: the next thing to look at."""
+    oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
+    oss.faults.add(
+        Fault("error", operation=HEAD, key=KEYS[1], status=403, code="AccessDenied")
+    )
+    order = ("apply", "oss://bucket/p/", "--set", "a=1", "--yes", "--run-file")
+    assert bulkmeta(*order, "run.jsonl").code == 1
+    oss.faults.clear()
+    words = ("show", "oss://bucket/", "--keys-from", "run.jsonl", "--status", "failed")
+    result = bulkmeta(*words, "--fields", "key")
+    assert (result.code, result.out.split()) == (0, ["key", KEYS[1]]), result.err
+
+
+def test_only_the_version_that_is_named(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What is shown is that version, or why it is not."""
+    oss.store.configure_bucket("bucket", versioning="Enabled")
+    ids = {}
+    for key in ("p/same", "p/other"):
+        oss.store.put_object("bucket", key)
+        ids[key] = oss.store.get_object("bucket", key).version_id
+    oss.store.put_object("bucket", "p/other")
+    lines = ({"key": key, "version_id": version} for key, version in ids.items())
+    Path("keys.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    result = bulkmeta(
+        "show", "oss://bucket/", "--keys-from", "keys.jsonl", "--format", "jsonl",
+        "--fields", "key,version_id,error",
+    )  # fmt: skip
+    assert [json.loads(line) for line in result.out.splitlines()] == [
+        {"key": "p/same", "version_id": ids["p/same"], "error": None},
+        {"key": "p/other", "version_id": None, "error": "other_version"},
+    ]
+    assert result.code == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "schema", "asked", "row"),
+    [
+        ("key,size_bytes", INVENTORY, [], {"key": "p/a", "size_bytes": 7}),
+        ("key,size_bytes", "Bucket, Key", [HEAD], {"key": "p/a", "size_bytes": 2}),
+        (
+            "size_bytes,storage_class,meta.a",
+            INVENTORY,
+            [HEAD],
+            {"size_bytes": 2, "storage_class": "IA", "meta.a": None},
+        ),
+    ],
+)
+def test_objects_of_an_inventory(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    fields: str,
+    schema: str,
+    asked: list[str],
+    row: dict[str, Any],
+) -> None:
+    """What it tells costs no request; where one is made, what it tells of former times
+    is not shown beside what is there now."""
+    oss.store.put_object("bucket", "p/a", body=b"12", storage_class="IA")
+    write(made([[inventory_row("p/a", Size="7")]], schema))
+    result = bulkmeta(
+        "show", "oss://bucket/p/", "--inventory", MANIFEST, "--format", "jsonl",
+        "--fields", fields,
+    )  # fmt: skip
+    assert (result.code, json.loads(result.out)) == (0, row), result.err
+    assert oss.log.operations() == [(name, "p/a") for name in asked]
+
+
+def test_what_is_gone_since_an_inventory(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Nothing is told of it as if it were there."""
+    write(made([[inventory_row("p/gone", Size="7")]]))
+    result = bulkmeta(
+        "show", "oss://bucket/p/", "--inventory", MANIFEST, "--format", "jsonl",
+        "--fields", "key,size_bytes,meta.a,error",
+    )  # fmt: skip
+    assert oss.log.operations() == [(HEAD, "p/gone")]
+    assert (result.code, json.loads(result.out)) == (
+        1,
+        {"key": "p/gone", "size_bytes": None, "meta.a": None, "error": "NoSuchKey"},
+    )
+
+
+def test_what_was_read_before_an_error_shows(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Tags that may not be read take nothing away from metadata."""
+    oss.store.put_object("bucket", "p/a", meta={"owner": "me"})
+    oss.faults.add(Fault("error", operation=TAGS, status=403, code="AccessDenied"))
+    fields = ("--fields", "meta.owner,tag.a,key")
+    result = bulkmeta("show", "oss://bucket/p/", *fields, "--format", "csv")
+    assert (result.code, result.out) == (1, "meta.owner,tag.a,key\nme,,p/a\n")
+    assert result.err.startswith("bulkmeta: p/a: AccessDenied: ")
+    table = bulkmeta("show", "oss://bucket/p/", *fields)
+    assert table.out.splitlines()[1].startswith(
+        "me                 p/a  ! AccessDenied"
+    )
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_what_was_read_before_a_listing_failed_shows(
+    oss: EmbeddedOSS, bulkmeta: Command, form: str
+) -> None:
+    """The error comes behind it."""
+    oss.store.put_objects("bucket", ({"key": f"p/{n:04}"} for n in range(1100)))
+    oss.faults.add(
+        Fault("error", operation="ListObjectsV2", skip=1, status=403,
+              code="AccessDenied")
+    )  # fmt: skip
+    words = ("--format", form, "--include", "p/000[0-4]", "--include", "p/1*")
+    result = bulkmeta("show", "oss://bucket/p/", "--fields", "key", *words)
+    assert result.code == 4
+    assert "AccessDenied" in result.err
+    assert [key for key in KEYS_OF_TWO_PAGES if key in result.out] == (
+        KEYS_OF_TWO_PAGES[:5]
     )
 
 
@@ -156,9 +342,12 @@ def test_keys_from_a_file(
         ("kye", "no field 'kye'; did you mean 'key'?"),
         ("key,,etag", "no field ''"),
         ("meta.", "no field 'meta.'"),
+        ("content-type", "did you mean 'header.content-type'?"),
+        ("header.cache-contrl", "did you mean 'header.cache-control'?"),
+        ("meta.my_name", "'meta.my_name': a metadata name takes only"),
     ],
 )
-def test_no_such_field(bulkmeta: Callable[..., Any], fields: str, words: str) -> None:
+def test_no_such_field(bulkmeta: Command, fields: str, words: str) -> None:
     """One line, before anything is sent."""
     result = bulkmeta("show", "oss://bucket/p/", "--fields", fields)
     assert (result.code, result.out) == (2, "")
@@ -168,7 +357,7 @@ def test_no_such_field(bulkmeta: Callable[..., Any], fields: str, words: str) ->
 
 @pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
 def test_an_object_that_cannot_be_read_shows(
-    oss: EmbeddedOSS, bulkmeta: Callable[..., Any], form: str
+    oss: EmbeddedOSS, bulkmeta: Command, form: str
 ) -> None:
     """Its error stands where its metadata would; the exit code tells."""
     oss.store.put_objects("bucket", ({"key": key} for key in KEYS[:3]))
@@ -185,7 +374,7 @@ def test_an_object_that_cannot_be_read_shows(
 @pytest.mark.parametrize("form", ["table", "jsonl", "csv"])
 def test_a_key_that_is_not_utf8(
     oss: EmbeddedOSS,
-    bulkmeta: Callable[..., Any],
+    bulkmeta: Command,
     monkeypatch: pytest.MonkeyPatch,
     form: str,
 ) -> None:

@@ -788,6 +788,6 @@ async def test_view() -> None:
     viewer = Viewer(cast("Bucket", bucket), Needs())
     views = [await viewer.view_object(seq, Item("k", LISTED)) for seq in (1, 2)]
     assert views == [
-        Processed(Viewed(1, LISTED, head=head(OLD))),
-        Processed(Viewed(2, LISTED, error=gone.detail)),
+        Processed(Viewed(1, "k", LISTED, head=head(OLD))),
+        Processed(Viewed(2, "k", LISTED, error=gone.detail)),
     ]
