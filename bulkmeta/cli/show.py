@@ -20,8 +20,9 @@ _FIELDS = click.option(
     "--fields",
     metavar="NAME,NAME…",
     help="What to show: key, size_bytes, last_modified, etag, type, storage_class "
-    "(these cost no request); headers, meta, sse, version_id, error, or one entry as "
-    "meta.NAME, header.NAME; tags or tag.KEY, acl (a request more each).",
+    "(these cost no request where listing or inventory tells them); headers, meta, "
+    "sse, version_id, error, or one entry as meta.NAME, header.NAME; tags or tag.KEY, "
+    "acl (a request more each).",
 )
 
 
@@ -37,8 +38,9 @@ _FIELDS = click.option(
 def show(target: tuple[str, ...], **values: Any) -> int:
     """Print the metadata of objects, in the order of the listing; reads only.
 
-    The table is for people: its lines end where the terminal does. CSV and JSON lines
-    hold all of it, and null or nothing where an object lacks a field.
+    The table is for people: on a terminal, values are cut so that each object has its
+    line. CSV and JSON lines hold all of it, and nothing or null where an object lacks
+    a field.
 
     \b
     Examples:
