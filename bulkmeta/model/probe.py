@@ -27,6 +27,8 @@ VALID_FOR: Final = timedelta(days=30)
 """For how long what was found is relied on: a service changes."""
 
 _ENCRYPTED: Final = {SSE_HEADER: "AES256"}
+_COLDER: Final = "IA"
+"""The encryption and the class that are tried."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -108,9 +110,10 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
         if object_type != "Normal" or not same or not before.same_tags(after):
             return False
         needed = ["acl"]
-        if after.storage_class not in {None, STANDARD_CLASS}:
+        if after.storage_class == _COLDER:
             needed.append("acl_with_class")
         if after.sse:
             needed.append("acl_with_encryption")
-        seen = after.sse in ({}, _ENCRYPTED)
+        seen = after.storage_class in {None, STANDARD_CLASS, _COLDER}
+        seen = seen and after.sse in ({}, _ENCRYPTED)
         return seen and all(self.found.get(name) == KEPT for name in needed)

@@ -44,6 +44,7 @@ def plan(before: Metadata = NOW, **after: object) -> UpdatePlan:
         (KEEPS, plan(sse={SSE_HEADER: "AES256"}), "Normal", False),
         (KEEPS, plan(Metadata({}, {}, tags={}), tags={"a": "b"}), "Normal", False),
         (KEEPS, plan(Metadata({}, {}, storage_class="IA")), "Normal", True),
+        (KEEPS, plan(Metadata({}, {}, storage_class="Archive")), "Normal", False),
         (
             found(acl_with_class=RESET),
             plan(Metadata({}, {}, storage_class="IA")),
