@@ -3,6 +3,7 @@
     BulkmetaError
     ├── UsageError             what was asked for cannot be done     exit 2
     ├── LockedError            another process holds the run          exit 5
+    ├── ThresholdError         more failed than was put up with      exit 3
     ├── RunFatalError          going on would be senseless           exit 4
     │   └── OutputError        the run file (or another sink) cannot be written
     └── ObjectError            one object's end; becomes an outcome
@@ -55,6 +56,10 @@ class UsageError(BulkmetaError):
 
 class LockedError(BulkmetaError):
     """Another process is working on the same run or job."""
+
+
+class ThresholdError(BulkmetaError):
+    """More objects failed than the run was to put up with."""
 
 
 class RunFatalError(BulkmetaError):

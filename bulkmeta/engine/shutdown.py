@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Final
 
 # A closed terminal hangs up; Windows has no such signal.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
+_LOOK_AGAIN_S: Final = 20.0
+
 
 class StopRequest:
     """Whether the run is to end before its time. `error` says why, unless it was a
-    wish. Objects under way come to their end, further ones are not taken up."""
+    wish; `why` is what a wish was for. Objects under way come to their end, further
+    ones are not taken up."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.why: str | None = None
         self._event = asyncio.Event()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -35,10 +40,11 @@ class StopRequest:
         if self.requested:
             callback()
 
-    def request(self) -> None:
+    def request(self, why: str | None = None) -> None:
         """Wish for an end; once is enough."""
         if self.requested:
             return
+        self.why = why
         self._event.set()
         for callback in self._callbacks:
             callback()
@@ -53,6 +59,31 @@ class StopRequest:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
+
+
+@asynccontextmanager
+async def stop_in_time(
+    stop: StopRequest,
+    left: Callable[[], tuple[float, str] | None],
+) -> AsyncIterator[None]:
+    """Turn the end of a time into a stop request, as long as the body lasts. `left`
+    tells in how many seconds it is, and what ends then; it is asked now and then, since
+    clocks are set, and machines sleep."""
+
+    async def watch() -> None:
+        while (found := left()) is not None:
+            seconds, why = found
+            if seconds <= 0:
+                stop.request(why)
+                return
+            await asyncio.sleep(min(seconds, _LOOK_AGAIN_S))
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 @contextmanager

@@ -141,6 +141,15 @@ def reopen_file(path: Path) -> AppendFile:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from error
 
 
+def fsynced(path: Path) -> None:
+    """Return once what was written to a file is on stable storage; raises OSError."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        _sync(fd)
+    finally:
+        os.close(fd)
+
+
 @contextmanager
 def held_for_reading(path: Path) -> Iterator[None]:
     """Let nobody append to the file, as long as the body lasts; others may read it.

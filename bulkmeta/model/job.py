@@ -19,8 +19,10 @@ from bulkmeta.model.changes import Change
 from bulkmeta.model.outcome import Status
 from bulkmeta.model.parts import REWRITE, Parts
 from bulkmeta.model.selection import Selection
+from bulkmeta.model.tolerance import Tolerance
 from bulkmeta.model.transforms import TransformRef
 from bulkmeta.model.values import ValuesFile, with_row
+from bulkmeta.model.windows import Window
 
 SCHEME = "oss://"
 RANGE_RATE = 2000.0
@@ -200,6 +202,17 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return hashlib.sha256(canonical).hexdigest()
 
 
+class StopRules(msgspec.Struct, frozen=True):
+    """When a run is to end before it is done: after so many seconds, when a `window`
+    closes, with more failures than it puts up with, or if one of the first objects (the
+    `canary` tells how many) is not well."""
+
+    tolerance: Tolerance = Tolerance()
+    max_duration_s: float | None = None
+    window: Window | None = None
+    canary: int = 0
+
+
 class RunSpec(msgspec.Struct, frozen=True):
     """One run of a job: `plan` reads only, `apply` writes."""
 
@@ -207,6 +220,7 @@ class RunSpec(msgspec.Struct, frozen=True):
     command: Command
     connection: Connection = Connection()
     pace: Pace = Pace()
+    until: StopRules = StopRules()
 
 
 def spread_for(rate: float | None) -> int:

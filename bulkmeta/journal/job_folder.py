@@ -1,0 +1,144 @@
+"""What is kept of a job between its runs: who is at it, and how far it came.
+
+A folder of its own for each job, with a file that is locked while a run is under way,
+and `state.json`, which is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bulkmeta.errors import LockedError, OutputError, UsageError
+from bulkmeta.journal.files import AppendFile, fsynced, sync_folder
+from bulkmeta.model.outcome import timestamp
+
+_LOCK: Final = "lock"
+_STATE: Final = "state.json"
+_POLL_S: Final = 0.5
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who is at a job: a process, on which machine, since when."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job came.
+
+    `stopped` is the run file of a run that is to be continued. `since` is when the last
+    run began that came to its end, by the service's clock, and `full` when the last one
+    began that looked at all objects. Objects that `failed` in the last run are looked
+    at again, whenever they were modified.
+    """
+
+    schema: int = 1
+    key: str
+    stopped: str | None = None
+    since: str | None = None
+    full: str | None = None
+    failed: tuple[str, ...] = ()
+
+
+class JobFolder:
+    """The folder of one job, held by this process."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self._key = key
+
+    def read(self) -> JobState:
+        """How far the job came; a job that was changed since has not begun.
+
+        Raises:
+            UsageError: the file is damaged.
+        """
+        file = self.path / _STATE
+        try:
+            state = msgspec.json.decode(file.read_bytes(), type=JobState)
+        except FileNotFoundError:
+            return JobState(key=self._key)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(
+                f"{str(file)!r}: {why}; remove it, and the next run looks at all objects"
+            ) from error
+        return state if state.key == self._key else JobState(key=self._key)
+
+    def write(self, state: JobState) -> None:
+        """Keep it, in the place of what was there, on stable storage.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        file, fresh = self.path / _STATE, self.path / f"{_STATE}.new"
+        try:
+            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+            fsynced(fresh)
+            fresh.replace(file)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(file)!r}: {error.strerror}") from error
+        sync_folder(file)
+
+
+@contextmanager
+def held_job(path: Path, key: str, *, wait_s: float = 0.0) -> Iterator[JobFolder]:
+    """The job's folder, made if need be; nobody else has it while the body lasts.
+
+    Raises:
+        LockedError: another process has it, still after `wait_s`.
+        UsageError: the folder cannot be made, or files cannot be locked there.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UsageError(f"cannot use folder {str(path)!r}: {error.strerror}") from error
+    file = AppendFile(path / _LOCK, fd)
+    try:
+        _take(file, path, time.monotonic() + wait_s)
+        file.cut(0)
+        file.write(msgspec.json.encode(_myself()))
+        yield JobFolder(path, key)
+    finally:
+        file.close()
+
+
+def _take(file: AppendFile, path: Path, until_s: float) -> None:
+    while True:
+        try:
+            file.lock()
+        except LockedError as error:
+            if time.monotonic() >= until_s:
+                raise LockedError(
+                    f"the job is being run by {_holder(path)}; wait for its end, or "
+                    "pass --wait-lock 1h"
+                ) from error
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def _myself() -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), timestamp(time.time()))
+
+
+def _holder(path: Path) -> str:
+    try:
+        data = (path / _LOCK).read_bytes()
+        return str(msgspec.json.decode(data, type=Holder))
+    except (OSError, ValueError):  # it is just being written
+        return "another process"

@@ -1,0 +1,115 @@
+"""How many failures a run puts up with before it stops. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkmeta.model.outcome import Outcome
+
+CONSECUTIVE: Final = "consecutive"
+LEAST: Final = 100
+"""A share of failures is looked at from so many objects on."""
+
+_WRITE: Final = "write it as 100, 5%, access_denied=1 or consecutive=50"
+
+
+class Tolerance(msgspec.Struct, frozen=True):
+    """A run goes on with so many failures at most: in all, as a share of all objects
+    (0 to 1), by reason, and one right after another. None: however many."""
+
+    failures: int | None = None
+    share: float | None = None
+    reasons: dict[str, int] = {}
+    consecutive: int | None = None
+
+
+def parse_tolerance(texts: Sequence[str]) -> Tolerance:
+    """What several of `--max-failures` say together; of one kind the last counts.
+
+    Raises:
+        UsageError: one of them is no number, share or number of a kind.
+    """
+    tolerance = Tolerance()
+    for text in texts:
+        tolerance = _with(tolerance, text)
+    return tolerance
+
+
+def _with(given: Tolerance, text: str) -> Tolerance:
+    kind, named, number = text.rpartition("=")
+    if named and kind == CONSECUTIVE:
+        return msgspec.structs.replace(given, consecutive=_count(number, text))
+    if named:
+        if not kind.replace("_", "").isalnum():
+            raise UsageError(f"--max-failures {text!r}: {_WRITE}")
+        reasons = {**given.reasons, kind: _count(number, text)}
+        return msgspec.structs.replace(given, reasons=reasons)
+    if text.endswith("%"):
+        return msgspec.structs.replace(given, share=_share(text))
+    return msgspec.structs.replace(given, failures=_count(text, text))
+
+
+def _count(number: str, text: str) -> int:
+    if not (number.isascii() and number.isdecimal()):
+        raise UsageError(f"--max-failures {text!r}: {_WRITE}")
+    return int(number)
+
+
+def _share(text: str) -> float:
+    try:
+        percent = float(text[:-1])
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise UsageError(f"--max-failures {text!r}: {_WRITE}")
+    return percent / 100
+
+
+class Failures:
+    """The failures of a run so far, held against what it puts up with."""
+
+    def __init__(self, tolerance: Tolerance) -> None:
+        self._tolerance = tolerance
+        self._objects = 0
+        self._failed = 0
+        self._reasons: Counter[str] = Counter()
+        self._in_a_row = 0
+
+    def count(self, outcome: Outcome) -> str | None:
+        """Count one outcome; in words, what was one too many."""
+        self._objects += 1
+        if outcome.status != "failed":
+            self._in_a_row = 0
+            return None
+        reason = outcome.reason or ""
+        self._failed += 1
+        self._in_a_row += 1
+        self._reasons[reason] += 1
+        return self._too_many(reason)
+
+    def _too_many(self, reason: str) -> str | None:
+        most = self._tolerance
+        if most.failures is not None and self._failed > most.failures:
+            return f"{self._failed:,} objects failed, of {most.failures:,} put up with"
+        if self._is_share_exceeded():
+            share = self._failed / self._objects
+            return f"{share:.1%} of {self._objects:,} objects failed"
+        by_reason = most.reasons.get(reason)
+        if by_reason is not None and self._reasons[reason] > by_reason:
+            return f"{self._reasons[reason]:,} objects failed as {reason}"
+        if most.consecutive is not None and self._in_a_row > most.consecutive:
+            return f"{self._in_a_row:,} objects failed one after another"
+        return None
+
+    def _is_share_exceeded(self) -> bool:
+        share = self._tolerance.share
+        enough = self._objects >= LEAST
+        return share is not None and enough and self._failed > share * self._objects

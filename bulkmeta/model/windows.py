@@ -1,0 +1,84 @@
+"""Times of the day in which a run may be under way. Pure, but for the machine's zone.
+
+Days are those of a calendar: on one on which clocks are changed the window is an hour
+longer or shorter, if the change falls into it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+
+_FORM: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)(?:@(\S+))?")
+_WRITE: Final = "write it as 01:00-05:00 or 22:00-04:30@Asia/Shanghai"
+
+
+class Window(msgspec.Struct, frozen=True):
+    """From `opens` to `closes` each day, or into the next; in a time zone, or (None) in
+    this machine's."""
+
+    opens: time
+    closes: time
+    zone: str | None = None
+
+    def closes_at(self, now: datetime) -> datetime | None:
+        """When it closes, if it is open now."""
+        return next((end for start, end in self._around(now) if start <= now < end), None)
+
+    def opens_at(self, now: datetime) -> datetime:
+        """When it opens next."""
+        return next(start for start, _ in self._around(now) if start > now)
+
+    def _around(self, now: datetime) -> list[tuple[datetime, datetime]]:
+        """Its openings and closings from yesterday on."""
+        zone = ZoneInfo(self.zone) if self.zone else None
+        today = now.astimezone(zone).date()
+        spans = []
+        for days in (-1, 0, 1, 2):
+            day = today + timedelta(days)
+            last = day + timedelta(days=self.closes <= self.opens)
+            spans.append(
+                (
+                    datetime.combine(day, self.opens, zone).astimezone(UTC),
+                    datetime.combine(last, self.closes, zone).astimezone(UTC),
+                )
+            )
+        return spans
+
+    def __str__(self) -> str:
+        zone = f"@{self.zone}" if self.zone else ""
+        return f"{self.opens:%H:%M}-{self.closes:%H:%M}{zone}"
+
+
+def parse_window(text: str) -> Window:
+    """The window that a text names.
+
+    Raises:
+        UsageError: it names none, or a time zone that this machine does not know.
+    """
+    found = _FORM.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        numbers = [int(part) for part in found.groups()[:4]]
+        opens, closes = time(*numbers[:2]), time(*numbers[2:])
+    except ValueError:
+        raise UsageError(f"--window {text!r}: {_WRITE}") from None
+    if opens == closes:
+        raise UsageError(f"--window {text!r} is always open, or never; leave it out")
+    zone = found[5]
+    if zone:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(
+                f"--window {text!r}: this machine knows no time zone {zone!r} "
+                "(pip install tzdata brings all)"
+            ) from None
+    return Window(opens, closes, zone)
