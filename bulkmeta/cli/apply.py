@@ -20,7 +20,7 @@ _REPLAN = click.option(
 )
 
 
-@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @click.argument(
     "target",
     metavar="oss://BUCKET/PREFIX…|JOB.toml|PLAN.jsonl",
@@ -33,6 +33,7 @@ _REPLAN = click.option(
     options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
+    (*options.UNTIL, options.CANARY),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
     options.PRICES,
     options.CONNECTION,

@@ -17,14 +17,16 @@ from bulkmeta.cli.debugging import is_debugging, switch_debugging, tell_tracebac
 from bulkmeta.cli.output import ReaderGoneError, conceal, concealed, give_up, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
-from bulkmeta.errors import BulkmetaError, LockedError, UsageError
+from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain
 
 OK: Final = 0
 SOME_FAILED: Final = 1
 USAGE: Final = 2
+THRESHOLD: Final = 3
 RUN_FATAL: Final = 4
 LOCKED: Final = 5
+OUT_OF_TIME: Final = 6
 PENDING: Final = 10
 INTERRUPTED: Final = 130
 
@@ -149,9 +151,8 @@ def _be_surprised(error: Exception) -> int:
 def _give_up(error: BulkmetaError) -> int:
     if isinstance(error, ReaderGoneError):
         return INTERRUPTED
-    return _complain(
-        str(error), LOCKED if isinstance(error, LockedError) else RUN_FATAL
-    )
+    codes = {LockedError: LOCKED, ThresholdError: THRESHOLD}
+    return _complain(str(error), codes.get(type(error), RUN_FATAL))
 
 
 def _refuse(error: click.ClickException | UsageError) -> int:

@@ -12,6 +12,7 @@ from bulkmeta.cli.change_options import CHANGES
 from bulkmeta.cli.debugging import switch_debugging
 from bulkmeta.cli.specs import file_named
 from bulkmeta.cli.types import (
+    Duration,
     Moment,
     NewFile,
     Price,
@@ -222,6 +223,39 @@ PACE = (
     ),
 )
 
+UNTIL = (
+    click.option(
+        "--max-failures",
+        multiple=True,
+        metavar="N|P%|REASON=N",
+        help="Stop with exit code 3 when more objects fail: in all, as a share of all "
+        "(of 100 or more), for a reason (access_denied=0), or one after another "
+        "(consecutive=50).",
+    ),
+    click.option(
+        "--max-duration",
+        type=Duration(),
+        metavar="TIME",
+        help="Stop after TIME (90s, 30m, 4h), when objects under way have come to "
+        "their end: exit code 6; it can be resumed.",
+    ),
+    click.option(
+        "--window",
+        metavar="HH:MM-HH:MM[@ZONE]",
+        help="Only at this time of the day: outside of it nothing is begun, and what "
+        "is under way stops so when it closes. ZONE such as Asia/Shanghai; else this "
+        "machine's.",
+    ),
+)
+CANARY = click.option(
+    "--canary",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    help="Change N objects first and read them again; stop with exit code 3 if one of "
+    "them failed, or is not as it should be.",
+)
+
 SPREAD = click.option(
     "--spread",
     type=Spread(),
@@ -346,6 +380,7 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         ),
         ("What an update may do", RULES),
         ("How fast", (*PACE, SPREAD)),
+        ("When to stop", (*UNTIL, CANARY)),
         ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *PRICES)),
         ("How the service is reached", CONNECTION),
     ):

@@ -34,7 +34,7 @@ _FULL = click.option(
 )
 
 
-@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 4, 10, 130))
+@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 3, 4, 6, 10, 130))
 @click.argument(
     "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
 )
@@ -44,6 +44,7 @@ _FULL = click.option(
     options.KEYS,
     options.RULES,
     (*options.PACE, options.SPREAD),
+    options.UNTIL,
     (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
     options.PRICES,
     options.CONNECTION,

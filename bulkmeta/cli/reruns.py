@@ -46,7 +46,9 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         header.command,
         _connection(header, values),
         specs.pace_of(values),
+        specs.until_of(values),
     )
+    specs.await_window(spec.until)
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
@@ -54,7 +56,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     host = Host(progress=told.watcher)
     end = run_loop(resume_job(spec, run_file, found, host=host))
     told.end(end, end_lines(end), run_file)
-    return exit_code(end)
+    return exit_code(end, run_file)
 
 
 def rerun(
@@ -72,9 +74,9 @@ def rerun(
     job = _ruled(job, values)
     connection, pace = _connection(header, values), specs.pace_of(values)
     if values.get("dry_run"):
-        spec = RunSpec(job, "plan", connection, pace)
+        spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
         return preview(spec, None, told=telling_of(values, prints=True))
-    spec = RunSpec(job, command, connection, pace)
+    spec = RunSpec(job, command, connection, pace, specs.until_of(values))
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
@@ -119,7 +121,8 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
             "only keys can be selected"
         )
     connection = _connection(header, values)
-    return RunSpec(job, "apply", connection, specs.pace_of(values))
+    pace, until = specs.pace_of(values), specs.until_of(values)
+    return RunSpec(job, "apply", connection, pace, until)
 
 
 def verify_run(run_file: Path, values: dict[str, Any]) -> int:
@@ -130,7 +133,11 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     if not progress.complete:
         tell("warning   the run was interrupted; what was under way is not looked at")
     spec = RunSpec(
-        header.job, "plan", _connection(header, values), specs.pace_of(values)
+        header.job,
+        "plan",
+        _connection(header, values),
+        specs.pace_of(values),
+        specs.until_of(values),
     )
     told = telling_of(values, prints=True)
     with held_for_reading(run_file):

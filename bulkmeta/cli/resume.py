@@ -11,10 +11,11 @@ from bulkmeta.cli import options
 from bulkmeta.cli.help import HelpfulCommand
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
     options.PACE,
+    options.UNTIL,
     (options.SPREAD, options.PROGRESS, options.AS_JSON),
     options.CONNECTION,
 )

@@ -10,12 +10,13 @@ import click
 from bulkmeta.cli import commands, options
 
 
-@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,
     options.RULES,
     options.PACE,
+    (*options.UNTIL, options.CANARY),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
     options.CONNECTION,
 )

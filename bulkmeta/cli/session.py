@@ -20,8 +20,9 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.loop import run_loop
-from bulkmeta.cli.main import INTERRUPTED, OK, PENDING, SOME_FAILED
+from bulkmeta.cli.main import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.output import tell
+from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.records import LONGEST_SUFFIX
@@ -71,6 +72,7 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     """
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise UsageError("no terminal to ask on; pass --yes if the run is meant")
+    await_window(spec.until)
     for line in order_lines(spec):
         tell(line)
     if yes:
@@ -121,7 +123,7 @@ def carry_out(
         )
     )
     told.end(end, end_lines(end), run_file)
-    return exit_code(end)
+    return exit_code(end, run_file)
 
 
 def preview(
@@ -136,6 +138,7 @@ def preview(
     """Show what a run would do, object by object (at `most` so many), and in sum, what
     it takes and what comes with it; the exit code. `detailed` tells pending changes
     from none. `host` has what was read for it already."""
+    await_window(spec.until)
     for line in order_lines(spec):
         tell(line)
     account, differences = Account(), DiffPrinter(told.result, most)
@@ -191,8 +194,12 @@ class Outlook:
                 tell(caution.line())
 
 
-def exit_code(end: RunEnd) -> int:
+def exit_code(end: RunEnd, run_file: Path | None = None) -> int:
     """What a run's end is to the shell."""
+    if end.why:
+        more = f"; `bulkmeta resume {run_file}` goes on" if run_file else ""
+        tell(f"bulkmeta: stopped: {end.why}{more}")
+        return OUT_OF_TIME
     if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 
 from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import ORDER
+from bulkmeta.cli.main import OUT_OF_TIME
+from bulkmeta.cli.output import tell
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.conditions import Condition
@@ -21,12 +24,16 @@ from bulkmeta.model.job import (
     Pace,
     Rules,
     RunSpec,
+    StopRules,
     Target,
     parse_targets,
     spread_for,
 )
 from bulkmeta.model.selection import KeyRule, Selection
+from bulkmeta.model.tolerance import parse_tolerance
+from bulkmeta.model.windows import parse_window
 
+_EARLY_S = 60
 _SELECTS = set(Selection.__struct_fields__) - {"keys"}
 
 
@@ -60,7 +67,9 @@ def run_spec(
         select=selection_of(values),
         where=where_of(values),
     )
-    return RunSpec(job, command, connection_of(values), pace_of(values))
+    return RunSpec(
+        job, command, connection_of(values), pace_of(values), until_of(values)
+    )
 
 
 def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
@@ -160,6 +169,39 @@ def connection_of(values: dict[str, Any]) -> Connection:
     if connection.endpoint and network != "public":
         raise UsageError(f"--{network} and --endpoint name different endpoints")
     return connection
+
+
+def until_of(values: dict[str, Any]) -> StopRules:
+    """When the options say that a run is to stop.
+
+    Raises:
+        UsageError: they say it in a way that means nothing.
+    """
+    window = parse_window(values["window"]) if values["window"] else None
+    return StopRules(
+        parse_tolerance(values["max_failures"]),
+        values["max_duration"],
+        window,
+        values.get("canary", 0),
+    )
+
+
+def await_window(until: StopRules) -> None:
+    """Begin nothing outside of the window; one that opens within a minute is waited
+    for, since not all clocks go alike.
+
+    Raises:
+        click.exceptions.Exit: it is closed.
+    """
+    now = datetime.now(UTC)
+    if until.window is None or until.window.closes_at(now):
+        return
+    opens = until.window.opens_at(now)
+    if (seconds := (opens - now).total_seconds()) > _EARLY_S:
+        when = f"{opens.astimezone():%Y-%m-%d %H:%M %Z}"
+        tell(f"bulkmeta: nothing was begun: window {until.window} opens {when}")
+        raise click.exceptions.Exit(OUT_OF_TIME)
+    time.sleep(seconds)
 
 
 def pace_of(values: dict[str, Any]) -> Pace:

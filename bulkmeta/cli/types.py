@@ -18,6 +18,11 @@ _SIZE: Final = re.compile(
 )
 _UNITS: Final = ["", "K", "M", "G", "T"]
 _AGO: Final = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smhdw])", re.ASCII)
+_SPAN: Final = re.compile(
+    r"(?:(?P<days>\d{1,6}(\.\d+)?)d)?(?:(?P<hours>\d{1,6}(\.\d+)?)h)?"
+    r"(?:(?P<minutes>\d{1,6}(\.\d+)?)m)?(?:(?P<seconds>\d{1,9}(\.\d+)?)s)?",
+    re.ASCII,
+)
 _SPANS: Final = {
     "s": "seconds",
     "m": "minutes",
@@ -143,6 +148,30 @@ class Moment(click.ParamType[str]):
                 param,
                 ctx,
             )
+
+
+class Duration(click.ParamType[float]):
+    """A time span, in seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        parts = _SPAN.fullmatch(value)
+        given = parts.groupdict() if parts else {}
+        seconds = sum(
+            float(number) * timedelta(**{unit: 1}).total_seconds()
+            for unit, number in given.items()
+            if number
+        )
+        if not 0 < seconds < float("inf"):
+            self.fail(
+                f"{value!r} is no time span; give it as 90s, 30m, 4h, 1h30m or 7d",
+                param,
+                ctx,
+            )
+        return seconds
 
 
 class Share(click.ParamType[float]):

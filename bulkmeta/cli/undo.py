@@ -22,13 +22,14 @@ _ONLY_FAILED_VERIFY = click.option(
 )
 
 
-@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 5, 130))
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
     options.SELECTION,
     options.RULES,
     (_ONLY_FAILED_VERIFY,),
     options.PACE,
+    (*options.UNTIL, options.CANARY),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
     options.CONNECTION,
 )

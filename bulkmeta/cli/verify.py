@@ -19,10 +19,14 @@ _SAMPLE = click.option(
 )
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 3, 4, 6, 130))
 @options.RUN
 @options.add_options(
-    (_SAMPLE,), options.PACE, (options.PROGRESS, options.AS_JSON), options.CONNECTION
+    (_SAMPLE,),
+    options.PACE,
+    options.UNTIL,
+    (options.PROGRESS, options.AS_JSON),
+    options.CONNECTION,
 )
 def verify(run: Path, **values: Any) -> int:
     """Read a run's objects again and report each that is not as the run left it.

@@ -90,6 +90,7 @@ def _as_json(end: RunEnd, run_file: Path | None, more: Mapping[str, object]) -> 
         "target": str(end.spec.job.target),
         "run_file": None if run_file is None else str(run_file),
         "interrupted": end.interrupted,
+        "why": end.why,
         "objects": end.stats.objects,
         "counts": {status: end.stats.counts[status] for status in STATUSES},
         "reasons": dict(end.stats.reasons),

@@ -1,10 +1,12 @@
-"""Stops a run in which every object fails alike: the cause is not in the objects."""
+"""Stops a run with too many failures, or in which every object fails alike: the cause
+then is not in the objects."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bulkmeta.errors import RunFatalError
+from bulkmeta.errors import BulkmetaError, RunFatalError, ThresholdError
+from bulkmeta.model.tolerance import ANY_NUMBER, Failures, Tolerance
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
@@ -19,14 +21,28 @@ _NO_ANSWER: Final = {"connection", "timeout"}
 
 
 class Breaker:
-    """Watches outcomes for causes that are not in the objects."""
+    """Watches outcomes for causes that are not in the objects, and for more failures
+    than are put up with."""
 
-    def __init__(self, failures: int = FAILURES, unreached: int = UNREACHED) -> None:
+    def __init__(
+        self,
+        failures: int = FAILURES,
+        unreached: int = UNREACHED,
+        tolerance: Tolerance = ANY_NUMBER,
+    ) -> None:
         self._failures = _Alike(failures)
         self._unreached = _Row(unreached)
+        self._tolerated = Failures(tolerance)
 
-    def judge(self, outcome: Outcome) -> RunFatalError | None:
+    def judge(self, outcome: Outcome) -> BulkmetaError | None:
         """Count one outcome; the error that ends the run if it was one too many."""
+        too_many = self._tolerated.count(outcome)
+        fatal = self._cause_elsewhere(outcome)
+        if too_many and not fatal:
+            return ThresholdError(f"stopped: {too_many} (--max-failures)")
+        return fatal
+
+    def _cause_elsewhere(self, outcome: Outcome) -> RunFatalError | None:
         error = outcome.error
         if outcome.status == "skipped":
             return None

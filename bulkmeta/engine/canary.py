@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from bulkmeta.model.item import Item
 
 if TYPE_CHECKING:
     from bulkmeta.engine.pipeline import Processed
+    from bulkmeta.engine.shutdown import StopRequest
     from bulkmeta.model.outcome import Outcome
 
 Verify = Callable[[int, Item], Awaitable["Processed[Outcome]"]]
@@ -20,9 +22,10 @@ class Canary:
     """Holds a source back behind its first `objects`, until they have come to their end
     and `verify` finds those that were updated as they should be."""
 
-    def __init__(self, objects: int, verify: Verify) -> None:
+    def __init__(self, objects: int, verify: Verify, stop: StopRequest) -> None:
         self._left = objects
         self._verify = verify
+        self._stop = stop
         self._went_well = asyncio.Event()
         if objects <= 0:
             self._went_well.set()
@@ -37,25 +40,27 @@ class Canary:
             yield item
 
     async def look_at(self, batch: list[Outcome]) -> None:
-        """Take the ends of objects; of the first ones, each is looked at again.
-
-        Raises:
-            ThresholdError: one of them failed, or is not as it should be.
-        """
+        """Take the ends of objects; of the first ones, each is looked at again. If one
+        failed, or is not as it should be, the run is stopped (`ThresholdError`)."""
         for outcome in batch[: max(self._left, 0)]:
-            await self._look_at(outcome)
+            error = await self._fault_of(outcome)
+            if error:
+                self._left = sys.maxsize  # the others are not to be let go
+                self._stop.fail(error)
+                return
         self._left -= len(batch)
         if self._left <= 0:
             self._went_well.set()
 
-    async def _look_at(self, outcome: Outcome) -> None:
+    async def _fault_of(self, outcome: Outcome) -> ThresholdError | None:
         if outcome.status == "updated":
             item = Item(outcome.key, recorded=outcome)
             found = (await self._verify(outcome.seq, item)).result
             outcome = found or outcome
-        if outcome.status == "failed":
-            why = outcome.error.message if outcome.error else ""
-            raise ThresholdError(
-                f"stopped by the first objects: {outcome.key!r} failed as "
-                f"{outcome.reason}: {why}"
-            )
+        if outcome.status != "failed":
+            return None
+        why = outcome.error.message if outcome.error else ""
+        return ThresholdError(
+            f"stopped by one of the first objects (--canary): {outcome.key!r} failed "
+            f"as {outcome.reason}: {why}"
+        )

@@ -74,7 +74,8 @@ class JobFolder:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise UsageError(
-                f"{str(file)!r}: {why}; remove it, and the next run looks at all objects"
+                f"{str(file)!r}: {why}; remove it, and the next run looks at all "
+                "objects"
             ) from error
         return state if state.key == self._key else JobState(key=self._key)
 
@@ -90,7 +91,9 @@ class JobFolder:
             fsynced(fresh)
             fresh.replace(file)
         except OSError as error:
-            raise OutputError(f"cannot write {str(file)!r}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot write {str(file)!r}: {error.strerror}"
+            ) from error
         sync_folder(file)
 
 
@@ -106,7 +109,9 @@ def held_job(path: Path, key: str, *, wait_s: float = 0.0) -> Iterator[JobFolder
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise UsageError(f"cannot use folder {str(path)!r}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot use folder {str(path)!r}: {error.strerror}"
+        ) from error
     file = AppendFile(path / _LOCK, fd)
     try:
         _take(file, path, time.monotonic() + wait_s)

@@ -31,13 +31,17 @@ class Tolerance(msgspec.Struct, frozen=True):
     consecutive: int | None = None
 
 
+ANY_NUMBER: Final = Tolerance()
+"""However many fail, the run goes on."""
+
+
 def parse_tolerance(texts: Sequence[str]) -> Tolerance:
     """What several of `--max-failures` say together; of one kind the last counts.
 
     Raises:
         UsageError: one of them is no number, share or number of a kind.
     """
-    tolerance = Tolerance()
+    tolerance = ANY_NUMBER
     for text in texts:
         tolerance = _with(tolerance, text)
     return tolerance

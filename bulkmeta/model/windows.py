@@ -15,7 +15,7 @@ import msgspec
 
 from bulkmeta.errors import UsageError
 
-_FORM: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)(?:@(\S+))?")
+_FORM: Final = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)(?:@(?P<zone>\S+))?")
 _WRITE: Final = "write it as 01:00-05:00 or 22:00-04:30@Asia/Shanghai"
 
 
@@ -29,7 +29,9 @@ class Window(msgspec.Struct, frozen=True):
 
     def closes_at(self, now: datetime) -> datetime | None:
         """When it closes, if it is open now."""
-        return next((end for start, end in self._around(now) if start <= now < end), None)
+        return next(
+            (end for start, end in self._around(now) if start <= now < end), None
+        )
 
     def opens_at(self, now: datetime) -> datetime:
         """When it opens next."""
@@ -64,15 +66,14 @@ def parse_window(text: str) -> Window:
     """
     found = _FORM.fullmatch(text)
     try:
-        if found is None:
-            raise ValueError(text)
-        numbers = [int(part) for part in found.groups()[:4]]
-        opens, closes = time(*numbers[:2]), time(*numbers[2:])
+        opens, closes = _times(found) if found else (None, None)
     except ValueError:
-        raise UsageError(f"--window {text!r}: {_WRITE}") from None
+        found = None
+    if found is None or opens is None or closes is None:
+        raise UsageError(f"--window {text!r}: {_WRITE}")
     if opens == closes:
         raise UsageError(f"--window {text!r} is always open, or never; leave it out")
-    zone = found[5]
+    zone = found["zone"]
     if zone:
         try:
             ZoneInfo(zone)
@@ -82,3 +83,7 @@ def parse_window(text: str) -> Window:
                 "(pip install tzdata brings all)"
             ) from None
     return Window(opens, closes, zone)
+
+
+def _times(found: re.Match[str]) -> tuple[time, time]:
+    return time.fromisoformat(found[1]), time.fromisoformat(found[2])

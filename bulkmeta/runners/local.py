@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from bulkmeta import __version__
 from bulkmeta.engine.breaker import Breaker
-from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.engine.canary import Canary
+from bulkmeta.engine.shutdown import StopRequest, stop_in_time
 from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.viewer import Viewer
 from bulkmeta.engine.worker import Goal, Worker
@@ -24,6 +25,7 @@ from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
+from bulkmeta.runners.deadlines import time_left
 from bulkmeta.runners.flow import (
     STOPPING,
     Flow,
@@ -98,6 +100,8 @@ class RunEnd:
     elapsed_s: float
     interrupted: bool
     requests: dict[str, int]
+    why: str | None = None
+    """What ended it before its time, if that was arranged beforehand."""
 
 
 async def run_job(
@@ -163,15 +167,19 @@ async def verify_objects(
     async with (
         _bucket(name, spec.connection, spec.pace, stop, host.bucket) as bucket,
         watched(RunState(stats, bucket.pace), host.progress),
+        stop_in_time(stop, time_left(spec.until, started_s)),
     ):
         await Flow(spec.pace.concurrency, stop, signals=host.signals).run(
             replay_run(run_file, wanted, {}),
             Verifier(bucket).verify_object,
             [stats, *host.sinks],
-            hand_on=host.hand_on,
+            Breaker(tolerance=spec.until.tolerance).judge,
+            host.hand_on,
         )
     elapsed_s = time.monotonic() - started_s
-    return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
+    return RunEnd(
+        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
+    )
 
 
 async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
@@ -215,24 +223,47 @@ async def _run(
         inventory_of(spec) as inventory,
         watched(RunState(stats, bucket.pace, _total_of(spec)), progress),
         requests_ahead() as ahead,
+        stop_in_time(stop, time_left(spec.until, started_s)),
     ):
         if ledger:
             ledger.run_file.note_pace(bucket.pace)
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
         goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
+        canary = _canary(spec, bucket, start, stop)
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
-            source_of(
-                spec.job, bucket, start, listing, table, inventory or host.objects
+            canary.ahead(
+                source_of(
+                    spec.job, bucket, start, listing, table, inventory or host.objects
+                )
             ),
             _worker(spec, bucket, ledger, goal, stop, copies).process_object,
             [*_files(ledger), stats, *host.sinks],
-            Breaker().judge,
-            host.hand_on,
+            Breaker(tolerance=spec.until.tolerance).judge,
+            _handed_on(canary.look_at, host.hand_on),
         )
         elapsed_s = time.monotonic() - started_s
         if ledger and not stop.requested:
             ledger.finish(_summary(stats, bucket, elapsed_s))
-    return RunEnd(spec, stats, elapsed_s, stop.requested, dict(bucket.requests))
+    return RunEnd(
+        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
+    )
+
+
+def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:
+    """The first objects that go ahead, less those that have done so."""
+    objects = spec.until.canary if _writes(spec) else 0
+    return Canary(objects - start.seq + 1, Verifier(bucket).verify_object, stop)
+
+
+def _handed_on(first: HandOn[Outcome], then: HandOn[Outcome] | None) -> HandOn[Outcome]:
+    if then is None:
+        return first
+
+    async def hand_on(batch: list[Outcome]) -> None:
+        await first(batch)
+        await then(batch)
+
+    return hand_on
 
 
 @asynccontextmanager

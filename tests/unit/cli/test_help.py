@@ -49,6 +49,7 @@ def test_options_stand_with_their_kind() -> None:
         "Which objects",
         "What an update may do",
         "How fast",
+        "When to stop",
         "What is told and kept",
         "How the service is reached",
         "Options",

@@ -27,6 +27,7 @@ def parse(*args: str) -> RunSpec:
         (options.ALL, *options.SELECTION, options.WHERE, *options.KEYS),
         options.RULES,
         (*options.PACE, options.SPREAD),
+        options.UNTIL,
         options.CONNECTION,
     )
     def command(target: tuple[str, ...], **values: object) -> None:

@@ -78,6 +78,4 @@ def test_in_a_row() -> None:
     most = Tolerance(consecutive=2)
     assert set(counted(most, *[failed(), failed(), OK] * 5)) == {None}
     assert set(counted(most, *[failed(), failed(), SKIPPED] * 5)) == {None}
-    assert counted(most, *[failed()] * 3)[-1] == (
-        "3 objects failed one after another"
-    )
+    assert counted(most, *[failed()] * 3)[-1] == ("3 objects failed one after another")

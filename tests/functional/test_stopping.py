@@ -1,0 +1,194 @@
+"""Runs that end early: by failures, by the clock, by their first objects; what was
+begun is on record, and can be gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+Command = Callable[..., Any]
+ORDER = ("apply", "oss://bucket/p/", "--set", "n=1", "--yes", "--run-file", "run.jsonl")
+COUNT = 300
+
+
+@pytest.fixture(autouse=True)
+def _seeded(oss: EmbeddedOSS) -> None:
+    oss.store.put_objects("bucket", ({"key": f"p/{n:04}"} for n in range(COUNT)))
+
+
+def changed(oss: EmbeddedOSS) -> list[str]:
+    return [o.key for o in oss.store.objects("bucket") if "n" in o.meta]
+
+
+def lines(path: str = "run.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def objects(path: str = "run.jsonl") -> list[dict[str, Any]]:
+    return [line for line in lines(path) if line["type"] == "object"]
+
+
+def deny(oss: EmbeddedOSS, key: str = "*", **more: Any) -> None:
+    oss.faults.add(
+        Fault("error", "CopyObject", key=key, status=403, code="AccessDenied", **more)
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("9", "10 objects failed, of 9 put up with"),
+        ("access_denied=9", "10 objects failed as access_denied"),
+        ("consecutive=9", "10 objects failed one after another"),
+    ],
+)
+def test_too_many_failures(
+    oss: EmbeddedOSS, bulkmeta: Command, limit: str, words: str
+) -> None:
+    """It stops there, with what is under way at its end; and can be resumed."""
+    deny(oss, skip=20, times=40)
+    order = (*ORDER, "--concurrency", "1", "--max-failures", limit)
+    result = bulkmeta(*order)
+
+    assert result.code == 3
+    assert result.err.strip().splitlines()[-1] == (
+        f"bulkmeta: stopped: {words} (--max-failures)"
+    )
+    assert [o["status"] for o in objects()] == ["updated"] * 20 + ["failed"] * 10
+    assert lines()[-1]["type"] == "object"
+    assert len(changed(oss)) == 20
+
+    oss.faults.clear()
+    assert bulkmeta("resume", "run.jsonl").code == 1  # the ten stay failed
+    assert len(changed(oss)) == COUNT - 10
+
+
+def test_a_share_of_failures(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Of 100 objects or more; what is tolerated goes on."""
+    deny(oss, key="p/*7")
+    assert bulkmeta(*ORDER, "--max-failures", "15%").code == 1
+    assert len(changed(oss)) == COUNT - 30
+    order = ("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+    assert bulkmeta(*order, "--max-failures", "15%").code == 1  # only 30 of them
+    deny(oss, key="p/*8")
+    again = (*ORDER[:-1], "again.jsonl", "--set", "m=1")
+    result = bulkmeta(*again, "--max-failures", "15%", "--concurrency", "1")
+    assert result.code == 3
+    assert "objects failed (--max-failures)" in result.err
+
+
+def test_max_duration(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Objects under way come to their end, each with its line; resume goes on."""
+    result = bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s")
+
+    assert result.code == 6
+    assert result.err.strip().splitlines()[-1] == (
+        "bulkmeta: stopped: --max-duration is over; `bulkmeta resume run.jsonl` goes on"
+    )
+    done = objects()
+    assert 0 < len(done) < COUNT
+    assert {o["status"] for o in done} == {"updated"}
+    assert sorted(o["key"] for o in done) == changed(oss)
+
+    assert bulkmeta("resume", "run.jsonl", "--max-duration", "1h").code == 0
+    assert len(objects()) == len(changed(oss)) == COUNT
+
+
+def window(start: timedelta, end: timedelta) -> str:
+    now = datetime.now(UTC)
+    return f"{now + start:%H:%M}-{now + end:%H:%M}@UTC"
+
+
+def test_outside_of_the_window(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Nothing is begun, and when it opens is told."""
+    closed = window(timedelta(hours=2), timedelta(hours=3))
+    for order in (ORDER, ("plan", "oss://bucket/p/", "--set", "n=1")):
+        result = bulkmeta(*order, "--window", closed)
+        assert result.code == 6
+        assert f"nothing was begun: window {closed} opens 20" in result.err
+    assert not Path("run.jsonl").exists()
+    assert oss.log.requests() == []
+
+
+def test_inside_of_the_window(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    opened = window(timedelta(hours=-1), timedelta(hours=1))
+    assert bulkmeta(*ORDER, "--window", opened).code == 0
+    assert len(changed(oss)) == COUNT
+
+
+def test_canary(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Each of the first objects is read once more, before any other is taken up."""
+    result = bulkmeta(*ORDER, "--canary", "5", "--acl-policy", "skip")
+
+    assert result.code == 0, result.err
+    asked = [(name, key) for name, key in oss.log.operations() if key]
+    first = {f"p/{n:04}" for n in range(5)}
+    assert {key for _, key in asked[:15]} == first
+    assert {name for name, _ in asked[10:15]} == {"HeadObject"}
+    assert len(asked) == 2 * COUNT + 5
+    assert len(changed(oss)) == COUNT
+
+
+def test_a_canary_that_fails(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """No other object is touched."""
+    deny(oss, key="p/0003")
+    result = bulkmeta(*ORDER, "--canary", "5")
+
+    assert result.code == 3
+    assert "stopped by one of the first objects (--canary): 'p/0003'" in result.err
+    assert changed(oss) == ["p/0000", "p/0001", "p/0002", "p/0004"]
+    assert len(objects()) == 5
+
+
+def test_a_canary_that_does_not_stand(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """The service took the update, and shows another state: that is a stop, too."""
+    oss.faults.add(
+        Fault("foreign_write", "HeadObject", key="p/0002", skip=1, meta={"x": "1"})
+    )
+    result = bulkmeta(*ORDER, "--canary", "5")
+
+    assert result.code == 3
+    assert "'p/0002' failed as drift" in result.err
+    assert len(changed(oss)) == 5
+
+
+def test_fewer_objects_than_canaries(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    assert bulkmeta(*ORDER, "--canary", "5000").code == 0
+    assert len(changed(oss)) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--max-failures", "many"), "write it as 100, 5%, access_denied=1"),
+        (("--max-duration", "4"), "'4' is no time span; give it as 90s, 30m, 4h"),
+        (("--max-duration", "0s"), "is no time span"),
+        (("--window", "1-5"), "write it as 01:00-05:00"),
+        (("--canary", "-1"), "--canary"),
+    ],
+)
+def test_bad_limits(bulkmeta: Command, args: tuple[str, ...], words: str) -> None:
+    result = bulkmeta(*ORDER, *args)
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_verify_stops_too(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Drift counts as failure there."""
+    assert bulkmeta(*ORDER).code == 0
+    oss.store.put_objects("bucket", ({"key": f"p/{n:04}"} for n in range(50)))
+    assert bulkmeta("verify", "run.jsonl").code == 1
+    result = bulkmeta(
+        "verify", "run.jsonl", "--max-failures", "9", "--progress", "none"
+    )
+    assert result.code == 3
