@@ -369,7 +369,13 @@ def resume(
     _refuse_other_bucket(bucket, header.job)
     if change is not None:
         refuse_other_transform(header.job.transform, change)
-    spec = RunSpec(header.job, header.command, bucket.connection, bucket.pace)
+    spec = RunSpec(
+        header.job,
+        header.command,
+        bucket.connection,
+        bucket.pace,
+        recent=header.recent,
+    )
     host = Host(transform=change, objects=_items(objects, bucket.prefix))
     return _streamed(
         bucket, lambda host: resume_job(spec, path, found, host=host), host

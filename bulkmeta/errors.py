@@ -2,6 +2,7 @@
 
     BulkmetaError
     ├── UsageError             what was asked for cannot be done     exit 2
+    │   └── FolderError        nothing can be kept there
     ├── LockedError            another process holds the run          exit 5
     ├── ThresholdError         more failed than was put up with      exit 3
     ├── RunFatalError          going on would be senseless           exit 4
@@ -52,6 +53,10 @@ class BulkmetaError(Exception):
 
 class UsageError(BulkmetaError):
     """What was asked for cannot be done as asked; the message says what to change."""
+
+
+class FolderError(UsageError):
+    """A folder in which something is to be kept cannot be used."""
 
 
 class LockedError(BulkmetaError):

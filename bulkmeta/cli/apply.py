@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
 from bulkmeta.cli import change_options, commands, options, specs
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
+
+if TYPE_CHECKING:
+    from bulkmeta.cli.keeping import Kept
+    from bulkmeta.model.job import RunSpec
 
 PLAN_SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _REPLAN = click.option(
@@ -34,6 +39,7 @@ _REPLAN = click.option(
     options.RULES,
     (*options.PACE, options.SPREAD),
     (*options.UNTIL, options.CANARY),
+    options.KEEPING,
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
     options.PRICES,
     options.CONNECTION,
@@ -53,6 +59,29 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
       bulkmeta apply oss://photos/2026/ --set project=atlas \\
           --header cache-control=max-age=86400
     """
+    from bulkmeta.cli.keeping import kept_job
+
+    spec = _spec_of(target, values)
+    with kept_job(spec, values) as kept:
+        stopped = kept.stopped() if kept else None
+        if kept and stopped:
+            return _go_on(kept, stopped, values)
+        return _begin(kept, spec, values)
+
+
+def _spec_of(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
+    """What the command line, its job file or plan file orders."""
+    if len(target) == 1 and _names_plan(target[0]):
+        from bulkmeta.cli.reruns import plan_spec
+
+        return plan_spec(specs.file_named(target[0]), values)
+    if values["replan"]:
+        raise UsageError("--replan goes with a plan file")
+    return specs.run_spec(target, "apply", values)
+
+
+def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
+    """A new run."""
     from bulkmeta.cli.given import with_given
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
@@ -60,29 +89,30 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
     from bulkmeta.runners.ledger import default_run_file
     from bulkmeta.runners.local import NOBODY
 
-    if len(target) == 1 and _names_plan(target[0]):
-        from bulkmeta.cli.reruns import plan_spec
-
-        spec = plan_spec(specs.file_named(target[0]), values)
-    elif values["replan"]:
-        raise UsageError("--replan goes with a plan file")
-    else:
-        spec = specs.run_spec(target, "apply", values)
-    name = values["run_file"]
+    name, host = values["run_file"], NOBODY
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
-    host = NOBODY
     if spec.job.parent is None:
         spec, host = with_given(with_keys(spec, values, run_file), values)
+    if kept:
+        spec = msgspec.structs.replace(spec, recent=kept.recent(spec.job))
     told = telling_of(values)
     agree(spec, told, yes=values["yes"])
-    return carry_out(
-        spec,
-        run_file,
-        told=told,
-        yes=values["yes"],
-        host=host,
-    )
+    code = carry_out(spec, run_file, told=told, yes=values["yes"], host=host)
+    if kept:
+        kept.end(code, run_file)
+    return code
+
+
+def _go_on(kept: Kept, run_file: Path, values: dict[str, Any]) -> int:
+    """The same job's run that was stopped in time, from there on."""
+    from bulkmeta.cli.output import tell
+    from bulkmeta.cli.reruns import resume_run
+
+    tell(f"going on  with {run_file}, which was stopped in time")
+    code = resume_run(run_file, values)
+    kept.end(code, run_file)
+    return code
 
 
 def _names_plan(target: str) -> bool:

@@ -17,6 +17,9 @@ from bulkmeta.model.job import SCHEME
 ORDER = "bulkmeta.order"
 """Where a command line keeps the names of its options as they came."""
 
+WRITTEN = "bulkmeta.written"
+"""Where it keeps its options as they were written, with those of a job file."""
+
 _JOB = "bulkmeta.job"
 JOB_SUFFIX = ".toml"
 
@@ -32,6 +35,7 @@ class SelectingCommand(HelpfulCommand):
             options, rest, order = parse(args)
             options, order = self.completed(ctx, options, order)
             ctx.meta[ORDER] = [param.name for param in order]
+            ctx.meta[WRITTEN] = options
             return options, rest, order
 
         parser.parse_args = parse_args  # type: ignore[method-assign]

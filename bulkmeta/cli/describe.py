@@ -10,7 +10,7 @@ from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import JobSpec, Pace, RunSpec
+    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
@@ -36,11 +36,20 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
+    if spec.recent:
+        yield f"since     {_recent_words(spec.recent)}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
     chosen = [*selection_words(spec.job.select), *conditions]
     if chosen:
         yield f"select    {'; '.join(chosen)}"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
+
+
+def _recent_words(recent: Recent) -> str:
+    if recent.since is None:
+        return "all objects: it is time for that, or there is no last run"
+    again = f", and {len(recent.again):,} that failed then" if recent.again else ""
+    return f"objects modified at {recent.since} or later{again}"
 
 
 def _columns(sets: Row) -> str:

@@ -132,6 +132,10 @@ class PaceTable(_Table):
 class ReportTable(_Table):
     """What is told and kept."""
 
+    since_last_run: bool = False
+    full_every: str | None = None
+    wait_lock: str | None = None
+    state: str | None = None
     run_file: str | None = None
     out: str | None = None
     progress: str | None = None

@@ -319,6 +319,36 @@ CONNECTION = (
     ),
 )
 
+KEEPING = (
+    click.option(
+        "--since-last-run",
+        is_flag=True,
+        help="Look only at objects modified since the last run of this job began, "
+        "besides those that failed in it.",
+    ),
+    click.option(
+        "--full-every",
+        type=Duration(),
+        metavar="TIME",
+        default="7d",
+        show_default=True,
+        help="With --since-last-run: look at all objects when the last time is so long "
+        "ago.",
+    ),
+    click.option(
+        "--wait-lock",
+        type=Duration(),
+        metavar="TIME",
+        help="Wait so long for another process that runs the same job.",
+    ),
+    click.option(
+        "--state",
+        metavar="FOLDER",
+        help="Where the job keeps what it needs for its next run  [default: one of its "
+        "own in ~/.bulkmeta/jobs]",
+    ),
+)
+
 RUN_FILE = click.option(
     "--run-file",
     type=NewFile(),
@@ -381,10 +411,17 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         ("What an update may do", RULES),
         ("How fast", (*PACE, SPREAD)),
         ("When to stop", (*UNTIL, CANARY)),
+        ("From run to run", KEEPING),
         ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *PRICES)),
         ("How the service is reached", CONNECTION),
     ):
         yield title, _names_in(group)
+
+
+def job_options() -> set[str]:
+    """The names of what makes one job another."""
+    groups = (CHANGES, ALL, *SELECTION, *LISTED_SELECTION, WHERE, *KEYS, *RULES)
+    return _names_in((*CHANGES, *groups[1:])) | {"target"}
 
 
 def _names_in(group: tuple[Decorator, ...]) -> set[str]:

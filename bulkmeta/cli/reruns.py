@@ -47,6 +47,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         _connection(header, values),
         specs.pace_of(values),
         specs.until_of(values),
+        header.recent,
     )
     specs.await_window(spec.until)
     done = found.start.counts.total()

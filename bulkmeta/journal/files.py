@@ -84,6 +84,13 @@ class AppendFile:
         here = os.fstat(self._fd)
         return os.path.samestat(here, path.stat()) and here.st_size == size_bytes
 
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` still names this file."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), path.stat())
+        except OSError:
+            return False
+
     def cut(self, size_bytes: int) -> None:
         """Cut off what comes after the last whole line.
 

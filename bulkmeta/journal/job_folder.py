@@ -10,13 +10,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from bulkmeta.errors import LockedError, OutputError, UsageError
+from bulkmeta.errors import FolderError, LockedError, OutputError, UsageError
 from bulkmeta.journal.files import AppendFile, fsynced, sync_folder
 from bulkmeta.model.outcome import timestamp
 
@@ -41,8 +41,8 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
 
     `stopped` is the run file of a run that is to be continued. `since` is when the last
     run began that came to its end, by the service's clock, and `full` when the last one
-    began that looked at all objects. Objects that `failed` in the last run are looked
-    at again, whenever they were modified.
+    began that looked at all objects; `job` is a fingerprint of what they did. Objects
+    that `failed` in the last run are looked at again, whenever they were modified.
     """
 
     schema: int = 1
@@ -51,6 +51,7 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     full: str | None = None
     failed: tuple[str, ...] = ()
+    job: str | None = None
 
 
 class JobFolder:
@@ -99,42 +100,62 @@ class JobFolder:
 
 @contextmanager
 def held_job(path: Path, key: str, *, wait_s: float = 0.0) -> Iterator[JobFolder]:
-    """The job's folder, made if need be; nobody else has it while the body lasts.
+    """The job's folder, made if need be; nobody else has it while the body lasts. At
+    the end it goes again, if nothing was kept there.
 
     Raises:
         LockedError: another process has it, still after `wait_s`.
-        UsageError: the folder cannot be made, or files cannot be locked there.
+        FolderError: the folder cannot be made or written.
+        UsageError: files cannot be locked there.
     """
+    file = _taken(path, time.monotonic() + wait_s)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise UsageError(
-            f"cannot use folder {str(path)!r}: {error.strerror}"
-        ) from error
-    file = AppendFile(path / _LOCK, fd)
-    try:
-        _take(file, path, time.monotonic() + wait_s)
-        file.cut(0)
-        file.write(msgspec.json.encode(_myself()))
         yield JobFolder(path, key)
     finally:
+        if not (path / _STATE).exists():
+            with suppress(OSError):
+                (path / _LOCK).unlink()
+                path.rmdir()
         file.close()
 
 
-def _take(file: AppendFile, path: Path, until_s: float) -> None:
+def _taken(path: Path, until_s: float) -> AppendFile:
+    """The folder's lock. It may be another file by the time it is had: whoever had it
+    takes the folder away."""
     while True:
+        file = _opened(path)
         try:
             file.lock()
+            if file.is_at(path / _LOCK):
+                file.cut(0)
+                file.write(msgspec.json.encode(_myself()))
+                return file
         except LockedError as error:
+            file.close()
             if time.monotonic() >= until_s:
                 raise LockedError(
                     f"the job is being run by {_holder(path)}; wait for its end, or "
                     "pass --wait-lock 1h"
                 ) from error
             time.sleep(_POLL_S)
+        except BaseException:
+            file.close()
+            raise
         else:
-            return
+            file.close()
+
+
+def _opened(path: Path) -> AppendFile:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:  # taken away in between
+        return _opened(path)
+    except OSError as error:
+        raise FolderError(
+            f"cannot use folder {str(path)!r}: {error.strerror}"
+        ) from error
+    return AppendFile(path / _LOCK, fd)
 
 
 def _myself() -> Holder:

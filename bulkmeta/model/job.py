@@ -213,6 +213,16 @@ class StopRules(msgspec.Struct, frozen=True):
     canary: int = 0
 
 
+class Recent(msgspec.Struct, frozen=True):
+    """Which objects a run looks at: those modified `since` then (None: all), and those
+    to be looked at `again`, whenever they were; the run `began` then. Times are by the
+    service's clock."""
+
+    began: str
+    since: str | None = None
+    again: tuple[str, ...] = ()
+
+
 class RunSpec(msgspec.Struct, frozen=True):
     """One run of a job: `plan` reads only, `apply` writes."""
 
@@ -221,6 +231,7 @@ class RunSpec(msgspec.Struct, frozen=True):
     connection: Connection = Connection()
     pace: Pace = Pace()
     until: StopRules = StopRules()
+    recent: Recent | None = None
 
 
 def spread_for(rate: float | None) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bulkmeta.model.job import Command, JobSpec
+from bulkmeta.model.job import Command, JobSpec, Recent
 from bulkmeta.model.outcome import Outcome
 
 SCHEMA = 1
@@ -24,6 +24,7 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     endpoint: str
     region: str
     started: str
+    recent: Recent | None = None
 
 
 class Resumed(

@@ -5,11 +5,14 @@ Facts: OSS API reference of GetBucketInfo and GetBucketWorm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bulkmeta.errors import ServiceError
+from bulkmeta.errors import ObjectError, RunFatalError, ServiceError
+from bulkmeta.model.metadata import parse_http_date
+from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.transport import Request
 from bulkmeta.oss.wire import parse_xml
 
@@ -54,6 +57,31 @@ async def read_retention(bucket: Bucket) -> Retention:
         if error.detail.code == "NoSuchWORMConfiguration":
             return Retention()
         raise
+
+
+async def read_time(bucket: Bucket) -> datetime:
+    """What time it is at the service, by any answer of it.
+
+    Raises:
+        RunFatalError: there is none, or it does not tell.
+    """
+    request = Request("GetBucketVersioning", "GET", params={"versioning": ""})
+    try:
+        date = await bucket.ask(request, lambda answer: answer.header("date"))
+    except ObjectError as error:
+        date = date_of(error)
+        if date is None:
+            raise fatal(error) from error
+    try:
+        return parse_http_date(date or "")
+    except ValueError as error:
+        raise RunFatalError("the service does not tell what time it is") from error
+
+
+def date_of(error: ObjectError) -> str | None:
+    """The service's time by an answer that was an error."""
+    headers: dict[str, Any] = getattr(error.__cause__, "headers", {})
+    return headers.get("date")
 
 
 def parse_info(response: Response) -> BucketInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bulkmeta.errors import (
@@ -34,7 +34,7 @@ from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import locate, open_bucket, settings_of
 from bulkmeta.oss.credentials import find_credentials
 from bulkmeta.oss.effort import Effort
-from bulkmeta.oss.facts import BucketInfo, read_info, read_retention
+from bulkmeta.oss.facts import BucketInfo, date_of, read_info, read_retention
 from bulkmeta.oss.proxies import proxy_for
 from bulkmeta.oss.reach import Unreached, addresses_of, reach
 from bulkmeta.oss.retry import RetryPolicy
@@ -158,7 +158,7 @@ async def _bucket(bucket: Bucket) -> Checks:
         yield Check("bucket", "failed", str(error), vital=True)
         return
     except ObjectError as error:
-        if date := _date_of(error):
+        if date := date_of(error):
             yield check_clock(parse_http_date(date), datetime.now(UTC))
         if error.reason != "access_denied":
             yield Check("bucket", "failed", str(fatal(error)), vital=True)
@@ -170,12 +170,6 @@ async def _bucket(bucket: Bucket) -> Checks:
         yield Check("bucket", "ok", _info_words(info))
     async for check in _protection(bucket):
         yield check
-
-
-def _date_of(error: ObjectError) -> str | None:
-    """The service's time by the answer that was an error."""
-    headers: dict[str, Any] = getattr(error.__cause__, "headers", {})
-    return headers.get("date")
 
 
 def _info_words(info: BucketInfo) -> str:

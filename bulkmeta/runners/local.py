@@ -45,6 +45,7 @@ from bulkmeta.runners.work import (
     told_of,
     transform_of,
 )
+from bulkmeta.sources.filters import recently
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -229,13 +230,12 @@ async def _run(
             ledger.run_file.note_pace(bucket.pace)
         listing = Listing(ahead, spec.pace.spread, _note(ledger))
         goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
+        source = source_of(
+            spec.job, bucket, start, listing, table, inventory or host.objects
+        )
         canary = _canary(spec, bucket, start, stop)
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
-            canary.ahead(
-                source_of(
-                    spec.job, bucket, start, listing, table, inventory or host.objects
-                )
-            ),
+            canary.ahead(recently(source, spec.recent)),
             _worker(spec, bucket, ledger, goal, stop, copies).process_object,
             [*_files(ledger), stats, *host.sinks],
             Breaker(tolerance=spec.until.tolerance).judge,
@@ -349,6 +349,7 @@ def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:
         endpoint=bucket.address,
         region=bucket.region,
         started=_now(),
+        recent=spec.recent,
     )
 
 

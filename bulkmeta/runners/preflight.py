@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bulkmeta.errors import ObjectError, UsageError
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket, settings_of
+from bulkmeta.oss.facts import read_time
 from bulkmeta.oss.probes import load_probe
 from bulkmeta.oss.retry import RetryPolicy
 
@@ -118,3 +119,20 @@ async def versions_kept(bucket: Bucket) -> bool | None:
         if error.reason in {"access_denied", "unsupported"}:
             return None
         raise fatal(error) from error
+
+
+async def service_time(spec: RunSpec) -> str:
+    """What time it is at the service, by any answer of the bucket; ISO 8601.
+
+    Raises:
+        RunFatalError: there is no answer, or none that tells.
+    """
+    async with open_bucket(
+        spec.job.target.bucket,
+        spec.connection,
+        rate=None,
+        retry=_policy(spec, patient=True),
+        connections=1,
+        answer_timeout_s=_TIMEOUT_S,
+    ) as bucket:
+        return (await read_time(bucket)).isoformat()

@@ -10,6 +10,7 @@ from bulkmeta.model.selection import Selection
 if TYPE_CHECKING:
     from bulkmeta.model.conditions import Condition
     from bulkmeta.model.item import Item
+    from bulkmeta.model.job import Recent
 
 
 def admitted(source: AsyncIterator[Item], selection: Selection) -> AsyncIterator[Item]:
@@ -32,6 +33,19 @@ def unsettled(
     """The items that may meet `condition`, as far as the listing tells by the fields
     that it has `told`."""
     return source if condition is None else _unsettled(source, condition, told)
+
+
+def recently(source: AsyncIterator[Item], recent: Recent | None) -> AsyncIterator[Item]:
+    """The items modified since a time, and those that are to be looked at again."""
+    return source if not (recent and recent.since) else _recently(source, recent)
+
+
+async def _recently(source: AsyncIterator[Item], recent: Recent) -> AsyncIterator[Item]:
+    since, again = Selection(modified_after=recent.since), frozenset(recent.again)
+    async for item in source:
+        listed = item.listed
+        if listed is None or item.key in again or since.admits_listed(listed):
+            yield item
 
 
 async def _unsettled(

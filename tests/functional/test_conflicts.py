@@ -335,6 +335,7 @@ def _race(oss: EmbeddedOSS, folder: Path, *changes: str) -> list[dict[str, Any]]
                 sys.executable, "-c", command, "apply", "oss://bucket/p/",
                 "--set", change, "--yes", "--run-file", folder / f"run{number}.jsonl",
                 "--concurrency", "16", "--progress", "none",
+                "--state", folder / f"host{number}",
             ],
             env={**os.environ, **oss.environment},
             cwd=folder,

@@ -50,6 +50,7 @@ def test_options_stand_with_their_kind() -> None:
         "What an update may do",
         "How fast",
         "When to stop",
+        "From run to run",
         "What is told and kept",
         "How the service is reached",
         "Options",

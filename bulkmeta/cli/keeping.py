@@ -1,0 +1,181 @@
+"""What a job keeps between its runs: one at a time, each from where the last was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from bulkmeta import __version__
+from bulkmeta.cli.commands import WRITTEN
+from bulkmeta.cli.loop import run_loop
+from bulkmeta.cli.main import OK, OUT_OF_TIME, SOME_FAILED
+from bulkmeta.cli.options import job_options
+from bulkmeta.cli.output import tell
+from bulkmeta.errors import FolderError, UsageError
+from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
+from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
+from bulkmeta.model.job import Recent
+from bulkmeta.model.outcome import Outcome
+from bulkmeta.oss.connect import locate, settings_of
+from bulkmeta.runners.preflight import service_time
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import JobSpec, RunSpec
+
+MOST_FAILED: Final = 1000
+"""Failed objects that are looked at again by name; with more, the next run looks at all
+that the last one looked at."""
+
+MARGIN: Final = timedelta(minutes=1)
+"""Servers of the service need not agree on the time to the second."""
+
+_FOLDER: Final = ".bulkmeta/jobs"
+_PATHS: Final = ("values_file", "keys_from", "inventory", "types", "target")
+
+
+@contextmanager
+def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
+    """The job, held by this process alone while the body lasts; None if there is no
+    place to keep anything.
+
+    Raises:
+        LockedError: another process is at it.
+        UsageError: the folder that was named cannot be used, or --since-last-run does
+            not go with the job.
+    """
+    settings = settings_of(spec.connection)
+    key = _key(values, locate(spec.job.target.bucket, spec.connection, settings).base)
+    named = values["state"]
+    path = Path(named) if named else settings.home / _FOLDER / key[:16]
+    if values["since_last_run"]:
+        _refuse_since(spec.job, values)
+    try:
+        with held_job(path, key, wait_s=values["wait_lock"] or 0.0) as folder:
+            yield Kept(folder, folder.read(), spec, values)
+    except FolderError as error:
+        if named or values["since_last_run"]:
+            raise
+        tell(f"warning   {error}: nothing keeps this job from being run twice at once")
+        yield None
+
+
+def _key(values: dict[str, Any], address: str) -> str:
+    """A fingerprint of the job as it is written, on that service: ages and files are
+    what they say, not what that comes to today."""
+    written: dict[str, Any] = click.get_current_context().meta[WRITTEN]
+    names = job_options()
+    told = {
+        name: _absolute(value) if name in _PATHS else value
+        for name, value in written.items()
+        if name in names
+    }
+    canonical = msgspec.json.encode([address, told], order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _absolute(value: Any) -> Any:
+    """Names of files as those of the whole machine."""
+    if isinstance(value, list | tuple):
+        return [*map(_absolute, value)]
+    is_file = isinstance(value, str) and "://" not in value and value != "-"
+    return os.path.abspath(value) if is_file else value  # noqa: PTH100 it need not exist
+
+
+def _refuse_since(job: JobSpec, values: dict[str, Any]) -> None:
+    """Stop where an object may become one to change without being modified."""
+    named = values["keys_from"] is not None or values["inventory"] is not None
+    if job.takes != "listing" or named:
+        raise UsageError("--since-last-run goes with a listing, not with named objects")
+    if job.select.modified_before or job.select.limit:
+        raise UsageError(
+            "--since-last-run would miss objects with --modified-before or --limit"
+        )
+
+
+@dataclass(slots=True)
+class Kept:
+    """A job that this process holds, and how far it came."""
+
+    folder: JobFolder
+    state: JobState
+    spec: RunSpec
+    values: dict[str, Any]
+
+    def stopped(self) -> Path | None:
+        """The run that was stopped in time, if it still waits to be continued."""
+        path = Path(self.state.stopped) if self.state.stopped else None
+        if path is None or not path.exists():
+            return None
+        return None if scan_progress(path, set()).complete else path
+
+    def recent(self, job: JobSpec) -> Recent | None:
+        """Which objects the run is to look at: those modified since the last one, or
+        (without a time) all. None if nobody asked for that."""
+        if not self.values["since_last_run"]:
+            return None
+        began = run_loop(service_time(self.spec))
+        state, same = self.state, self.state.job == _identity(job)
+        since, full = state.since, state.full
+        if not (same and since and full) or not _is_before(since, began):
+            return Recent(began=began)
+        every = timedelta(seconds=self.values["full_every"])
+        if not _is_before(began, full, every):
+            return Recent(began=began)
+        return Recent(began=began, since=since, again=state.failed)
+
+    def end(self, code: int, run_file: Path) -> None:
+        """Note how the run ended."""
+        state = self.state
+        if code == OUT_OF_TIME:
+            self._note(msgspec.structs.replace(state, stopped=str(run_file.resolve())))
+        elif code in {OK, SOME_FAILED}:
+            header = read_header(run_file)
+            if header.recent:
+                identity = _identity(header.job)
+                state = _after(state, run_file, header.recent, identity)
+            self._note(msgspec.structs.replace(state, stopped=None))
+
+    def _note(self, state: JobState) -> None:
+        if state != self.state:
+            self.folder.write(state)
+            self.state = state
+
+
+def _after(state: JobState, run_file: Path, recent: Recent, job: str) -> JobState:
+    """What is known after a run that came to its end."""
+    failed = []
+    for record in read_run(run_file):
+        if isinstance(record, Outcome) and record.status == "failed":
+            failed.append(record.key)
+            if len(failed) > MOST_FAILED:  # the next run begins where this one did
+                since = recent.since if state.job == job else None
+                return msgspec.structs.replace(state, since=since)
+    since = (datetime.fromisoformat(recent.began) - MARGIN).isoformat()
+    full = state.full if recent.since else recent.began
+    return msgspec.structs.replace(
+        state, job=job, since=since, full=full, failed=tuple(failed)
+    )
+
+
+def _identity(job: JobSpec) -> str:
+    """A fingerprint of all that decides what becomes of an object, but for when it was
+    modified; None of a program that has none is ever the same."""
+    if job.transform and job.transform.sha256 is None:
+        return ""
+    select = msgspec.structs.replace(job.select, modified_after=None)
+    whole = msgspec.structs.replace(job, select=select).hash()
+    return f"{__version__}:{whole}"
+
+
+def _is_before(one: str, other: str, span: timedelta = timedelta()) -> bool:
+    """Whether `one` comes before `other`, or before so long after it."""
+    return datetime.fromisoformat(one) < datetime.fromisoformat(other) + span
