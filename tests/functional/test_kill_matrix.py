@@ -1,0 +1,126 @@
+"""Every way in which a run's process may be told to end, at random times: the exit code
+is the promised one, and the run is complete or can be resumed. `--crashes N`: so many
+times each."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+COUNT = 60
+KEYS = [f"p/{number:03}" for number in range(COUNT)]
+ORDER = (
+    "apply", "oss://bucket/p/", "--set", "n=1", "--yes", "--rate", "200",
+    "--concurrency", "4", "--run-file", "run.jsonl",
+)  # fmt: skip
+LASTS_S = 1.6
+"""About how long a run takes, with its start."""
+
+INTERRUPTED = 130
+PROMISED = {
+    "SIGTERM": {INTERRUPTED, 0},
+    "SIGINT": {INTERRUPTED, 0},
+    "SIGHUP": {INTERRUPTED, 0},
+    "SIGKILL": {-signal.SIGKILL, 0},
+    "pipe": {0},
+}
+"""What each may end with; 0 if the run came first, or does not mind."""
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", [*PROMISED])
+def test_killed(oss: EmbeddedOSS, tmp_path: Path, kind: str, crashes: int) -> None:
+    """And no object is left in another state than its line says."""
+    draw = random.Random(f"{kind} {crashes}")  # noqa: S311 no secret
+    codes = []
+    for number in range(crashes):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        oss.store.put_objects("bucket", ({"key": key, "meta": {}} for key in KEYS))
+        codes.append(_killed_once(oss, folder, kind, draw.uniform(0.3, LASTS_S)))
+    assert set(codes) <= PROMISED[kind], codes
+    if kind != "pipe" and crashes >= 20:
+        assert len(set(codes)) == 2, codes
+
+
+def _killed_once(oss: EmbeddedOSS, folder: Path, kind: str, after_s: float) -> int:
+    process = subprocess.Popen(  # noqa: S603 our own interpreter
+        [sys.executable, "-m", "bulkmeta", *ORDER],
+        env={**os.environ, **oss.environment},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stderr
+    time.sleep(after_s)
+    if kind == "pipe":
+        process.stdout.close()
+        process.stderr.close()
+        process.wait(30)
+    else:
+        process.send_signal(getattr(signal, kind))
+        _, err = process.communicate(timeout=30)
+        assert "Traceback" not in err
+    _check(oss, folder)
+    return process.returncode
+
+
+def _check(oss: EmbeddedOSS, folder: Path) -> None:
+    """What was left can be finished, and is what it says."""
+    oss.clock.offset_s += 10
+    run_file = folder / "run.jsonl"
+    if run_file.exists():
+        told = {line["key"]: line["status"] for line in _objects(run_file)}
+        for stored in oss.store.objects("bucket"):
+            if told.get(stored.key) == "updated":
+                assert stored.meta == {"n": "1"}
+        if not _is_complete(run_file):
+            assert _bulkmeta(oss, folder, "resume", "run.jsonl") == 0
+    else:
+        assert _bulkmeta(oss, folder, *ORDER) == 0
+    assert _is_complete(run_file)
+    assert sorted(line["key"] for line in _objects(run_file)) == KEYS
+    assert not (folder / "run.jsonl.journal").exists()
+    assert all(stored.meta == {"n": "1"} for stored in oss.store.objects("bucket"))
+    assert _bulkmeta(oss, folder, "verify", "run.jsonl") == 0
+
+
+def _bulkmeta(oss: EmbeddedOSS, folder: Path, *args: str) -> int:
+    return subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-m", "bulkmeta", *args, "--rate", "max"],
+        env={**os.environ, **oss.environment},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    ).returncode
+
+
+def _lines(run_file: Path) -> list[dict[str, Any]]:
+    whole = run_file.read_bytes().split(b"\n")[:-1]
+    return [json.loads(line) for line in whole]
+
+
+def _objects(run_file: Path) -> list[dict[str, Any]]:
+    return [line for line in _lines(run_file) if line["type"] == "object"]
+
+
+def _is_complete(run_file: Path) -> bool:
+    lines = _lines(run_file)
+    return bool(lines) and lines[-1]["type"] == "summary"
