@@ -147,6 +147,8 @@ def test_a_month(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         if written == 0 and not is_full and night - 1 not in CRASHES:
             assert not sent[COPY], night
         if not is_full and night - 1 not in CRASHES:
-            assert sent[HEAD] <= written + last, night
+            # A refused update is settled by another head.
+            tries = 5 if night == THROTTLED else 1
+            assert sent[HEAD] <= tries * (written + last), night
         last = sent[COPY]
     assert 3 <= full_nights <= 6
