@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,14 +58,19 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
     path = Path(named) if named else settings.home / _FOLDER / key[:16]
     if values["since_last_run"]:
         _refuse_since(spec.job, values)
-    try:
-        with held_job(path, key, wait_s=values["wait_lock"] or 0.0) as folder:
+    with ExitStack() as stack:
+        held = held_job(path, key, wait_s=values["wait_lock"] or 0.0)
+        try:
+            folder = stack.enter_context(held)
+        except FolderError as error:
+            if named or values["since_last_run"]:
+                raise
+            tell(
+                f"warning   {error}: nothing keeps this job from running twice at once"
+            )
+            yield None
+        else:
             yield Kept(folder, folder.read(), spec, values)
-    except FolderError as error:
-        if named or values["since_last_run"]:
-            raise
-        tell(f"warning   {error}: nothing keeps this job from being run twice at once")
-        yield None
 
 
 def _key(values: dict[str, Any], address: str) -> str:

@@ -105,8 +105,7 @@ def held_job(path: Path, key: str, *, wait_s: float = 0.0) -> Iterator[JobFolder
 
     Raises:
         LockedError: another process has it, still after `wait_s`.
-        FolderError: the folder cannot be made or written.
-        UsageError: files cannot be locked there.
+        FolderError: the folder cannot be made or written, or has no locks.
     """
     file = _taken(path, time.monotonic() + wait_s)
     try:
@@ -138,6 +137,9 @@ def _taken(path: Path, until_s: float) -> AppendFile:
                     "pass --wait-lock 1h"
                 ) from error
             time.sleep(_POLL_S)
+        except UsageError as error:
+            file.close()
+            raise FolderError(f"{error}; name another as --state") from error
         except BaseException:
             file.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -137,6 +138,21 @@ def test_no_place_to_keep_anything(
     for more in (("--state", "/dev/null/x"), ("--since-last-run",)):
         result = bulkmeta(*ORDER, *more)
         assert (result.code, "cannot use folder" in result.err) == (2, True)
+
+
+def test_a_place_without_locks(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have none: the same there."""
+
+    def flock(_file: int, _kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    result = bulkmeta(*ORDER, "--state", "s")
+    assert (result.code, "No locks available" in result.err) == (2, True)
+    result = bulkmeta(*ORDER, "--run-file", "run.jsonl")
+    assert "nothing keeps this job from running twice at once" in result.err
 
 
 # Stopped in time
