@@ -1,5 +1,28 @@
-"""`python -m bulkmeta`."""
+"""`bulkmeta`, and `python -m bulkmeta`: from the first moment on, a signal ends it with
+the documented exit code."""
 
-from bulkmeta.cli.main import main
+from __future__ import annotations
 
-main()
+import os
+import signal
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; exits with one of the documented codes."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
+    from bulkmeta.cli.main import main as begin
+
+    begin()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """Nothing has been begun yet."""
+    os._exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

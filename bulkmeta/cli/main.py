@@ -93,12 +93,20 @@ def bulkmeta() -> None:
 def main() -> None:
     """Run the command line; exits with one of the documented codes."""
     _hold_standard_streams()
-    for number in SIGNALS:  # until a run handles them in its own way
-        signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run())
+    try:
+        for number in SIGNALS:  # until a run handles them in its own way
+            signal.signal(number, signal.default_int_handler)
+        try:
+            code = run()
+        finally:  # how it ended is settled
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+    except KeyboardInterrupt:  # in between
+        code = _complain("interrupted", INTERRUPTED)
+    sys.exit(code)
 
 
 def _hold_standard_streams() -> None:

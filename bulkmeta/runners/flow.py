@@ -49,8 +49,10 @@ class Flow:
         sinks: Sequence[Sink[T]],
         judge: Judge[T] | None = None,
         hand_on: HandOn[T] | None = None,
+        finish: Callable[[], object] | None = None,
     ) -> None:
         """Process every item, inside a window, and give each result to every sink.
+        `finish` comes last, if it was not stopped; no signal gets in between.
 
         Raises:
             Exception: the first error that ended the run.
@@ -67,6 +69,8 @@ class Flow:
                 stop=self.stop,
                 judge=judge,
             )
+            if finish and not self.stop.requested:
+                finish()
 
 
 def watched(

@@ -234,16 +234,21 @@ async def _run(
             spec.job, bucket, start, listing, table, inventory or host.objects
         )
         canary = _canary(spec, bucket, start, stop)
+
+        def finish() -> None:
+            if ledger:
+                elapsed_s = time.monotonic() - started_s
+                ledger.finish(_summary(stats, bucket, elapsed_s))
+
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
             canary.ahead(recently(source, spec.recent)),
             _worker(spec, bucket, ledger, goal, stop, copies).process_object,
             [*_files(ledger), stats, *host.sinks],
             Breaker(tolerance=spec.until.tolerance).judge,
             _handed_on(canary.look_at, host.hand_on),
+            finish,
         )
-        elapsed_s = time.monotonic() - started_s
-        if ledger and not stop.requested:
-            ledger.finish(_summary(stats, bucket, elapsed_s))
+    elapsed_s = time.monotonic() - started_s
     return RunEnd(
         spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
     )

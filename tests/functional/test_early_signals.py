@@ -1,0 +1,31 @@
+"""Signals before anything is begun, and after everything is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("after_s", [0.1, 0.15, 0.2, 0.3, 0.4, 0.6])
+def test_at_any_time(number: signal.Signals, after_s: float) -> None:
+    """No traceback, and no other exit code than those that are documented; but before
+    Python itself has started, the signal is the system's."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "bulkmeta", "--help"],
+        env={**os.environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(after_s)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode in {0, 130, -number}
+    if process.returncode != -number:
+        assert err.strip() in {"", "bulkmeta: interrupted"}
