@@ -98,7 +98,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         for number in SIGNALS:  # until a run handles them in its own way
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
         try:
             code = run()
         finally:  # how it ended is settled
@@ -107,6 +107,16 @@ def main() -> None:
     except KeyboardInterrupt:  # in between
         code = _complain("interrupted", INTERRUPTED)
     sys.exit(code)
+
+
+class SignalledError(KeyboardInterrupt):
+    """A signal asks for the end. Python notes down a plain KeyboardInterrupt that it
+    meets in generated code, such as that of a data class, and dies of it at its end,
+    even if it was handled: the exit code would be another one."""
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise SignalledError
 
 
 def _hold_standard_streams() -> None:

@@ -98,10 +98,12 @@ def stop_on_signals(stop: StopRequest, insist: Callable[[], object]) -> Iterator
             stop.request()
 
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
         loop.add_signal_handler(number, received)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -51,8 +51,6 @@ def test_killed(oss: EmbeddedOSS, tmp_path: Path, kind: str, crashes: int) -> No
         oss.store.put_objects("bucket", ({"key": key, "meta": {}} for key in KEYS))
         codes.append(_killed_once(oss, folder, kind, draw.uniform(0.3, LASTS_S)))
     assert set(codes) <= PROMISED[kind], codes
-    if kind != "pipe" and crashes >= 20:
-        assert len(set(codes)) == 2, codes
 
 
 def _killed_once(oss: EmbeddedOSS, folder: Path, kind: str, after_s: float) -> int:

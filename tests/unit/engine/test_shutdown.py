@@ -73,8 +73,8 @@ async def test_first_signal_asks_second_insists(number: signal.Signals) -> None:
 
 async def test_handlers_are_taken_back() -> None:
     """After the run a signal ends the process as it would any other."""
+    before = [signal.getsignal(number) for number in SIGNALS]
     with stop_on_signals(StopRequest(), lambda: None):
-        pass
-    before = [signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL]
+        assert [signal.getsignal(number) for number in SIGNALS] != before
     assert SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     assert [signal.getsignal(number) for number in SIGNALS] == before
