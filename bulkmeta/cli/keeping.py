@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -83,8 +84,8 @@ def _key(values: dict[str, Any], address: str) -> str:
         for name, value in written.items()
         if name in names
     }
-    canonical = msgspec.json.encode([address, told], order="deterministic")
-    return hashlib.sha256(canonical).hexdigest()
+    canonical = json.dumps([address, told], sort_keys=True)  # names may be any bytes
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _absolute(value: Any) -> Any:
