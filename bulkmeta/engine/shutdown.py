@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
+
+_LOG: Final = logging.getLogger(__name__)
 
 # A closed terminal hangs up; Windows has no such signal.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -46,6 +49,7 @@ class StopRequest:
             return
         self.why = why
         self._event.set()
+        _LOG.info("stop requested: %s", why or self.error or "it was interrupted")
         for callback in self._callbacks:
             callback()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -20,6 +21,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 BURST_S: Final = 0.05
 """How much unused time may be caught up at once."""
+
+_TELL_EVERY_S: Final = 60.0
 
 _RECONSIDER_S: Final = 0.25
 """How long a request waits at most before it asks for the rate again."""
@@ -64,6 +67,7 @@ class RateLimiter:
         self._admitted = 0
         self._pending = 0
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._told_s = -math.inf
         self.throttled = 0
 
     @property
@@ -103,14 +107,25 @@ class RateLimiter:
         elif status in {429, 503}:
             self.throttled += 1
         self._adaptive_rate.answered(now_s, sent_s, status)
-        if self._adaptive_rate.rate != self._rate:
+        if changed := self._adaptive_rate.rate != self._rate:
             self._allowed += self._rate * (now_s - self._since_s)
             self._since_s = now_s
             self._rate = self._adaptive_rate.rate
-            if status in {429, 503}:
-                _LOG.debug("throttled: %.0f requests/s from now on", self._rate)
+        if status in {429, 503}:
+            self._tell(now_s, changed=changed)
         if self._queue:
             self._admit()
+
+    def _tell(self, now_s: float, *, changed: bool) -> None:
+        """Tell each slowing down to who wants all, and others of one a minute."""
+        level = logging.DEBUG
+        if now_s - self._told_s >= _TELL_EVERY_S:
+            level, self._told_s = logging.INFO, now_s
+        elif not changed:
+            return
+        fields = {"rate": round(self._rate, 1), "throttled": self.throttled}
+        words = "throttled: %.0f requests/s from now on"
+        _LOG.log(level, words, self._rate, extra={"fields": fields})
 
     async def _turn(self, number: float) -> float:
         self._pending += 1

@@ -54,14 +54,21 @@ class TracedTransport:
         try:
             answer = await self._transport.send(request, into)
         except BaseException as error:
-            self._tell(request, sent_s, _words_of(error), None)
+            self._tell(request, sent_s, _words_of(error))
             raise
-        self._tell(request, sent_s, _status_of(answer), request_id(answer))
+        self._tell(request, sent_s, _status_of(answer), answer)
         return answer
 
     def _tell(
-        self, request: Request, sent_s: float, end: str, known_as: str | None
+        self, request: Request, sent_s: float, end: str, answer: Response | None = None
     ) -> None:
+        known_as = None if answer is None else request_id(answer)
+        fields = {
+            "operation": request.operation,
+            "key": request.key,
+            "http_status": None if answer is None else answer.status,
+            "request_id": known_as,
+        }
         _LOG.debug(
             "%s %s %r: %s, %.1f ms, attempt %d, request %s",
             request.method,
@@ -71,6 +78,7 @@ class TracedTransport:
             (self._now_s() - sent_s) * 1000,
             try_number.get(),
             known_as or "-",
+            extra={"fields": fields},
         )
 
 

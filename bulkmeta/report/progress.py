@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -26,11 +26,13 @@ RATE_OVER_S: Final = 15.0
 
 @dataclass(slots=True)
 class RunState:
-    """A run under way. `total` is the number of its objects, where it is known."""
+    """A run under way. `total` is the number of its objects, where it is known;
+    `requests` are those sent so far, by operation."""
 
     stats: RunStats
     pace: Callable[[], PaceNow]
     total: int | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 class Watcher(Protocol):

@@ -167,7 +167,7 @@ async def verify_objects(
     stats, stop = RunStats(), host.stop or StopRequest()
     async with (
         _bucket(name, spec.connection, spec.pace, stop, host.bucket) as bucket,
-        watched(RunState(stats, bucket.pace), host.progress),
+        watched(RunState(stats, bucket.pace, None, bucket.requests), host.progress),
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):
         await Flow(spec.pace.concurrency, stop, signals=host.signals).run(
@@ -222,7 +222,9 @@ async def _run(
         _inspected(bucket, spec, inspect) as copies,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
-        watched(RunState(stats, bucket.pace, _total_of(spec)), progress),
+        watched(
+            RunState(stats, bucket.pace, _total_of(spec), bucket.requests), progress
+        ),
         requests_ahead() as ahead,
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 
@@ -28,6 +29,32 @@ def test_callback_after_the_request() -> None:
     stop.request()
     stop.on_request(lambda: told.append("late"))
     assert told == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("why", "error", "words"),
+    [
+        ("the window has closed", None, "the window has closed"),
+        (None, ValueError("no bucket"), "no bucket"),
+        (None, None, "it was interrupted"),
+    ],
+)
+def test_the_log_tells_why(
+    caplog: pytest.LogCaptureFixture,
+    why: str | None,
+    error: Exception | None,
+    words: str,
+) -> None:
+    """Once, whatever follows."""
+    caplog.set_level(logging.INFO, "bulkmeta.engine.shutdown")
+    stop = StopRequest()
+    if error:
+        stop.fail(error)
+    stop.request(why)
+    stop.request("another")
+    (record,) = caplog.records
+    told = (record.levelname, record.getMessage())
+    assert told == ("INFO", f"stop requested: {words}")
 
 
 async def test_sleep_ends_with_the_stop() -> None:

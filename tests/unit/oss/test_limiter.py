@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
@@ -240,3 +241,22 @@ def test_a_place_is_not_lost_with_who_is_cancelled(given_first: bool) -> None:
         return found, limiter.in_flight
 
     assert virtually(main) == ([False, True, False], 1)
+
+
+def test_slowing_down_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Each time to whoever wants all of it, and once a minute to others."""
+    caplog.set_level(logging.DEBUG, "bulkmeta.oss.limiter")
+
+    async def main() -> None:
+        limiter = new_limiter(None)
+        for _ in range(2):
+            for _ in range(3):
+                await each(100, lambda _: ask(limiter))
+                await ask(limiter, 503)
+            await asyncio.sleep(60.0)
+
+    virtually(main)
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["INFO", "DEBUG", "DEBUG"] * 2
+    first: Any = caplog.records[0]
+    assert (first.fields["throttled"], first.fields["rate"] > 0) == (1, True)

@@ -65,6 +65,14 @@ async def test_a_line(
     else:
         assert await sender.send(HEAD) is end
     assert caplog.messages == [f"HEAD HeadObject 'photos/p/\\na\\u202e': {words}"]
+    record: Any = caplog.records[0]
+    answered = isinstance(end, Response)
+    assert record.fields == {
+        "operation": "HeadObject",
+        "key": HEAD.key,
+        "http_status": end.status if answered else None,
+        "request_id": "5FFF" if answered else None,
+    }
 
 
 async def test_which_try(caplog: pytest.LogCaptureFixture) -> None:
