@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from bulkmeta.cli import change_options, commands, options, specs
+from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
 
@@ -41,6 +42,7 @@ _REPLAN = click.option(
     (*options.UNTIL, options.CANARY),
     options.KEEPING,
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
+    OUTSIDE,
     options.PRICES,
     options.CONNECTION,
 )
@@ -60,8 +62,10 @@ def apply(target: tuple[str, ...], **values: Any) -> int:
           --header cache-control=max-age=86400
     """
     from bulkmeta.cli.keeping import kept_job
+    from bulkmeta.cli.outside import outside
 
     spec = _spec_of(target, values)
+    outside().learn(spec)
     with kept_job(spec, values) as kept:
         stopped = kept.stopped() if kept else None
         if kept and stopped:

@@ -20,10 +20,6 @@ class Caution(NamedTuple):
     code: str
     message: str
 
-    def line(self) -> str:
-        """For people."""
-        return f"warning   {self.message}"
-
 
 def likely_reach(job: JobSpec) -> Reach:
     """What a job may touch, by its words alone."""

@@ -10,6 +10,7 @@ import click
 
 from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.output import conceal
+from bulkmeta.cli.outside import Outside
 from bulkmeta.cli.types import Assignment
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
@@ -24,7 +25,15 @@ _JOB = "bulkmeta.job"
 JOB_SUFFIX = ".toml"
 
 
-class SelectingCommand(HelpfulCommand):
+class RunCommand(HelpfulCommand):
+    """A command whose run may be seen from outside."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.ensure_object(Outside).open(str(ctx.info_name), ctx.params)
+        return super().invoke(ctx)
+
+
+class SelectingCommand(RunCommand):
     """A command that remembers in which order its options were given."""
 
     def make_parser(self, ctx: click.Context) -> Any:

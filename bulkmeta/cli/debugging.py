@@ -1,4 +1,4 @@
-"""`--debug`: what the loggers `bulkmeta.*` say, on stderr, and where an error arose."""
+"""What the loggers `bulkmeta.*` say, and where an error arose: `--debug` tells it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from bulkmeta.report.text import plain
 
 _FORM: Final = "debug     %(asctime)s.%(msecs)03dZ %(message)s"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S"
+_NOTHING: Final = logging.CRITICAL + 1
 
 
 class _Teller(logging.Handler):
     """Tells people each record, on a line of its own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(logging.DEBUG)
         formatter = logging.Formatter(_FORM, _TIME)
         formatter.converter = time.gmtime
         self.setFormatter(formatter)
@@ -31,16 +32,41 @@ _TREE: Final = logging.getLogger("bulkmeta")
 _TELLER: Final = _Teller()
 
 
+def listen(handler: logging.Handler) -> None:
+    """From now on give the handler what the loggers say, as far as it wants it."""
+    _TREE.addHandler(handler)
+    _adjust_level()
+
+
+def unlisten(handler: logging.Handler) -> None:
+    """No longer."""
+    _TREE.removeHandler(handler)
+    _adjust_level()
+
+
+def _adjust_level() -> None:
+    """Let loggers say what somebody wants to hear, and no more: it costs time."""
+    levels = [handler.level for handler in _TREE.handlers]
+    _TREE.setLevel(min(levels, default=logging.NOTSET))
+
+
 def switch_debugging(*, on: bool) -> None:
     """From now on tell what the loggers say; or no longer."""
     if on == is_debugging():
         return
+    _TELLER.setLevel(logging.DEBUG)
     if on:
-        _TREE.addHandler(_TELLER)
-        _TREE.setLevel(logging.DEBUG)
+        listen(_TELLER)
     else:
-        _TREE.removeHandler(_TELLER)
-        _TREE.setLevel(logging.NOTSET)
+        unlisten(_TELLER)
+
+
+def leave_to(handler: logging.Handler) -> None:
+    """Let the handler alone tell what the loggers say, and with `--debug` all of it."""
+    if is_debugging():
+        handler.setLevel(logging.DEBUG)
+        _TELLER.setLevel(_NOTHING)
+    listen(handler)
 
 
 def is_debugging() -> bool:

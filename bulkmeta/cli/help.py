@@ -9,7 +9,7 @@ import click
 
 EXIT_CODES: Final = {
     0: "All done, or nothing to do.",
-    1: "Some objects failed, or are not as they should be.",
+    1: "Some objects failed, or are not as they should be; or --on-finish failed.",
     2: "The command line asks for what cannot be done; nothing was changed.",
     3: "Stopped: more failed than was put up with (--max-failures, --canary).",
     4: "It could not go on: credentials, bucket, clock, network, or a full disk.",

@@ -142,6 +142,10 @@ class ReportTable(_Table):
     detailed_exitcode: bool = False
     full: bool = False
     json: bool = False
+    log_file: str | None = None
+    log_level: str | None = None
+    metrics_file: str | None = None
+    on_finish: str | None = None
     price_put: float | None = None
     price_get: float | None = None
 

@@ -20,7 +20,7 @@ from bulkmeta.cli.commands import WRITTEN
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
-from bulkmeta.cli.output import tell
+from bulkmeta.cli.output import warn
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
@@ -66,9 +66,7 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
         except FolderError as error:
             if named or values["since_last_run"]:
                 raise
-            tell(
-                f"warning   {error}: nothing keeps this job from running twice at once"
-            )
+            warn(f"{error}: nothing keeps this job from running twice at once")
             yield None
         else:
             yield Kept(folder, folder.read(), spec, values)

@@ -7,6 +7,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -14,7 +16,15 @@ import click
 
 from bulkmeta import __version__
 from bulkmeta.cli.debugging import is_debugging, switch_debugging, tell_traceback
-from bulkmeta.cli.output import ReaderGoneError, conceal, concealed, give_up, tell
+from bulkmeta.cli.output import (
+    ReaderGoneError,
+    complain,
+    concealed,
+    forget,
+    give_up,
+    tell,
+)
+from bulkmeta.cli.outside import Outside
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
@@ -129,9 +139,21 @@ def _hold_standard_streams() -> None:
 
 def run(args: list[str] | None = None) -> int:
     """The exit code of one command line; errors become one line on stderr."""
-    conceal({})
+    forget()
+    outside = Outside()
+    main = partial(bulkmeta.main, args, "bulkmeta", standalone_mode=False, obj=outside)
     try:
-        code: Any = bulkmeta.main(args, "bulkmeta", standalone_mode=False)
+        code = _code_of(main)
+        return _code_of(lambda: outside.finish(code))
+    finally:
+        outside.close()
+        switch_debugging(on=False)
+
+
+def _code_of(action: Callable[[], Any]) -> int:
+    """The exit code that an action comes to."""
+    try:
+        code = action()
     except SystemExit as end:  # click's, after completion (0) or on a closed pipe (1)
         return INTERRUPTED if end.code else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
@@ -142,13 +164,11 @@ def run(args: list[str] | None = None) -> int:
         return _give_up(error)
     except Exception as error:  # noqa: BLE001 whatever it is, nobody else would tell it
         return _be_surprised(error)
-    finally:
-        switch_debugging(on=False)
     return code if isinstance(code, int) else OK
 
 
 def _complain(message: str, code: int) -> int:
-    tell(f"bulkmeta: {plain(' '.join(concealed(message).split()))}")
+    complain(plain(" ".join(concealed(message).split())))
     return code
 
 

@@ -10,6 +10,7 @@ import click
 
 from bulkmeta.cli.change_options import CHANGES
 from bulkmeta.cli.debugging import switch_debugging
+from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.specs import file_named
 from bulkmeta.cli.types import (
     Duration,
@@ -412,7 +413,7 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         ("How fast", (*PACE, SPREAD)),
         ("When to stop", (*UNTIL, CANARY)),
         ("From run to run", KEEPING),
-        ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *PRICES)),
+        ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *OUTSIDE, *PRICES)),
         ("How the service is reached", CONNECTION),
     ):
         yield title, _names_in(group)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TextIO
 
@@ -69,9 +70,46 @@ def concealed(text: str) -> str:
     return text
 
 
-def tell(line: str) -> None:
+Listener = Callable[[str, int], object]
+"""Takes a line for people, and how grave it is, as a level of `logging`."""
+
+_LISTENERS: list[Listener] = []
+_COMPLAINTS: list[str] = []
+
+
+def tell_instead(listener: Listener | None) -> None:
+    """From now on give lines to the listener, and none to stderr; None: to stderr."""
+    _LISTENERS[:] = [listener] if listener else []
+
+
+def tell(line: str, level: int = logging.INFO) -> None:
     """Write to people; a run does not depend on who watches it."""
+    if _LISTENERS:
+        _LISTENERS[0](line, level)
+        return
     try:
         click.echo(concealed(line), err=True)
     except OSError:
         give_up(sys.stderr)
+
+
+def warn(words: str) -> None:
+    """Tell people what they should know, though it stops nothing."""
+    tell(words if _LISTENERS else f"warning   {words}", logging.WARNING)
+
+
+def complain(words: str, level: int = logging.ERROR) -> None:
+    """Tell people in one line why a command ends as it does."""
+    _COMPLAINTS[:] = [concealed(words)]
+    tell(words if _LISTENERS else f"bulkmeta: {words}", level)
+
+
+def complaint() -> str | None:
+    """What was complained of last, since the command began."""
+    return _COMPLAINTS[-1] if _COMPLAINTS else None
+
+
+def forget() -> None:
+    """Begin with no complaint, and nothing to conceal."""
+    _COMPLAINTS.clear()
+    _CONCEALED.clear()

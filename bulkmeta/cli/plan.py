@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from bulkmeta.cli import change_options, commands, options, specs
+from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import NewFile
 
 SHOWN: Final = 20
@@ -46,6 +47,7 @@ _FULL = click.option(
     (*options.PACE, options.SPREAD),
     options.UNTIL,
     (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
+    OUTSIDE,
     options.PRICES,
     options.CONNECTION,
 )

@@ -10,7 +10,8 @@ import msgspec
 from bulkmeta.cli import change_options, specs
 from bulkmeta.cli.describe import end_lines
 from bulkmeta.cli.loop import run_loop
-from bulkmeta.cli.output import tell
+from bulkmeta.cli.output import tell, warn
+from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
     agree,
     carry_out,
@@ -25,7 +26,7 @@ from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.runners.ledger import default_run_file
-from bulkmeta.runners.local import Host, resume_job, verify_objects
+from bulkmeta.runners.local import NOBODY, resume_job, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.work import sampled
@@ -49,13 +50,14 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         specs.until_of(values),
         header.recent,
     )
+    outside().learn(spec)
     specs.await_window(spec.until)
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {done:,} objects have their line")
     tell(f"in doubt  {len(found.start.doubts):,}")
     told = telling_of(values)
-    host = Host(progress=told.watcher)
-    end = run_loop(resume_job(spec, run_file, found, host=host))
+    told.begin(spec, run_file)
+    end = run_loop(resume_job(spec, run_file, found, host=told.hosted(NOBODY)))
     told.end(end, end_lines(end), run_file)
     return exit_code(end, run_file)
 
@@ -78,6 +80,7 @@ def rerun(
         spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
         return preview(spec, None, told=telling_of(values, prints=True))
     spec = RunSpec(job, command, connection, pace, specs.until_of(values))
+    outside().learn(spec)
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
@@ -132,7 +135,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     header = progress.header
     refuse_plan(run_file, header)
     if not progress.complete:
-        tell("warning   the run was interrupted; what was under way is not looked at")
+        warn("the run was interrupted; what was under way is not looked at")
     spec = RunSpec(
         header.job,
         "plan",
@@ -141,16 +144,14 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
         specs.until_of(values),
     )
     told = telling_of(values, prints=True)
+    told.begin(spec, run_file)
     with held_for_reading(run_file):
         end = run_loop(
             verify_objects(
                 spec,
                 run_file,
                 sampled(run_file, values["sample"]),
-                host=Host(
-                    sinks=[DiffPrinter(told.result)],
-                    progress=told.watcher,
-                ),
+                host=told.hosted(NOBODY, DiffPrinter(told.result)),
             )
         )
     told.end(end, end_lines(end), None)

@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli import commands, options
+from bulkmeta.cli.outside_options import OUTSIDE
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
+@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
     options.PACE,
     options.UNTIL,
     (options.SPREAD, options.PROGRESS, options.AS_JSON),
+    OUTSIDE,
     options.CONNECTION,
 )
 def resume(run: Path, **values: Any) -> int:

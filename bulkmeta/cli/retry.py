@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.outside_options import OUTSIDE
 
 
 @click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
@@ -18,6 +19,7 @@ from bulkmeta.cli import commands, options
     options.PACE,
     (*options.UNTIL, options.CANARY),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
+    OUTSIDE,
     options.CONNECTION,
 )
 def retry(run: Path, **values: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
-from bulkmeta.cli.output import tell
+from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import codec_by_name
@@ -86,11 +87,12 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     for line in (
         *probe_lines(findings),
         *beforehand_lines(spec, findings, told.prices),
-        *(caution.line() for caution in found),
     ):
         tell(line)
+    for caution in found:
+        warn(caution.message)
     if not click.confirm("Change these objects?", err=True):
-        tell("bulkmeta: nothing was changed")
+        complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -108,17 +110,20 @@ def carry_out(
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
         standing = standing_cautions(spec.job, findings, likely_reach(spec.job))
-        for line in (*probe_lines(findings), *(each.line() for each in standing)):
+        for line in probe_lines(findings):
             tell(line)
+        for caution in standing:
+            warn(caution.message)
         tell(f"run file  {run_file}")
 
+    told.begin(spec, run_file)
     if not yes:
         tell(f"run file  {run_file}")
     end = run_loop(
         run_job(
             spec,
             run_file=run_file,
-            host=replace(host, progress=told.watcher),
+            host=told.hosted(host),
             inspect=inspect if yes else None,
         )
     )
@@ -139,6 +144,7 @@ def preview(
     it takes and what comes with it; the exit code. `detailed` tells pending changes
     from none. `host` has what was read for it already."""
     await_window(spec.until)
+    told.begin(spec, out)
     for line in order_lines(spec):
         tell(line)
     account, differences = Account(), DiffPrinter(told.result, most)
@@ -147,11 +153,7 @@ def preview(
         run_job(
             spec,
             run_file=out,
-            host=replace(
-                host,
-                sinks=[printer, account, outlook.forecast],
-                progress=told.watcher,
-            ),
+            host=told.hosted(host, printer, account, outlook.forecast),
             inspect=outlook.inspect,
         )
     )
@@ -191,17 +193,17 @@ class Outlook:
         told.end(end, (*lines, *words), out, more)
         if not told.as_json:
             for caution in found:
-                tell(caution.line())
+                warn(caution.message)
 
 
 def exit_code(end: RunEnd, run_file: Path | None = None) -> int:
     """What a run's end is to the shell."""
     if end.why:
         more = f"; `bulkmeta resume {run_file}` goes on" if run_file else ""
-        tell(f"bulkmeta: stopped: {end.why}{more}")
+        complain(f"stopped: {end.why}{more}", logging.INFO)
         return OUT_OF_TIME
     if end.interrupted:
-        tell("bulkmeta: interrupted")
+        complain("interrupted")
         return INTERRUPTED
     return SOME_FAILED if end.stats.counts["failed"] or _left_changed(end) else OK
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import ORDER
 from bulkmeta.cli.main import OUT_OF_TIME
-from bulkmeta.cli.output import tell
+from bulkmeta.cli.output import complain
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.conditions import Condition
@@ -199,7 +200,8 @@ def await_window(until: StopRules) -> None:
     opens = until.window.opens_at(now)
     if (seconds := (opens - now).total_seconds()) > _EARLY_S:
         when = f"{opens.astimezone():%Y-%m-%d %H:%M %Z}"
-        tell(f"bulkmeta: nothing was begun: window {until.window} opens {when}")
+        words = f"nothing was begun: window {until.window} opens {when}"
+        complain(words, logging.INFO)
         raise click.exceptions.Exit(OUT_OF_TIME)
     time.sleep(seconds)
 

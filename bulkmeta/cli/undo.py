@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.outside_options import OUTSIDE
 
 _DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Show what would be put back; reads only."
@@ -31,6 +32,7 @@ _ONLY_FAILED_VERIFY = click.option(
     options.PACE,
     (*options.UNTIL, options.CANARY),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
+    OUTSIDE,
     options.CONNECTION,
 )
 def undo(run: Path, **values: Any) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli import commands, options
+from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import Sample
 
 _SAMPLE = click.option(
@@ -19,13 +19,14 @@ _SAMPLE = click.option(
 )
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 3, 4, 6, 130))
+@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 6, 130))
 @options.RUN
 @options.add_options(
     (_SAMPLE,),
     options.PACE,
     options.UNTIL,
     (options.PROGRESS, options.AS_JSON),
+    OUTSIDE,
     options.CONNECTION,
 )
 def verify(run: Path, **values: Any) -> int:

@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from bulkmeta.cli.facts import as_json, facts_of
+from bulkmeta.cli.log import STDERR
 from bulkmeta.cli.output import print_result, print_summary, tell
+from bulkmeta.cli.outside import Outside, outside
 from bulkmeta.errors import UsageError
 from bulkmeta.model.billing import Prices
-from bulkmeta.model.outcome import STATUSES
+from bulkmeta.report.failure_log import FailureLog
 from bulkmeta.report.progress import PlainWatcher
 
 if TYPE_CHECKING:
-    from bulkmeta.report.progress import Watcher
-    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.outcome import Outcome
+    from bulkmeta.report.drain import Sink
+    from bulkmeta.report.progress import RunState, Watcher
+    from bulkmeta.runners.local import Host, RunEnd
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
     """Where words go: a run's progress to its `watcher`, results to stdout; with
-    `as_json` nothing but how it ended. `prices` are what costs are told by."""
+    `as_json` nothing but how it ended. `prices` are what costs are told by. Those
+    `outside` learn of it, too."""
 
-    watcher: Watcher | None
+    watcher: Watcher
     as_json: bool
     prices: Prices
+    outside: Outside
+
+    def begin(self, spec: RunSpec, run_file: Path | None) -> None:
+        """Tell those outside that the run begins."""
+        self.outside.begin(spec, run_file)
+
+    def hosted(self, host: Host, *sinks: Sink[Outcome]) -> Host:
+        """The host of a run whose outcomes go to the sinks, and that is watched."""
+        log = [FailureLog()] if self.outside.logs else []
+        return replace(host, sinks=[*sinks, *log], progress=self.watcher)
 
     def result(self, text: str) -> None:
         """Tell of one object."""
@@ -45,8 +61,32 @@ class Telling:
     ) -> None:
         """Tell how the run ended; `lines` say it to people, and `more` is told to
         programs besides."""
-        json = [_as_json(end, run_file, more or {})] if self.as_json else None
+        facts = facts_of(end, run_file)
+        self.outside.end(facts, more or {})
+        json = [as_json(facts, more or {}).decode()] if self.as_json else None
         print_summary(json or lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A watcher, if there is one, that those outside look over the shoulder of."""
+
+    watcher: Watcher | None
+    note: Callable[[RunState], object]
+
+    @property
+    def say(self) -> Callable[[str], object]:
+        """As the watcher does."""
+        return self.watcher.say if self.watcher else _keep_silent
+
+    def watch(self, state: RunState) -> AbstractAsyncContextManager[object]:
+        """As the watcher does."""
+        self.note(state)
+        return self.watcher.watch(state) if self.watcher else nullcontext()
+
+
+def _keep_silent(line: str) -> None:
+    """Nobody wants to know."""
 
 
 def telling_of(values: dict[str, Any], *, prints: bool = False) -> Telling:
@@ -58,13 +98,17 @@ def telling_of(values: dict[str, Any], *, prints: bool = False) -> Telling:
     """
     as_json = values["as_json"]
     prices = Prices(values.get("price_put"), values.get("price_get"))
-    return Telling(_watcher_of(values, prints=prints and not as_json), as_json, prices)
+    seen = outside()
+    watcher = Witness(_watcher_of(values, prints=prints and not as_json), seen.watch)
+    return Telling(watcher, as_json, prices, seen)
 
 
 def _watcher_of(values: dict[str, Any], *, prints: bool) -> Watcher | None:
     wanted = values["progress"]
     if wanted == "none":
         return None
+    if values["log_file"] == STDERR:
+        return _recorded(wanted)
     if values["debug"]:  # its lines would tear a screen
         return PlainWatcher(tell)
     terminal = _is_terminal()
@@ -78,24 +122,13 @@ def _watcher_of(values: dict[str, Any], *, prints: bool) -> Watcher | None:
     return PlainWatcher(tell)
 
 
+def _recorded(wanted: str) -> Watcher | None:
+    """Where stderr is a log, lines of progress stand in it if they are wanted."""
+    if wanted == "bar":
+        raise UsageError("--progress bar and --log-file - both take stderr; give one")
+    return PlainWatcher(tell) if wanted == "plain" else None
+
+
 def _is_terminal() -> bool:
     stderr = sys.stderr is not None and sys.stderr.isatty()
     return stderr and os.environ.get("TERM") != "dumb"
-
-
-def _as_json(end: RunEnd, run_file: Path | None, more: Mapping[str, object]) -> str:
-    """How a run ended, on one line; the names are those of the run file."""
-    found = {
-        "command": end.spec.command,
-        "target": str(end.spec.job.target),
-        "run_file": None if run_file is None else str(run_file),
-        "interrupted": end.interrupted,
-        "why": end.why,
-        "objects": end.stats.objects,
-        "counts": {status: end.stats.counts[status] for status in STATUSES},
-        "reasons": dict(end.stats.reasons),
-        "requests": end.requests,
-        "elapsed_s": round(end.elapsed_s, 3),
-        **more,
-    }
-    return msgspec.json.encode(found).decode()

@@ -35,6 +35,13 @@ EXPIRED = Credential("STS.expired", "s3cret-expired", "t0ken-expired", expires_a
 TARGET = "oss://bucket/p/"
 SET = ("--set", "a=1")
 SECRETS = ("s3cret", "t0ken", "p4ssword", "Signature=", "OSS4-HMAC-SHA256")
+OUTSIDE = (
+    *("--log-file", "run.log", "--log-level", "debug"),
+    *("--metrics-file", "run.prom", "--on-finish", "tee -a heard"),
+)
+SEEN = {"plan", "apply", "resume", "retry", "undo", "verify"}
+"""Commands whose runs are seen from outside."""
+
 WAYS = ("static", "sts", "oidc", "ecs", "address", "ossutil")
 
 
@@ -55,7 +62,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Ear:
-    """Runs commands with `--debug`, and hears all that they say and write."""
+    """Runs commands with `--debug`, seen from outside by all means, and hears all that
+    they say and write."""
 
     def __init__(
         self, command: Command, oss: EmbeddedOSS, caplog: pytest.LogCaptureFixture
@@ -68,9 +76,14 @@ class Ear:
     def __call__(self, *args: str, code: int = 0) -> str:
         """What a command said on stderr; it has to end with `code`."""
         debug = ("--debug",) if args[0] != "report" else ()
-        result = self._command(*args, *debug)
+        outside = OUTSIDE if args[0] in SEEN else ()
+        result = self._command(*args, *debug, *outside)
         assert result.code == code, (args, result.err)
         assert not debug or "\ndebug     " in f"\n{result.err}", args
+        if outside:
+            files = ("run.log", "run.prom", "heard")
+            assert all(Path(name).read_text() for name in files)
+            assert '"level":"debug"' in Path("run.log").read_text()
         self._heard += result.out + result.err
         return str(result.err)
 
@@ -331,7 +344,9 @@ def test_what_a_job_file_took_in(
     )
     told = ear("plan", "job.toml")
     assert "HeadObject 'bucket/q/${PLACE}/1': 200, " in told.replace('"', "'")
-    assert "v4l" not in told
+    assert "v4l" not in told + Path("run.log").read_text()
+    assert 'prefix="q/${PLACE}/"' in Path("run.prom").read_text()
+    assert "v4l" not in Path("run.prom").read_text()
 
 
 def test_an_error_nobody_thought_of(

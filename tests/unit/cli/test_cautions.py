@@ -56,8 +56,8 @@ def test_by_the_words_of_a_job(order: JobSpec, codes: list[str]) -> None:
 @pytest.mark.parametrize(
     ("keeps_versions", "rewrites", "words"),
     [
-        (None, None, "warning   the bucket does not tell whether it keeps versions"),
-        (True, None, "warning   the bucket keeps versions: each update adds one"),
+        (None, None, "the bucket does not tell whether it keeps versions"),
+        (True, None, "the bucket keeps versions: each update adds one"),
         (True, 1200, "versions: each of 1,200 updates adds one, billed as a full "),
         (False, None, ""),
         (True, 0, ""),
@@ -69,7 +69,7 @@ def test_versions(
 ) -> None:
     """What the bucket says of versions, or does not say, if anything is rewritten."""
     found = standing_cautions(job(), Findings(keeps_versions), Reach(rewrites))
-    lines = [each.line() for each in found]
+    lines = [each.message for each in found]
     assert words in "".join(lines)
     assert len(lines) == bool(words)
 

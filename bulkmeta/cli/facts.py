@@ -1,0 +1,56 @@
+"""How a run ended, as programs are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bulkmeta.model.outcome import STATUSES
+
+if TYPE_CHECKING:
+    from bulkmeta.report.stats import RunStats
+    from bulkmeta.runners.local import RunEnd
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, as far as it came; the names are those of the run file."""
+
+    command: str
+    target: str | None = None
+    run_file: str | None = None
+    interrupted: bool = False
+    why: str | None = None
+    objects: int = 0
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    requests: dict[str, int] = msgspec.field(default_factory=dict)
+    elapsed_s: float = 0.0
+
+
+def facts_of(end: RunEnd, run_file: Path | None) -> RunFacts:
+    """Of a run that came to an end of its own."""
+    return RunFacts(
+        command=end.spec.command,
+        target=str(end.spec.job.target),
+        run_file=None if run_file is None else str(run_file),
+        interrupted=end.interrupted,
+        why=end.why,
+        objects=end.stats.objects,
+        counts=counts_of(end.stats),
+        reasons=dict(end.stats.reasons),
+        requests=end.requests,
+        elapsed_s=round(end.elapsed_s, 3),
+    )
+
+
+def counts_of(stats: RunStats | None) -> dict[str, int]:
+    """Objects by status, none left out."""
+    return {status: stats.counts[status] if stats else 0 for status in STATUSES}
+
+
+def as_json(facts: RunFacts, more: Mapping[str, object], **last: object) -> bytes:
+    """On one line; `more` and `last` come behind."""
+    return msgspec.json.encode({**msgspec.structs.asdict(facts), **more, **last})

@@ -1,0 +1,209 @@
+"""What is seen of a command from outside: its log, its metrics, and a command that runs
+when it has ended. It is told what becomes known on the way."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bulkmeta import __version__
+from bulkmeta.cli.facts import RunFacts, as_json, counts_of
+from bulkmeta.cli.hook import hook_words, run_hook
+from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name, writable
+from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
+from bulkmeta.cli.output import complain, complaint, concealed
+from bulkmeta.errors import BulkmetaError, UsageError
+from bulkmeta.model.job import SCHEME, parse_targets
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import RunSpec, Target
+    from bulkmeta.report.progress import RunState
+
+_LOG: Final = logging.getLogger(__name__)
+_CALM: Final = {0, 6, 10}
+"""Exit codes of runs that ended as they were to end."""
+
+_INTERRUPTED: Final = 130
+
+
+class Outside:
+    """What one command line tells to others than its terminal, and what is known of its
+    run so far."""
+
+    def __init__(self) -> None:
+        self._began_s = time.time()
+        self._since_s = time.monotonic()
+        self._command = ""
+        self._params: Mapping[str, Any] = {}
+        self._spec: RunSpec | None = None
+        self._run_file: Path | None = None
+        self._state: RunState | None = None
+        self._ended: RunFacts | None = None
+        self._more: Mapping[str, object] = {}
+        self._hook: list[str] = []
+        self._metrics: Path | None = None
+        self._log: JsonLog | None = None
+
+    def open(self, command: str, params: Mapping[str, Any]) -> None:
+        """Take up what the options ask for; the command line is understood.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
+        self._command, self._params = command, params
+        log, metrics = params.get("log_file"), params.get("metrics_file")
+        if (hook := params.get("on_finish")) is not None:
+            self._hook = hook_words(hook)
+        if metrics is not None:
+            self._metrics = metrics_file(metrics)
+        if log not in {None, STDERR} and Path(log).resolve() == self._metrics:
+            self._metrics = None
+            raise UsageError("--log-file and --metrics-file name the same file")
+        if log is not None:
+            self._log = open_log(log, params["log_level"])
+
+    @property
+    def logs(self) -> bool:
+        """Whether there is a log."""
+        return self._log is not None
+
+    def learn(self, spec: RunSpec) -> None:
+        """Take note of what is to be run."""
+        self._spec = spec
+
+    def begin(self, spec: RunSpec, run_file: Path | None) -> None:
+        """Take note of the run that begins now."""
+        self._spec, self._run_file = spec, run_file
+        if self._log:
+            self._log.run = run_name(run_file) if run_file else None
+            _tell(
+                logging.INFO,
+                "run began",
+                command=self._command,
+                target=str(spec.job.target),
+                job_hash=spec.job.hash(),
+                version=__version__,
+                run_file=str(run_file) if run_file else None,
+            )
+
+    def watch(self, state: RunState) -> None:
+        """Take note of where the run's counters are."""
+        self._state = state
+
+    def end(self, facts: RunFacts, more: Mapping[str, object]) -> None:
+        """Take note of how the run ended."""
+        self._ended, self._more = facts, more
+
+    def finish(self, code: int) -> int:
+        """Tell those outside that the command ended so; the exit code, in which a
+        success that could not be told shows."""
+        if not self._command:
+            return code
+        ended_s, facts, error = time.time(), self._facts(code), complaint()
+        if self._log:
+            _tell_end(facts, code, error)
+        if self._metrics:
+            code = self._measure(self._metrics, facts, code, ended_s)
+        if self._hook:
+            error = complaint()
+            text = None if error is None else writable(error)
+            told = as_json(facts, self._more, exit_code=code, error=text)
+            code = self._judged(run_hook(self._hook, told), code)
+        return code
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        if self._log:
+            close_log(self._log)
+
+    def _facts(self, code: int) -> RunFacts:
+        """How it ended, from what is known."""
+        if self._ended:
+            return self._ended
+        state, spec, target = self._state, self._spec, self._target()
+        return RunFacts(
+            command=spec.command if spec else self._command,
+            target=str(target) if target else None,
+            run_file=str(self._run_file) if self._run_file else None,
+            interrupted=code == _INTERRUPTED,
+            objects=state.stats.objects if state else 0,
+            counts=counts_of(state.stats if state else None),
+            reasons=dict(state.stats.reasons) if state else {},
+            requests=dict(state.requests) if state else {},
+            elapsed_s=round(time.monotonic() - self._since_s, 3),
+        )
+
+    def _target(self) -> Target | None:
+        """What it is about; of a command that came not far, as its words say."""
+        return self._spec.job.target if self._spec else _named_target(self._params)
+
+    def _measure(self, path: Path, facts: RunFacts, code: int, ended_s: float) -> int:
+        target = self._target()
+        labels = {
+            "bucket": target.bucket if target else "",
+            "prefix": " ".join(target.prefixes) if target else "",
+        }
+        labels = {name: writable(concealed(text)) for name, text in labels.items()}
+        throttled = self._state.pace().throttled if self._state else 0
+        measured = Measured(labels, code, facts, throttled, self._began_s, ended_s)
+        try:
+            write_metrics(path, measured)
+        except OSError as error:
+            fault = f"cannot write --metrics-file {str(path)!r}: {error.strerror}"
+            return self._judged(fault, code)
+        except UsageError as error:
+            return self._judged(str(error), code)
+        return code
+
+    def _judged(self, fault: str | None, code: int) -> int:
+        """The exit code with what went wrong behind the run; other failures are worse,
+        and stay."""
+        if fault is None:
+            return code
+        complain(fault)
+        if self._log and self._params["log_file"] != STDERR:
+            _LOG.error("%s", fault)
+        return code or 1
+
+
+def outside() -> Outside:
+    """What is seen of the command under way."""
+    context = click.get_current_context(silent=True)
+    return context.ensure_object(Outside) if context else Outside()
+
+
+def _named_target(params: Mapping[str, Any]) -> Target | None:
+    """What a command line is about, by its words, or by the run file it names."""
+    from bulkmeta.journal.run_reader import read_header
+
+    names: tuple[str, ...] = params.get("target") or ()
+    with suppress(BulkmetaError, OSError, ValueError):
+        if names and all(name.startswith(SCHEME) for name in names):
+            return parse_targets(names, allow_all=True)
+        return read_header(Path(params.get("run") or names[0])).job.target
+    return None
+
+
+def _tell_end(facts: RunFacts, code: int, error: str | None) -> None:
+    _tell(
+        logging.INFO if code in _CALM else logging.ERROR,
+        "run ended",
+        exit_code=code,
+        error=error,
+        why=facts.why,
+        objects=facts.objects,
+        counts=facts.counts,
+        reasons=facts.reasons,
+        requests=facts.requests,
+        elapsed_s=facts.elapsed_s,
+    )
+
+
+def _tell(level: int, words: str, **fields: object) -> None:
+    _LOG.log(level, words, extra={"fields": fields})
