@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.model.outcome import STATUSES
+from bulkmeta.report.text import writable
 
 if TYPE_CHECKING:
     from bulkmeta.report.stats import RunStats
@@ -35,7 +36,7 @@ def facts_of(end: RunEnd, run_file: Path | None) -> RunFacts:
     return RunFacts(
         command=end.spec.command,
         target=str(end.spec.job.target),
-        run_file=None if run_file is None else str(run_file),
+        run_file=named(run_file),
         interrupted=end.interrupted,
         why=end.why,
         objects=end.stats.objects,
@@ -44,6 +45,11 @@ def facts_of(end: RunEnd, run_file: Path | None) -> RunFacts:
         requests=end.requests,
         elapsed_s=round(end.elapsed_s, 3),
     )
+
+
+def named(path: Path | None) -> str | None:
+    """A file's name as text."""
+    return None if path is None else writable(str(path))
 
 
 def counts_of(stats: RunStats | None) -> dict[str, int]:

@@ -16,6 +16,7 @@ from bulkmeta.cli.debugging import leave_to, listen, unlisten
 from bulkmeta.cli.output import concealed, give_up, tell_instead, warn
 from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import timestamp
+from bulkmeta.report.text import writable
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 STDERR: Final = "-"
@@ -157,10 +158,5 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def writable(text: str) -> str:
-    """The text as UTF-8 can hold it; names of files need not be text."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def _told(line: str, level: int) -> None:
-    _TOLD.log(level, "%s", line)
+    _TOLD.log(level, "%s", writable(line))

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bulkmeta import __version__
-from bulkmeta.cli.facts import RunFacts, as_json, counts_of
+from bulkmeta.cli.facts import RunFacts, as_json, counts_of, named
 from bulkmeta.cli.hook import hook_words, run_hook
-from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name, writable
+from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
 from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
 from bulkmeta.cli.output import complain, complaint, concealed
 from bulkmeta.errors import BulkmetaError, UsageError
 from bulkmeta.model.job import SCHEME, parse_targets
+from bulkmeta.report.text import writable
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec, Target
@@ -130,7 +131,7 @@ class Outside:
         return RunFacts(
             command=spec.command if spec else self._command,
             target=str(target) if target else None,
-            run_file=str(self._run_file) if self._run_file else None,
+            run_file=named(self._run_file),
             interrupted=code == _INTERRUPTED,
             objects=state.stats.objects if state else 0,
             counts=counts_of(state.stats if state else None),

@@ -18,3 +18,8 @@ def quoted(value: str | None) -> str:
 def printable(key: str) -> str:
     """A key as it is, or quoted if it cannot be shown so."""
     return key if key.isprintable() else quoted(key)
+
+
+def writable(text: str) -> str:
+    """The text as UTF-8 can hold it; names of files need not be text."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -52,7 +52,7 @@ class Flow:
         finish: Callable[[], object] | None = None,
     ) -> None:
         """Process every item, inside a window, and give each result to every sink.
-        `finish` comes last, if it was not stopped; no signal gets in between.
+        `finish` comes last; no signal gets in between.
 
         Raises:
             Exception: the first error that ended the run.
@@ -69,7 +69,7 @@ class Flow:
                 stop=self.stop,
                 judge=judge,
             )
-            if finish and not self.stop.requested:
+            if finish:
                 finish()
 
 

@@ -236,10 +236,12 @@ async def _run(
             spec.job, bucket, start, listing, table, inventory or host.objects
         )
         canary = _canary(spec, bucket, start, stop)
+        elapsed_s = 0.0
 
         def finish() -> None:
-            if ledger:
-                elapsed_s = time.monotonic() - started_s
+            nonlocal elapsed_s
+            elapsed_s = time.monotonic() - started_s
+            if ledger and not stop.requested:
                 ledger.finish(_summary(stats, bucket, elapsed_s))
 
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
@@ -250,10 +252,8 @@ async def _run(
             _handed_on(canary.look_at, host.hand_on),
             finish,
         )
-    elapsed_s = time.monotonic() - started_s
-    return RunEnd(
-        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
-    )
+    requests = dict(bucket.requests)
+    return RunEnd(spec, stats, elapsed_s, stop.requested, requests, stop.why)
 
 
 def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:

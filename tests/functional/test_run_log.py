@@ -317,9 +317,12 @@ def test_it_ends_with_the_command(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 
 def test_names_of_files_that_are_no_text(bulkmeta: Command) -> None:
     """Every record can be written."""
-    result = bulkmeta("plan", *CHANGE, "--values", "\udcff.csv", *STDERR)
-    assert result.code == 2
-    assert "\\udcff.csv" in lines(result.err)[-1]["error"].replace("\\\\", "\\")
+    odd = ("--run-file", "\udcff.jsonl", "--on-finish", "cat", "--json")
+    result = bulkmeta("apply", *CHANGE, "--yes", *odd, *STDERR)
+    *_, ended, heard = lines(result.err)
+    assert (result.code, ended["run"]) == (0, "\\udcff")
+    assert json.loads(heard["message"])["run_file"] == "\\udcff.jsonl"
+    assert json.loads(result.out)["run_file"] == "\\udcff.jsonl"
 
 
 @pytest.mark.parametrize(
