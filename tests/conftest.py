@@ -45,8 +45,9 @@ Command = Callable[..., Result]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the crash harness is to go on."""
+    """How long the crash harness and the race for a lock are to go on."""
     parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
+    parser.addoption("--lock-rounds", type=int, default=20, help="turns at a lock")
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,12 @@ def _nobody_at_home(
 def crashes(request: pytest.FixtureRequest) -> int:
     """How many times the crash harness kills."""
     return int(request.config.getoption("--crashes"))
+
+
+@pytest.fixture
+def lock_rounds(request: pytest.FixtureRequest) -> int:
+    """How many times a lock changes hands in the race for it."""
+    return int(request.config.getoption("--lock-rounds"))
 
 
 @pytest.fixture

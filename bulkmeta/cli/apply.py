@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from bulkmeta.cli import change_options, commands, options, specs
+from bulkmeta.cli import change_options, commands, keeping_options, options, specs
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
@@ -40,7 +40,7 @@ _REPLAN = click.option(
     options.RULES,
     (*options.PACE, options.SPREAD),
     (*options.UNTIL, options.CANARY),
-    options.KEEPING,
+    (*keeping_options.KEEPING, *keeping_options.LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
     OUTSIDE,
     options.PRICES,

@@ -42,6 +42,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     chosen = [*selection_words(spec.job.select), *conditions]
     if chosen:
         yield f"select    {'; '.join(chosen)}"
+    if spec.lock:
+        yield f"lock      {spec.lock}, for {spec.lock.lease_s:g} s at a time"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
 
 

@@ -13,7 +13,7 @@ EXIT_CODES: Final = {
     2: "The command line asks for what cannot be done; nothing was changed.",
     3: "Stopped: more failed than was put up with (--max-failures, --canary).",
     4: "It could not go on: credentials, bucket, clock, network, or a full disk.",
-    5: "Another process is working on the same job or run.",
+    5: "Another process is working on the same job or run, or has its lock.",
     6: "Stopped in time (--max-duration, --window); it can be resumed.",
     10: "With --detailed-exitcode: there is something to change.",
     130: "Interrupted, or the answer was no; what was begun can be resumed.",

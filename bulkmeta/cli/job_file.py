@@ -135,6 +135,8 @@ class ReportTable(_Table):
     since_last_run: bool = False
     full_every: str | None = None
     wait_lock: str | None = None
+    lock_object: str | None = None
+    lease: str | None = None
     state: str | None = None
     run_file: str | None = None
     out: str | None = None

@@ -10,6 +10,7 @@ import click
 
 from bulkmeta.cli.change_options import CHANGES
 from bulkmeta.cli.debugging import switch_debugging
+from bulkmeta.cli.keeping_options import KEEPING, LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.specs import file_named
 from bulkmeta.cli.types import (
@@ -320,36 +321,6 @@ CONNECTION = (
     ),
 )
 
-KEEPING = (
-    click.option(
-        "--since-last-run",
-        is_flag=True,
-        help="Look only at objects modified since the last run of this job began, "
-        "besides those that failed in it.",
-    ),
-    click.option(
-        "--full-every",
-        type=Duration(),
-        metavar="TIME",
-        default="7d",
-        show_default=True,
-        help="With --since-last-run: look at all objects when the last time is so long "
-        "ago.",
-    ),
-    click.option(
-        "--wait-lock",
-        type=Duration(),
-        metavar="TIME",
-        help="Wait so long for another process that runs the same job.",
-    ),
-    click.option(
-        "--state",
-        metavar="FOLDER",
-        help="Where the job keeps what it needs for its next run  [default: one of its "
-        "own in ~/.bulkmeta/jobs]",
-    ),
-)
-
 RUN_FILE = click.option(
     "--run-file",
     type=NewFile(),
@@ -365,14 +336,12 @@ PROGRESS = click.option(
     "auto: bar on a terminal.",
 )
 
-
 AS_JSON = click.option(
     "--json",
     "as_json",
     is_flag=True,
     help="Print nothing but how it ended, as JSON on one line.",
 )
-
 
 PRICES = (
     click.option(
@@ -405,14 +374,11 @@ def sections() -> Iterator[tuple[str, set[str]]]:
     """What `--help` tells together: titles, and the names of parameters."""
     for title, group in (
         ("What changes", CHANGES),
-        (
-            "Which objects",
-            (ALL, *SELECTION, *LISTED_SELECTION, WHERE, *KEYS),
-        ),
+        ("Which objects", (ALL, *SELECTION, *LISTED_SELECTION, WHERE, *KEYS)),
         ("What an update may do", RULES),
         ("How fast", (*PACE, SPREAD)),
         ("When to stop", (*UNTIL, CANARY)),
-        ("From run to run", KEEPING),
+        ("From run to run", (*KEEPING, *LOCK)),
         ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *OUTSIDE, *PRICES)),
         ("How the service is reached", CONNECTION),
     ):

@@ -49,6 +49,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         specs.pace_of(values),
         specs.until_of(values),
         header.recent,
+        specs.lock_of(values),
     )
     outside().learn(spec)
     specs.await_window(spec.until)
@@ -79,7 +80,8 @@ def rerun(
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
         return preview(spec, None, told=telling_of(values, prints=True))
-    spec = RunSpec(job, command, connection, pace, specs.until_of(values))
+    until, lock = specs.until_of(values), specs.lock_of(values)
+    spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)
     name = values["run_file"]
     run_file = Path(default_run_file(header.bucket) if name is None else name)
@@ -126,7 +128,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
         )
     connection = _connection(header, values)
     pace, until = specs.pace_of(values), specs.until_of(values)
-    return RunSpec(job, "apply", connection, pace, until)
+    return RunSpec(job, "apply", connection, pace, until, lock=specs.lock_of(values))
 
 
 def verify_run(run_file: Path, values: dict[str, Any]) -> int:

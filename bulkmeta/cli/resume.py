@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 
 
@@ -15,7 +16,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
 @options.RUN
 @options.add_options(
     options.PACE,
-    options.UNTIL,
+    (*options.UNTIL, *LOCK),
     (options.SPREAD, options.PROGRESS, options.AS_JSON),
     OUTSIDE,
     options.CONNECTION,

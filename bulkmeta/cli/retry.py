@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 
 
@@ -17,7 +18,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
     options.SELECTION,
     options.RULES,
     options.PACE,
-    (*options.UNTIL, options.CANARY),
+    (*options.UNTIL, options.CANARY, *LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
     OUTSIDE,
     options.CONNECTION,

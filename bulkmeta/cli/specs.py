@@ -19,9 +19,11 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.conditions import Condition
 from bulkmeta.model.job import (
+    SCHEME,
     Command,
     Connection,
     JobSpec,
+    LockObject,
     Pace,
     Rules,
     RunSpec,
@@ -33,6 +35,9 @@ from bulkmeta.model.job import (
 from bulkmeta.model.selection import KeyRule, Selection
 from bulkmeta.model.tolerance import parse_tolerance
 from bulkmeta.model.windows import parse_window
+
+LEAST_LEASE_S = 10.0
+"""Below that a slow answer or two would lose a lock."""
 
 _EARLY_S = 60
 _SELECTS = set(Selection.__struct_fields__) - {"keys"}
@@ -69,7 +74,12 @@ def run_spec(
         where=where_of(values),
     )
     return RunSpec(
-        job, command, connection_of(values), pace_of(values), until_of(values)
+        job,
+        command,
+        connection_of(values),
+        pace_of(values),
+        until_of(values),
+        lock=lock_of(values),
     )
 
 
@@ -185,6 +195,28 @@ def until_of(values: dict[str, Any]) -> StopRules:
         window,
         values.get("canary", 0),
     )
+
+
+def lock_of(values: dict[str, Any]) -> LockObject | None:
+    """Which object the options name as a lock that only one run has at a time.
+
+    Raises:
+        UsageError: it is none, or for too short a time; or there is nothing to wait
+            for.
+    """
+    name = values.get("lock_object")
+    if name is None:
+        if values.get("wait_lock") and "state" not in values:
+            raise UsageError("--wait-lock goes with --lock-object here")
+        return None
+    bucket, _, key = name.removeprefix(SCHEME).partition("/")
+    if not name.startswith(SCHEME) or not key or key.endswith("/"):
+        raise UsageError(f"--lock-object {name!r}: write it as {SCHEME}BUCKET/KEY")
+    if fault := limits.bucket_fault(bucket) or limits.key_fault(key):
+        raise UsageError(f"--lock-object {name!r}: {fault}")
+    if values["lease"] < LEAST_LEASE_S:
+        raise UsageError(f"--lease takes {LEAST_LEASE_S:g}s at least")
+    return LockObject(bucket, key, values["lease"], values["wait_lock"] or 0.0)
 
 
 def await_window(until: StopRules) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 
 _DRY_RUN = click.option(
@@ -30,7 +31,7 @@ _ONLY_FAILED_VERIFY = click.option(
     options.RULES,
     (_ONLY_FAILED_VERIFY,),
     options.PACE,
-    (*options.UNTIL, options.CANARY),
+    (*options.UNTIL, options.CANARY, *LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
     OUTSIDE,
     options.CONNECTION,

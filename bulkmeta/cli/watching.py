@@ -45,7 +45,7 @@ class Telling:
     def hosted(self, host: Host, *sinks: Sink[Outcome]) -> Host:
         """The host of a run whose outcomes go to the sinks, and that is watched."""
         log = [FailureLog()] if self.outside.logs else []
-        return replace(host, sinks=[*sinks, *log], progress=self.watcher)
+        return replace(host, sinks=[*sinks, *log], progress=self.watcher, say=tell)
 
     def result(self, text: str) -> None:
         """Tell of one object."""

@@ -18,22 +18,12 @@ import msgspec
 
 from bulkmeta.errors import FolderError, LockedError, OutputError, UsageError
 from bulkmeta.journal.files import AppendFile, fsynced, sync_folder
+from bulkmeta.model.holder import Holder
 from bulkmeta.model.outcome import timestamp
 
 _LOCK: Final = "lock"
 _STATE: Final = "state.json"
 _POLL_S: Final = 0.5
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who is at a job: a process, on which machine, since when."""
-
-    pid: int
-    host: str
-    since: str
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} since {self.since}"
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):

@@ -223,6 +223,19 @@ class Recent(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
 
 
+class LockObject(msgspec.Struct, frozen=True):
+    """An object that one run at a time has, on whatever machine it runs: for `lease_s`
+    seconds from each renewal. Another holder is waited for, `wait_s` seconds long."""
+
+    bucket: str
+    key: str
+    lease_s: float = 60.0
+    wait_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{SCHEME}{self.bucket}/{self.key}"
+
+
 class RunSpec(msgspec.Struct, frozen=True):
     """One run of a job: `plan` reads only, `apply` writes."""
 
@@ -232,6 +245,7 @@ class RunSpec(msgspec.Struct, frozen=True):
     pace: Pace = Pace()
     until: StopRules = StopRules()
     recent: Recent | None = None
+    lock: LockObject | None = None
 
 
 def spread_for(rate: float | None) -> int:

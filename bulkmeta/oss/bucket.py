@@ -164,7 +164,7 @@ class Bucket:
         Raises:
             AmbiguousWriteError: nobody knows whether they landed.
         """
-        answer = await self._write(_tagging_request(plan), effort)
+        answer = await self.write(_tagging_request(plan), effort)
         return wire.Written(plan.last_modified, wire.version_id(answer))
 
     async def put_acl(self, plan: UpdatePlan, effort: Effort) -> wire.Written:
@@ -179,7 +179,7 @@ class Bucket:
         request = _object_request(
             "PutObjectAcl", "PUT", plan.key, params=params, headers=headers
         )
-        answer = await self._write(request, effort)
+        answer = await self.write(request, effort)
         return wire.Written(None, wire.version_id(answer))
 
     async def replace_metadata(self, plan: UpdatePlan, effort: Effort) -> wire.Written:
@@ -192,7 +192,7 @@ class Bucket:
         request = _object_request(
             "CopyObject", "PUT", plan.key, headers=wire.replace_headers(self.name, plan)
         )
-        answer = await self._write(request, effort)
+        answer = await self.write(request, effort)
         try:
             result = wire.parse_copy_result(answer)
         except ValueError as error:
@@ -234,7 +234,12 @@ class Bucket:
                 "truncated", f"the answer is unreadable: {error}", sent=True
             ) from error
 
-    async def _write(self, request: Request, effort: Effort) -> Response:
+    async def write(self, request: Request, effort: Effort) -> Response:
+        """Send a request that may not be repeated once it may have landed.
+
+        Raises:
+            AmbiguousWriteError: nobody knows whether it landed.
+        """
         try:
             try:
                 answer = await self._write_once(request)

@@ -80,6 +80,18 @@ def watched(
     return watcher.watch(state) if watcher else nullcontext()
 
 
+def handed_on(first: HandOn[T], then: HandOn[T] | None) -> HandOn[T]:
+    """What gives each batch to one, and then to another, if there is one."""
+    if then is None:
+        return first
+
+    async def hand_on(batch: list[T]) -> None:
+        await first(batch)
+        await then(batch)
+
+    return hand_on
+
+
 @asynccontextmanager
 async def requests_ahead() -> AsyncIterator[Ahead]:
     """Where requests can be started that nobody waits for yet, as long as the body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from bulkmeta.engine.canary import Canary
 from bulkmeta.engine.shutdown import StopRequest, stop_in_time
 from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.viewer import Viewer
-from bulkmeta.engine.worker import Goal, Worker
+from bulkmeta.engine.worker import Goal, Record, Worker
 from bulkmeta.errors import UsageError
 from bulkmeta.model.conditions import Condition
 from bulkmeta.model.outcome import STATUSES, timestamp
@@ -29,8 +29,17 @@ from bulkmeta.runners.deadlines import time_left
 from bulkmeta.runners.flow import (
     STOPPING,
     Flow,
+    handed_on,
     requests_ahead,
     watched,
+)
+from bulkmeta.runners.heartbeat import (
+    HeldLock,
+    Say,
+    held_lock,
+    lock_key,
+    while_held,
+    while_still_held,
 )
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
@@ -74,7 +83,8 @@ class Host:
 
     `hand_on` is given each batch of results, after all sinks, and may keep the run
     waiting. `objects` are those of a program; `table` and `transform` are the job's.
-    Without `signals` the run ends before its time by `stop` alone.
+    Without `signals` the run ends before its time by `stop` alone. `say` tells people
+    about a `lock`, which the run itself comes to hold.
     """
 
     sinks: Sequence[Sink[Outcome]] = ()
@@ -86,6 +96,8 @@ class Host:
     transform: Transform | None = None
     stop: StopRequest | None = None
     signals: bool = True
+    say: Say = lambda _: None
+    lock: HeldLock | None = None
 
 
 NOBODY: Final = Host()
@@ -210,11 +222,20 @@ async def _run(
     host: Host,
     inspect: Inspect | None = None,
 ) -> RunEnd:
-    started_s, progress = time.monotonic(), host.progress
-    stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
+    """Run it under its lock; the time until that is had does not count."""
+    stop, progress = host.stop or StopRequest(), host.progress
     if progress:
         stop.on_request(lambda: progress.say(STOPPING))
-    target = spec.job.target
+    async with held_lock(spec, stop, host.say) as lock:
+        host = replace(host, stop=stop, lock=lock)
+        return await _run_held(spec, start, open_ledger, host, inspect)
+
+
+async def _run_held(
+    spec: RunSpec, start: Start, open_ledger: Open, host: Host, inspect: Inspect | None
+) -> RunEnd:
+    started_s, target = time.monotonic(), spec.job.target
+    stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
     async with (
         parent_held(spec.job),
         rows_of(spec.job, host.table) as table,
@@ -223,18 +244,20 @@ async def _run(
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
         watched(
-            RunState(stats, bucket.pace, _total_of(spec), bucket.requests), progress
+            RunState(stats, bucket.pace, _total_of(spec), bucket.requests),
+            host.progress,
         ),
         requests_ahead() as ahead,
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):
         if ledger:
             ledger.run_file.note_pace(bucket.pace)
-        listing = Listing(ahead, spec.pace.spread, _note(ledger))
+        listing = Listing(ahead, spec.pace.spread, _note(ledger), lock_key(host.lock))
         goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
-        source = source_of(
-            spec.job, bucket, start, listing, table, inventory or host.objects
-        )
+        elsewhere = inventory or host.objects
+        source = source_of(spec.job, bucket, start, listing, table, elsewhere)
+        record = _recording(spec, ledger, host.lock)
+        worker = _worker(spec, bucket, record, goal, stop, copies)
         canary = _canary(spec, bucket, start, stop)
         elapsed_s = 0.0
 
@@ -246,10 +269,10 @@ async def _run(
 
         await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
             canary.ahead(recently(source, spec.recent)),
-            _worker(spec, bucket, ledger, goal, stop, copies).process_object,
+            while_held(host.lock, worker.process_object),
             [*_files(ledger), stats, *host.sinks],
             Breaker(tolerance=spec.until.tolerance).judge,
-            _handed_on(canary.look_at, host.hand_on),
+            handed_on(canary.look_at, host.hand_on),
             finish,
         )
     requests = dict(bucket.requests)
@@ -260,17 +283,6 @@ def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> C
     """The first objects that go ahead, less those that have done so."""
     objects = spec.until.canary if _writes(spec) else 0
     return Canary(objects - start.seq + 1, Verifier(bucket).verify_object, stop)
-
-
-def _handed_on(first: HandOn[Outcome], then: HandOn[Outcome] | None) -> HandOn[Outcome]:
-    if then is None:
-        return first
-
-    async def hand_on(batch: list[Outcome]) -> None:
-        await first(batch)
-        await then(batch)
-
-    return hand_on
 
 
 @asynccontextmanager
@@ -316,7 +328,7 @@ def _bucket(
 def _worker(
     spec: RunSpec,
     bucket: Bucket,
-    ledger: Ledger | None,
+    record: Record | None,
     goal: Goal,
     stop: StopRequest,
     copies: Probed | None,
@@ -325,11 +337,20 @@ def _worker(
         bucket,
         spec.job.rules,
         goal,
-        record=ledger.record if ledger and _writes(spec) else None,
+        record=record,
         retries=spec.pace.retries,
         stop=stop,
         copies=copies,
     )
+
+
+def _recording(
+    spec: RunSpec, ledger: Ledger | None, lock: HeldLock | None
+) -> Record | None:
+    """What each update goes through before it is sent."""
+    if ledger is None or not _writes(spec):
+        return None
+    return while_still_held(lock, ledger.record)
 
 
 def _writes(spec: RunSpec) -> bool:

@@ -32,7 +32,7 @@ from bulkmeta.model.transforms import Transform, change_by
 from bulkmeta.model.values import required, with_row
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import reload_transform
-from bulkmeta.sources.filters import admitted, limited, unsettled
+from bulkmeta.sources.filters import admitted, limited, unsettled, without
 from bulkmeta.sources.inventory import told_by
 from bulkmeta.sources.key_file import list_keys
 from bulkmeta.sources.once import once
@@ -71,11 +71,13 @@ _WANTED: Final = {
 @dataclass(frozen=True, slots=True)
 class Listing:
     """How a listing is walked: `spread` key ranges in turn, pages asked for `ahead`.
-    `note` is told where ranges are cut."""
+    `note` is told where ranges are cut. The object `aside` is no part of any job: a
+    lock that the run holds."""
 
     ahead: Ahead
     spread: int
     note: Note
+    aside: str | None = None
 
 
 def source_of(
@@ -110,6 +112,7 @@ def source_of(
         path = _parent_file(job.parent)
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
+    source = without(source, listing.aside)
     source = unsettled(admitted(source, job.select), _condition_of(job), told_of(job))
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)

@@ -35,6 +35,17 @@ def unsettled(
     return source if condition is None else _unsettled(source, condition, told)
 
 
+def without(source: AsyncIterator[Item], key: str | None) -> AsyncIterator[Item]:
+    """The items but the one of that key."""
+    return source if key is None else _without(source, key)
+
+
+async def _without(source: AsyncIterator[Item], key: str) -> AsyncIterator[Item]:
+    async for item in source:
+        if item.key != key:
+            yield item
+
+
 def recently(source: AsyncIterator[Item], recent: Recent | None) -> AsyncIterator[Item]:
     """The items modified since a time, and those that are to be looked at again."""
     return source if not (recent and recent.since) else _recently(source, recent)
