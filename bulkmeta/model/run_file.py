@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import msgspec
@@ -61,8 +62,11 @@ Record = RunHeader | Outcome | Resumed | Summary
 
 def run_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a line of a run file or plan file."""
+    schema = msgspec.json.schema(Record)
+    for described in schema["$defs"].values():  # msgspec < 0.23 leaves them indented
+        described["description"] = inspect.cleandoc(described["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A line of a bulkmeta run file, schema {SCHEMA}",
-        **msgspec.json.schema(Record),
+        **schema,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import copy
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
@@ -22,7 +23,6 @@ from bulkmeta.errors import (
 from bulkmeta.model.metadata import DEFAULT_ACL
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
-from bulkmeta.oss.limiter import PaceNow, RateLimiter
 from bulkmeta.oss.page import Page, parse_page
 from bulkmeta.oss.service_errors import service_error
 from bulkmeta.oss.transport import Request, Response
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.clock import ServiceClock
     from bulkmeta.oss.endpoint import Endpoint
+    from bulkmeta.oss.limiter import RateLimiter
+    from bulkmeta.oss.pace import PaceNow
     from bulkmeta.oss.retry import RetryPolicy
+    from bulkmeta.oss.sharing import Budget
     from bulkmeta.oss.transport import Sender
 
 T = TypeVar("T")
@@ -94,8 +97,15 @@ class Bucket:
 
     def pace(self) -> PaceNow:
         """What the service lets through at present."""
-        limiter = self._limiter
-        return PaceNow(limiter.in_flight, limiter.rate, limiter.throttled)
+        return self._limiter.seen()
+
+    def shared_pace(self) -> AbstractContextManager[Budget]:
+        """The bucket's pace, to be shared with other processes that work on it."""
+        return self._limiter.shared()
+
+    def keep_pace(self) -> None:
+        """Keep to the pace as it was changed from outside."""
+        self._limiter.follow()
 
     async def list_page(
         self,

@@ -28,6 +28,7 @@ from bulkmeta.oss.transport import ANSWER_TIMEOUT_S, Transport, open_session
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection
+    from bulkmeta.oss.pace import Pace
     from bulkmeta.oss.retry import RetryPolicy
 
 _LOG: Final = logging.getLogger(__name__)
@@ -71,10 +72,11 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
     connections: int,
     answer_timeout_s: float = ANSWER_TIMEOUT_S,
     provider: Any = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Bucket]:
-    """A bucket to work with, at no more than `rate` requests a second, over so many
-    `connections` at most. Credentials come from an oss2 `provider`, or from the first
-    place that has some (`oss.credentials`).
+    """A bucket to work with, at no more than `rate` requests a second, or at a `pace`
+    set elsewhere, over so many `connections` at most. Credentials come from an oss2
+    `provider`, or from the first place that has some (`oss.credentials`).
 
     Raises:
         UsageError: the address is not clear.
@@ -101,7 +103,7 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
             endpoint,
             traced(transport, name),
             clock=clock,
-            limiter=RateLimiter(rate),
+            limiter=RateLimiter(rate, pace=pace),
             retry=retry,
         )
 

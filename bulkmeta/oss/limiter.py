@@ -1,28 +1,23 @@
-"""When a request may leave: one by one, evenly spaced, at the rate that adapts.
+"""When a request may leave: one by one, evenly spaced, at the pace that is set.
 
-Keeps to what `oss.pacing` and `oss.concurrency` decide, and tells them of every answer.
+Keeps to what an `oss.pace` decides, and tells it of every answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from bulkmeta.oss.concurrency import AdaptiveConcurrency
-from bulkmeta.oss.pacing import AdaptiveRate
-
-_LOG: Final = logging.getLogger(__name__)
+from bulkmeta.oss.pace import OwnPace, Pace, PaceNow
+from bulkmeta.oss.sharing import Budget
 
 BURST_S: Final = 0.05
 """How much unused time may be caught up at once."""
-
-_TELL_EVERY_S: Final = 60.0
 
 _RECONSIDER_S: Final = 0.25
 """How long a request waits at most before it asks for the rate again."""
@@ -30,28 +25,21 @@ _RECONSIDER_S: Final = 0.25
 _ROUNDING: Final = 1e-3
 
 
-class PaceNow(NamedTuple):
-    """Requests under way, how many a second may leave at present, and how many answers
-    so far asked for fewer."""
-
-    in_flight: int
-    rate: float
-    throttled: int
-
-
 class RateLimiter:
-    """Lets requests out, first come first served; never more than `rate` a second.
+    """Lets requests out, first come first served; never more than `rate` a second, and
+    as few as the `pace` says, which is the limiter's own if none is given.
 
     Each request draws the next number, and leaves once so many are allowed. Allowed are
-    more with time, as many a second as the adaptive rate says at that time. So waiting
-    tasks need no queue, follow a changed rate, and one that is cancelled leaves only
-    its own number unused.
+    more with time, as many a second as the pace says at that time. So waiting tasks
+    need no queue, follow a changed rate, and one that is cancelled leaves only its own
+    number unused.
     """
 
     def __init__(
         self,
         rate: float | None,
         *,
+        pace: Pace | None = None,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -59,33 +47,29 @@ class RateLimiter:
         self._now_s = now_s
         self._sleep = sleep
         self._since_s = now_s()
-        self._adaptive_rate = AdaptiveRate(self._since_s, rate, jitter=jitter)
-        self._concurrency = AdaptiveConcurrency()
+        self._pace = pace or OwnPace(self._since_s, rate, jitter=jitter)
         self._allowed = 0.0
         self._number = 0.0
-        self._rate = self._adaptive_rate.rate
+        self._rate = self._pace.rate
         self._admitted = 0
         self._pending = 0
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._told_s = -math.inf
-        self.throttled = 0
-
-    @property
-    def rate(self) -> float:
-        """Requests per second that may leave at present."""
-        return self._rate
 
     @property
     def in_flight(self) -> int:
         """Requests sent, and not yet answered."""
         return self._admitted - self._pending
 
+    def seen(self) -> PaceNow:
+        """What is let through at present."""
+        return self._pace.seen(self.in_flight)
+
     async def acquire(self) -> float:
         """Wait until a request may leave, and give the time when it does: now.
 
         `done` has to follow, whatever comes of the request.
         """
-        if self._queue or self._admitted >= self._concurrency.limit:
+        if self._queue or self._admitted >= self._pace.limit:
             await self._admission()
         else:
             self._admitted += 1
@@ -101,31 +85,35 @@ class RateLimiter:
         """Take note of the answer's status; 0: none came."""
         now_s = self._now_s()
         self._admitted -= 1
-        if 200 <= status < 429:
-            in_flight = self._admitted - self._pending
-            self._concurrency.answered(now_s, sent_s, operation, in_flight)
-        elif status in {429, 503}:
-            self.throttled += 1
-        self._adaptive_rate.answered(now_s, sent_s, status)
-        if changed := self._adaptive_rate.rate != self._rate:
-            self._allowed += self._rate * (now_s - self._since_s)
-            self._since_s = now_s
-            self._rate = self._adaptive_rate.rate
-        if status in {429, 503}:
-            self._tell(now_s, changed=changed)
+        in_flight = self._admitted - self._pending
+        self._pace.answered(now_s, sent_s, operation, status, in_flight)
+        if self._pace.rate != self._rate:
+            self._keep_pace(now_s)
         if self._queue:
             self._admit()
 
-    def _tell(self, now_s: float, *, changed: bool) -> None:
-        """Tell each slowing down to who wants all, and others of one a minute."""
-        level = logging.DEBUG
-        if now_s - self._told_s >= _TELL_EVERY_S:
-            level, self._told_s = logging.INFO, now_s
-        elif not changed:
-            return
-        fields = {"rate": round(self._rate, 1), "throttled": self.throttled}
-        words = "throttled: %.0f requests/s from now on"
-        _LOG.log(level, words, self._rate, extra={"fields": fields})
+    @contextmanager
+    def shared(self) -> Iterator[Budget]:
+        """The limiter's pace, to be shared with other processes as long as the body
+        lasts. It keeps to a share itself."""
+        whole, budget = self._pace, Budget(self._pace, now_s=self._now_s)
+        self._pace = own = budget.new_share(whole.rate)
+        try:
+            yield budget
+        finally:
+            budget.leave(own)
+            self._pace = whole
+            self.follow()
+
+    def follow(self) -> None:
+        """The pace was changed from outside: keep to it from now on."""
+        self._keep_pace(self._now_s())
+        self._admit()
+
+    def _keep_pace(self, now_s: float) -> None:
+        self._allowed += self._rate * (now_s - self._since_s)
+        self._since_s = now_s
+        self._rate = self._pace.rate
 
     async def _turn(self, number: float) -> float:
         self._pending += 1
@@ -135,18 +123,22 @@ class RateLimiter:
                 allowed = self._allowed + self._rate * (now_s - self._since_s)
                 if number <= allowed + _ROUNDING:
                     return now_s
-                self._adaptive_rate.wanted = True
-                ahead_s = (number - allowed) / self._rate
-                await self._sleep(min(ahead_s, _RECONSIDER_S))
+                self._pace.want_turn()
+                await self._sleep(self._ahead_s(number - allowed))
         except BaseException:
             self._leave()
             raise
         finally:
             self._pending -= 1
 
+    def _ahead_s(self, turns: float) -> float:
+        """How long to wait before so many turns are looked at again."""
+        soon = self._rate * _RECONSIDER_S
+        return turns / self._rate if turns < soon else _RECONSIDER_S
+
     async def _admission(self) -> None:
         """Wait for a place among those in flight; whoever leaves hands its place on."""
-        self._concurrency.wanted = True
+        self._pace.want_place()
         place = asyncio.get_running_loop().create_future()
         self._queue.append(place)
         try:
@@ -161,7 +153,7 @@ class RateLimiter:
         self._admit()
 
     def _admit(self) -> None:
-        while self._queue and self._admitted < self._concurrency.limit:
+        while self._queue and self._admitted < self._pace.limit:
             place = self._queue.popleft()
             if not place.done():  # else cancelled, and not yet told
                 place.set_result(None)

@@ -1,7 +1,7 @@
 """The request rate of a run: additive increase, multiplicative decrease (AIMD).
 
 Pure decisions: answers go in, a rate comes out. It knows no clock, no waiting and no
-requests; `oss.limiter` keeps to the rate that stands here.
+requests; `oss.limiter` keeps to the rate that comes of it.
 
 - *Slow start*: the rate doubles until the service refuses (429, 503), or until it is
   more than the run can use.

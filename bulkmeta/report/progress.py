@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from bulkmeta.report.text import plain, printable
 
 if TYPE_CHECKING:
-    from bulkmeta.oss.limiter import PaceNow
+    from bulkmeta.oss.pace import PaceNow
     from bulkmeta.report.stats import RunStats
 
 INTERVAL_S: Final = 5.0

@@ -18,7 +18,7 @@ from bulkmeta.model.outcome import PaceSeen
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.run_file import Record, Resumed, RunHeader, Summary
-    from bulkmeta.oss.limiter import PaceNow
+    from bulkmeta.oss.pace import PaceNow
 
 _encode = msgspec.json.Encoder().encode
 

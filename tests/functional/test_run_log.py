@@ -249,7 +249,7 @@ def test_throttling(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """One line for what happens within a minute."""
     oss.faults.add(Fault("error", "HeadObject", times=4))
     assert bulkmeta(*ORDER, *FILE).code == 0
-    told = [line for line in lines() if line["logger"] == "bulkmeta.oss.limiter"]
+    told = [line for line in lines() if line["logger"] == "bulkmeta.oss.pace"]
     assert [(line["level"], line["throttled"]) for line in told] == [("info", 1)]
 
 

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 
 from bulkmeta.oss.limiter import BURST_S, RateLimiter
 from bulkmeta.oss.pacing import LEAST_RATE, START_RATE
+from bulkmeta.oss.sharing import FollowedPace
 from tests.unit.conftest import VirtualLoop
+
+if TYPE_CHECKING:
+    from bulkmeta.oss.pace import Pace
 
 T = TypeVar("T")
 EPSILON_S = 1e-6
@@ -28,10 +32,17 @@ def virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(main())
 
 
-def new_limiter(rate: float | None) -> RateLimiter:
+def new_limiter(rate: float | None, pace: Pace | None = None) -> RateLimiter:
     """A limiter on the loop's time."""
-    clock = asyncio.get_running_loop().time
-    return RateLimiter(rate, now_s=clock, jitter=random.Random(1).uniform)  # noqa: S311
+    clock, jitter = asyncio.get_running_loop().time, random.Random(1).uniform  # noqa: S311
+    return RateLimiter(rate, pace=pace, now_s=clock, jitter=jitter)
+
+
+def one_at_a_time() -> FollowedPace:
+    """A pace at which requests wait for each other's end."""
+    pace = FollowedPace()
+    pace.rate, pace.limit = 1e6, 1.0
+    return pace
 
 
 async def ask(limiter: RateLimiter, status: int = 200, latency_s: float = 0.0) -> float:
@@ -162,11 +173,11 @@ def test_a_faster_rate_reaches_those_who_wait() -> None:
     async def main() -> tuple[float, float]:
         limiter = new_limiter(None)
         clock = asyncio.get_running_loop().time
-        while limiter.rate > LEAST_RATE:
+        while limiter.seen().rate > LEAST_RATE:
             await ask(limiter, 503, 0.001)
         started_s = clock()
         await each(500, lambda _: ask(limiter))
-        return clock() - started_s, limiter.rate
+        return clock() - started_s, limiter.seen().rate
 
     took_s, rate = virtually(main)
     assert (took_s < 500 / LEAST_RATE / 5, rate > START_RATE) == (True, True)
@@ -184,7 +195,12 @@ def test_counts() -> None:
         await waiting
         for status in (429, 503):
             limiter.done(HEAD, sent_s, status)
-        return limiter.rate, in_flight, limiter.in_flight, limiter.throttled
+        return (
+            limiter.seen().rate,
+            in_flight,
+            limiter.in_flight,
+            limiter.seen().throttled,
+        )
 
     rate, *counts = virtually(main)
     assert (rate < 50.0, counts) == (True, [1, 0, 2])
@@ -192,7 +208,6 @@ def test_counts() -> None:
 
 async def _full(limiter: RateLimiter) -> list[asyncio.Task[float]]:
     """One in flight, as many as may be, and three that wait for its end."""
-    limiter._concurrency.limit = 1.0
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -203,7 +218,7 @@ def test_one_ends_another_begins() -> None:
     """No more are in flight than allowed; places are handed on in order."""
 
     async def main() -> list[tuple[bool, ...]]:
-        limiter = new_limiter(None)
+        limiter = new_limiter(None, one_at_a_time())
         waiting = await _full(limiter)
         seen = []
         for _ in range(4):
@@ -226,7 +241,7 @@ def test_a_place_is_not_lost_with_who_is_cancelled(given_first: bool) -> None:
     """Cancelled while it waits, or just as it got its place: the next one gets it."""
 
     async def main() -> tuple[list[bool], int]:
-        limiter = new_limiter(None)
+        limiter = new_limiter(None, one_at_a_time())
         waiting = await _full(limiter)
         if given_first:
             limiter.done(HEAD, 0.0, 200)
@@ -245,7 +260,7 @@ def test_a_place_is_not_lost_with_who_is_cancelled(given_first: bool) -> None:
 
 def test_slowing_down_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """Each time to whoever wants all of it, and once a minute to others."""
-    caplog.set_level(logging.DEBUG, "bulkmeta.oss.limiter")
+    caplog.set_level(logging.DEBUG, "bulkmeta.oss.pace")
 
     async def main() -> None:
         limiter = new_limiter(None)

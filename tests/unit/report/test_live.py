@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.oss.limiter import PaceNow
+from bulkmeta.oss.pace import PaceNow
 from bulkmeta.report.live import LiveWatcher, Screen
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats

@@ -8,7 +8,7 @@ import pytest
 
 from bulkmeta.errors import ErrorDetail
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.oss.limiter import PaceNow
+from bulkmeta.oss.pace import PaceNow
 from bulkmeta.report.progress import (
     RunState,
     Speed,

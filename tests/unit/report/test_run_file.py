@@ -16,7 +16,7 @@ from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.model.job import JobSpec, Target
 from bulkmeta.model.outcome import Outcome, PaceSeen
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
-from bulkmeta.oss.limiter import PaceNow
+from bulkmeta.oss.pace import PaceNow
 from bulkmeta.report.run_file import continue_run_file, create_run_file
 
 JOB = JobSpec(Target("bucket", "p"))
