@@ -25,11 +25,11 @@ from unittest.mock import patch
 import msgspec
 from stub import BUCKET, PREFIX, Serving, serving
 
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import AclPolicy, JobSpec, Pace, Rules, RunSpec, Target
 from bulkmeta.runners.ledger import Ledger
 from bulkmeta.runners.local import run_job
+from bulkmeta.runners.loop import run_loop
 
 if TYPE_CHECKING:
     from bulkmeta.model.plan import UpdatePlan

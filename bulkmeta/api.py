@@ -55,14 +55,11 @@ from bulkmeta.model.values import refuse_both
 from bulkmeta.oss import connect
 from bulkmeta.oss.credentials import provider_of
 from bulkmeta.oss.retry import RetryPolicy
+from bulkmeta.runners.host import Host
 from bulkmeta.runners.ledger import default_run_file
-from bulkmeta.runners.local import (
-    Host,
-    resume_job,
-    run_job,
-    verify_objects,
-)
+from bulkmeta.runners.local import resume_job, run_job
 from bulkmeta.runners.preflight import refuse_unwanted
+from bulkmeta.runners.reading import verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.transforms import reference_of, refuse_other_transform

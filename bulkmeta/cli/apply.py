@@ -38,7 +38,7 @@ _REPLAN = click.option(
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
     options.KEYS,
     options.RULES,
-    (*options.PACE, options.SPREAD),
+    (*options.PACE, *options.STAFF, options.SPREAD),
     (*options.UNTIL, options.CANARY),
     (*keeping_options.KEEPING, *keeping_options.LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _REPLAN),
@@ -90,8 +90,8 @@ def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
     from bulkmeta.cli.watching import telling_of
+    from bulkmeta.runners.host import NOBODY
     from bulkmeta.runners.ledger import default_run_file
-    from bulkmeta.runners.local import NOBODY
 
     name, host = values["run_file"], NOBODY
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)

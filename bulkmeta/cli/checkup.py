@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.model.checkup import Check
 from bulkmeta.report.text import plain
 from bulkmeta.runners.checkup import NO_OBJECT, check_reading, check_writing
+from bulkmeta.runners.loop import run_loop
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Target

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
-    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.preflight import Findings
 
 _SHOWN = 80

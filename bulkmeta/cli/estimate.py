@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.billing import Prices
     from bulkmeta.model.job import JobSpec, Pace, RunSpec
     from bulkmeta.report.forecast import Forecast
-    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.preflight import Findings
 
 _MANY: Final = 1_000_000

@@ -13,7 +13,7 @@ from bulkmeta.report.text import writable
 
 if TYPE_CHECKING:
     from bulkmeta.report.stats import RunStats
-    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.host import RunEnd
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):

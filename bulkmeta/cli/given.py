@@ -10,7 +10,7 @@ from bulkmeta.cli.output import tell
 from bulkmeta.cli.specs import file_named
 from bulkmeta.errors import UsageError
 from bulkmeta.model.values import refuse_both
-from bulkmeta.runners.local import Host
+from bulkmeta.runners.host import Host
 from bulkmeta.runners.transforms import load_transform
 from bulkmeta.sources.values import load_values
 

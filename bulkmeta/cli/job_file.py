@@ -123,6 +123,7 @@ class PaceTable(_Table):
     rate: float | str | None = None
     retries: int | None = None
     spread: int | str | None = None
+    processes: int | None = None
     max_failures: int | Texts = []
     max_duration: str | None = None
     window: str | None = None

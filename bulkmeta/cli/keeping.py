@@ -17,7 +17,6 @@ import msgspec
 
 from bulkmeta import __version__
 from bulkmeta.cli.commands import WRITTEN
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import warn
@@ -27,6 +26,7 @@ from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
 from bulkmeta.model.job import Recent
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.oss.connect import locate, settings_of
+from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import service_time
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.specs import file_named
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
 from bulkmeta.runners.inventories import find_inventory
+from bulkmeta.runners.loop import run_loop
 from bulkmeta.sources.key_file import examine_keys
 
 if TYPE_CHECKING:

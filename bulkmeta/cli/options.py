@@ -26,6 +26,7 @@ from bulkmeta.cli.types import (
     Spread,
 )
 from bulkmeta.model.conditions import FIELDS as CONDITION_FIELDS
+from bulkmeta.model.job import MOST_PROCESSES
 from bulkmeta.model.metadata import CLASSES, TYPES
 from bulkmeta.model.outcome import STATUSES
 
@@ -205,7 +206,7 @@ PACE = (
         metavar="N",
         default=64,
         show_default=True,
-        help="Objects in hand at the same time.",
+        help="Objects in hand at the same time, in each process.",
     ),
     click.option(
         "--rate",
@@ -222,6 +223,18 @@ PACE = (
         default=10,
         show_default=True,
         help="Tries of one request beyond the first; throttling does not count.",
+    ),
+)
+
+STAFF = (
+    click.option(
+        "--processes",
+        type=click.IntRange(1, MOST_PROCESSES),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Processes that the objects are handed to; --rate is for all of them "
+        "together, --concurrency for each.",
     ),
 )
 
@@ -376,7 +389,7 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         ("What changes", CHANGES),
         ("Which objects", (ALL, *SELECTION, *LISTED_SELECTION, WHERE, *KEYS)),
         ("What an update may do", RULES),
-        ("How fast", (*PACE, SPREAD)),
+        ("How fast", (*PACE, *STAFF, SPREAD)),
         ("When to stop", (*UNTIL, CANARY)),
         ("From run to run", (*KEEPING, *LOCK)),
         ("What is told and kept", (RUN_FILE, PROGRESS, AS_JSON, *OUTSIDE, *PRICES)),

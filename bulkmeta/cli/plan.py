@@ -44,7 +44,7 @@ _FULL = click.option(
     (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
     options.KEYS,
     options.RULES,
-    (*options.PACE, options.SPREAD),
+    (*options.PACE, *options.STAFF, options.SPREAD),
     options.UNTIL,
     (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
     OUTSIDE,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import OK, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.model.probe import QUESTIONS, VALID_FOR, Probed
 from bulkmeta.oss.connect import settings_of
 from bulkmeta.oss.probes import save_probe
 from bulkmeta.report.text import plain
+from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.probing import probe_at
 
 if TYPE_CHECKING:

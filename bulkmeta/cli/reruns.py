@@ -9,7 +9,6 @@ import msgspec
 
 from bulkmeta.cli import change_options, specs
 from bulkmeta.cli.describe import end_lines
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
@@ -25,8 +24,11 @@ from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
 from bulkmeta.report.diff import DiffPrinter
+from bulkmeta.runners.host import NOBODY
 from bulkmeta.runners.ledger import default_run_file
-from bulkmeta.runners.local import NOBODY, resume_job, verify_objects
+from bulkmeta.runners.local import resume_job
+from bulkmeta.runners.loop import run_loop
+from bulkmeta.runners.reading import verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.work import sampled

@@ -15,7 +15,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
 @click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
-    options.PACE,
+    (*options.PACE, *options.STAFF),
     (*options.UNTIL, *LOCK),
     (options.SPREAD, options.PROGRESS, options.AS_JSON),
     OUTSIDE,

@@ -17,7 +17,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
 @options.add_options(
     options.SELECTION,
     options.RULES,
-    options.PACE,
+    (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
     OUTSIDE,

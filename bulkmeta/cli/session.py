@@ -20,7 +20,6 @@ from bulkmeta.cli.describe import (
     unprinted_lines,
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
@@ -31,14 +30,16 @@ from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.forecast import Forecast
 from bulkmeta.report.order import InOrder
-from bulkmeta.runners.local import NOBODY, Host, run_job
+from bulkmeta.runners.host import NOBODY, Host
+from bulkmeta.runners.local import run_job
+from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import Findings, inspect_bucket, refuse_unwanted
 from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
     from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import JobSpec, RunSpec
-    from bulkmeta.runners.local import RunEnd
+    from bulkmeta.runners.host import RunEnd
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 

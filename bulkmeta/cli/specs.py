@@ -245,6 +245,7 @@ def pace_of(values: dict[str, Any]) -> Pace:
         rate=None if rate == "max" else rate,
         retries=values["retries"],
         spread=_spread(values),
+        processes=values.get("processes", 1),
     )
 
 

@@ -30,7 +30,7 @@ _ONLY_FAILED_VERIFY = click.option(
     options.SELECTION,
     options.RULES,
     (_ONLY_FAILED_VERIFY,),
-    options.PACE,
+    (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
     OUTSIDE,

@@ -23,7 +23,7 @@ _SAMPLE = click.option(
 @options.RUN
 @options.add_options(
     (_SAMPLE,),
-    options.PACE,
+    (*options.PACE, *options.STAFF),
     options.UNTIL,
     (options.PROGRESS, options.AS_JSON),
     OUTSIDE,

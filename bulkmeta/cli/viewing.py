@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from bulkmeta.cli.loop import run_loop
 from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.cli.suggest import nearest
@@ -26,7 +25,8 @@ from bulkmeta.report.views import (
     likely_fields,
     needs_of,
 )
-from bulkmeta.runners.local import view_objects
+from bulkmeta.runners.loop import run_loop
+from bulkmeta.runners.reading import view_objects
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec

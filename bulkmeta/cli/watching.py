@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.report.drain import Sink
     from bulkmeta.report.progress import RunState, Watcher
-    from bulkmeta.runners.local import Host, RunEnd
+    from bulkmeta.runners.host import Host, RunEnd
 
 
 @dataclass(frozen=True, slots=True)

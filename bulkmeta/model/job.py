@@ -30,6 +30,7 @@ ACCOUNT_RATE = 10_000.0
 """Requests a second that OSS documents for one key range, and for one account."""
 
 MOST_RANGES = 100
+MOST_PROCESSES = 256
 _RANGES_PER_QUOTA = 4
 
 AclPolicy = Literal["auto", "preserve", "inventory", "skip"]
@@ -114,13 +115,21 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How fast a job may go: workers, requests a second (None: no cap), retries of one
-    request, key ranges walked in turn. Not part of the job's identity."""
+    """How fast a job may go: objects in hand at once (of each process), requests a
+    second (None: no cap), retries of one request, key ranges walked in turn, worker
+    processes, and the cluster that they are on. Not part of the job's identity."""
 
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     rate: Annotated[float, msgspec.Meta(gt=0)] | None = RANGE_RATE
     retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10
     spread: Annotated[int, msgspec.Meta(ge=1)] = 1
+    processes: Annotated[int, msgspec.Meta(ge=1, le=MOST_PROCESSES)] = 1
+    cluster: str | None = None
+
+    @property
+    def workers(self) -> int:
+        """Objects in hand at once, of all processes."""
+        return self.concurrency * self.processes
 
 
 class Parent(msgspec.Struct, frozen=True):

@@ -45,14 +45,14 @@ class Flow:
     async def run(
         self,
         source: AsyncIterator[Item],
-        process: Process[T],
+        staff: AbstractAsyncContextManager[Process[T]],
         sinks: Sequence[Sink[T]],
         judge: Judge[T] | None = None,
         hand_on: HandOn[T] | None = None,
         finish: Callable[[], object] | None = None,
     ) -> None:
-        """Process every item, inside a window, and give each result to every sink.
-        `finish` comes last; no signal gets in between.
+        """Have the `staff` process every item, inside a window, and give each result to
+        every sink. `finish` comes last; no signal gets in between.
 
         Raises:
             Exception: the first error that ended the run.
@@ -61,14 +61,15 @@ class Flow:
         everyone = [*sinks, window]
         signals = stop_on_signals(self.stop, _insist()) if self.signals else None
         with ungrouped(), signals or nullcontext():
-            await run_pipeline(
-                window.number(source),
-                process,
-                lambda batches: drain(batches, everyone, hand_on),
-                workers=self.workers,
-                stop=self.stop,
-                judge=judge,
-            )
+            async with staff as process:
+                await run_pipeline(
+                    window.number(source),
+                    process,
+                    lambda batches: drain(batches, everyone, hand_on),
+                    workers=self.workers,
+                    stop=self.stop,
+                    judge=judge,
+                )
             if finish:
                 finish()
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bulkmeta import __version__
 from bulkmeta.engine.breaker import Breaker
 from bulkmeta.engine.canary import Canary
 from bulkmeta.engine.shutdown import StopRequest, stop_in_time
 from bulkmeta.engine.verifier import Verifier
-from bulkmeta.engine.viewer import Viewer
-from bulkmeta.engine.worker import Goal, Record, Worker
 from bulkmeta.errors import UsageError
-from bulkmeta.model.conditions import Condition
 from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
 from bulkmeta.model.selection import Selection
-from bulkmeta.oss.connect import open_bucket
-from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
@@ -35,86 +30,32 @@ from bulkmeta.runners.flow import (
 )
 from bulkmeta.runners.heartbeat import (
     HeldLock,
-    Say,
     held_lock,
     lock_key,
-    while_held,
     while_still_held,
 )
+from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import known_copies, look_at
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import (
-    Listing,
-    goal_of,
-    parent_held,
-    rows_of,
-    source_of,
-    told_of,
-    transform_of,
-)
+from bulkmeta.runners.staff import changing_staff
+from bulkmeta.runners.work import Listing, parent_held, rows_of, source_of
 from bulkmeta.sources.filters import recently
-from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, Pace, RunSpec
+    from bulkmeta.engine.worker import Record
+    from bulkmeta.model.job import RunSpec
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.probe import Probed
-    from bulkmeta.model.transforms import Transform
-    from bulkmeta.model.viewed import Needs, Viewed
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.report.drain import HandOn, Sink
-    from bulkmeta.report.progress import Watcher
+    from bulkmeta.report.drain import Sink
     from bulkmeta.runners.preflight import Findings
     from bulkmeta.runners.restart import Interrupted
     from bulkmeta.sources.ranges import Note
-    from bulkmeta.sources.resume import Behind
-    from bulkmeta.sources.values import ValuesTable
 
 Inspect = Callable[["Findings"], object]
 Open = Callable[["Bucket"], AbstractAsyncContextManager[Ledger | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What a run gets from whoever runs it, beyond the job itself: where results go,
-    and what of its surroundings is there already.
-
-    `hand_on` is given each batch of results, after all sinks, and may keep the run
-    waiting. `objects` are those of a program; `table` and `transform` are the job's.
-    Without `signals` the run ends before its time by `stop` alone. `say` tells people
-    about a `lock`, which the run itself comes to hold.
-    """
-
-    sinks: Sequence[Sink[Outcome]] = ()
-    progress: Watcher | None = None
-    hand_on: HandOn[Outcome] | None = None
-    bucket: Bucket | None = None
-    objects: Behind | None = None
-    table: ValuesTable | None = None
-    transform: Transform | None = None
-    stop: StopRequest | None = None
-    signals: bool = True
-    say: Say = lambda _: None
-    lock: HeldLock | None = None
-
-
-NOBODY: Final = Host()
-"""Nobody watches, and nothing is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How a run ended, when it was not stopped by an error."""
-
-    spec: RunSpec
-    stats: RunStats
-    elapsed_s: float
-    interrupted: bool
-    requests: dict[str, int]
-    why: str | None = None
-    """What ended it before its time, if that was arranged beforehand."""
 
 
 async def run_job(
@@ -167,54 +108,6 @@ async def resume_job(
     return await _run(spec, found.start, opened, host)
 
 
-async def verify_objects(
-    spec: RunSpec,
-    run_file: Path,
-    wanted: Wanted,
-    *,
-    host: Host = NOBODY,
-) -> RunEnd:
-    """Read the wanted objects of a run again, and compare; drift counts as failed."""
-    started_s, name = time.monotonic(), spec.job.target.bucket
-    stats, stop = RunStats(), host.stop or StopRequest()
-    async with (
-        _bucket(name, spec.connection, spec.pace, stop, host.bucket) as bucket,
-        watched(RunState(stats, bucket.pace, None, bucket.requests), host.progress),
-        stop_in_time(stop, time_left(spec.until, started_s)),
-    ):
-        await Flow(spec.pace.concurrency, stop, signals=host.signals).run(
-            replay_run(run_file, wanted, {}),
-            Verifier(bucket).verify_object,
-            [stats, *host.sinks],
-            Breaker(tolerance=spec.until.tolerance).judge,
-            host.hand_on,
-        )
-    elapsed_s = time.monotonic() - started_s
-    return RunEnd(
-        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
-    )
-
-
-async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
-    """Read what is needed of the job's objects; True if it was stopped on the way."""
-    stop, job = StopRequest(), spec.job
-    async with (
-        _bucket(job.target.bucket, spec.connection, spec.pace, stop) as bucket,
-        inventory_of(spec) as inventory,
-        requests_ahead() as ahead,
-    ):
-        condition = Condition(job.where) if job.where else None
-        viewer = Viewer(bucket, needs, condition, told_of(job))
-        await Flow(spec.pace.concurrency, stop).run(
-            source_of(
-                job, bucket, Start(), Listing(ahead, 1, _note(None)), None, inventory
-            ),
-            viewer.view_object,
-            [sink],
-        )
-    return stop.requested
-
-
 async def _run(
     spec: RunSpec,
     start: Start,
@@ -234,12 +127,12 @@ async def _run(
 async def _run_held(
     spec: RunSpec, start: Start, open_ledger: Open, host: Host, inspect: Inspect | None
 ) -> RunEnd:
-    started_s, target = time.monotonic(), spec.job.target
+    started_s = time.monotonic()
     stats, stop = RunStats(start.counts, start.reasons), host.stop or StopRequest()
     async with (
         parent_held(spec.job),
         rows_of(spec.job, host.table) as table,
-        _bucket(target.bucket, spec.connection, spec.pace, stop, host.bucket) as bucket,
+        bucket_of(spec, stop, host.bucket) as bucket,
         _inspected(bucket, spec, inspect) as copies,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
@@ -253,11 +146,10 @@ async def _run_held(
         if ledger:
             ledger.run_file.note_pace(bucket.pace)
         listing = Listing(ahead, spec.pace.spread, _note(ledger), lock_key(host.lock))
-        goal = goal_of(spec.job, table, transform_of(spec.job, host.transform))
         elsewhere = inventory or host.objects
         source = source_of(spec.job, bucket, start, listing, table, elsewhere)
         record = _recording(spec, ledger, host.lock)
-        worker = _worker(spec, bucket, record, goal, stop, copies)
+        staff = changing_staff(spec, host, bucket, table, copies, record)
         canary = _canary(spec, bucket, start, stop)
         elapsed_s = 0.0
 
@@ -267,9 +159,9 @@ async def _run_held(
             if ledger and not stop.requested:
                 ledger.finish(_summary(stats, bucket, elapsed_s))
 
-        await Flow(spec.pace.concurrency, stop, start.seq, host.signals).run(
+        await Flow(spec.pace.workers, stop, start.seq, host.signals).run(
             canary.ahead(recently(source, spec.recent)),
-            while_held(host.lock, worker.process_object),
+            staff,
             [*_files(ledger), stats, *host.sinks],
             Breaker(tolerance=spec.until.tolerance).judge,
             handed_on(canary.look_at, host.hand_on),
@@ -304,44 +196,6 @@ def _total_of(spec: RunSpec) -> int | None:
     keys, select = spec.job.keys, spec.job.select
     total = keys.keys if keys and select == Selection(limit=select.limit) else None
     return min(total, select.limit) if total and select.limit else total
-
-
-def _bucket(
-    name: str,
-    connection: Connection,
-    pace: Pace,
-    stop: StopRequest,
-    opened: Bucket | None = None,
-) -> AbstractAsyncContextManager[Bucket]:
-    retry = RetryPolicy(pace.retries, stopping=stop.is_requested, sleep=stop.sleep)
-    if opened:
-        return nullcontext(opened.with_retry(retry))
-    return open_bucket(
-        name,
-        connection,
-        rate=pace.rate,
-        retry=retry,
-        connections=pace.concurrency,
-    )
-
-
-def _worker(
-    spec: RunSpec,
-    bucket: Bucket,
-    record: Record | None,
-    goal: Goal,
-    stop: StopRequest,
-    copies: Probed | None,
-) -> Worker:
-    return Worker(
-        bucket,
-        spec.job.rules,
-        goal,
-        record=record,
-        retries=spec.pace.retries,
-        stop=stop,
-        copies=copies,
-    )
 
 
 def _recording(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Parent
     from bulkmeta.model.metadata import ObjectHead
+    from bulkmeta.model.values import Row
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.runners.restart import Start
     from bulkmeta.sources.ahead import Ahead
@@ -150,9 +151,15 @@ def _condition_of(job: JobSpec) -> Condition | None:
     return Condition(job.where) if job.where else None
 
 
+class Rows(Protocol):
+    """Rows of values by key."""
+
+    def row(self, key: str) -> Row | None: ...
+
+
 def goal_of(
     job: JobSpec,
-    table: ValuesTable | None = None,
+    table: Rows | None = None,
     transform: Transform | None = None,
 ) -> Goal:
     """What the job wants of each object; with what the rows of its `table` say, or its
@@ -168,7 +175,7 @@ def _change_by(transform: Transform) -> _ChangeFor:
     return lambda item, head: change_by(transform, item.key, head)
 
 
-def _change_of(job: JobSpec, table: ValuesTable | None) -> _ChangeFor:
+def _change_of(job: JobSpec, table: Rows | None) -> _ChangeFor:
     each = depends_on_object(job.change)
 
     def change_for(item: Item, head: ObjectHead) -> Change:
@@ -217,7 +224,7 @@ def _decision_of(
     }[job.takes]
 
 
-def _concerns_of(job: JobSpec, table: ValuesTable | None) -> Callable[[Item], Parts]:
+def _concerns_of(job: JobSpec, table: Rows | None) -> Callable[[Item], Parts]:
     """Which parts of an object the job has to look at: those that it may change, and
     those that its values and conditions are made from."""
     # What a program's change needs shows when it is made.

@@ -34,6 +34,7 @@ def reasons_of_the_service() -> set[str]:
 def reasons_of_our_own() -> set[str]:
     folders = [PACKAGE / name for name in ("engine", "model", "oss")]
     texts = [path.read_text() for folder in folders for path in folder.glob("*.py")]
+    texts.append((PACKAGE / "runners" / "crew.py").read_text())
     return {one or two for text in texts for one, two in RAISED.findall(text)}
 
 

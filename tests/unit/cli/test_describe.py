@@ -13,7 +13,7 @@ from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import JobSpec, Pace, RunSpec, Target
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.report.stats import RunStats
-from bulkmeta.runners.local import RunEnd
+from bulkmeta.runners.host import RunEnd
 
 CHANGE = make_change(
     set_meta=[("project", "atlas")],

@@ -19,7 +19,7 @@ from bulkmeta.model.job import JobSpec, Pace, Parent, Rules, RunSpec, Target
 from bulkmeta.model.probe import Probed
 from bulkmeta.report.forecast import Forecast
 from bulkmeta.report.stats import RunStats
-from bulkmeta.runners.local import RunEnd
+from bulkmeta.runners.host import RunEnd
 from bulkmeta.runners.preflight import Findings
 
 META = make_change(set_meta=[("project", "atlas")])

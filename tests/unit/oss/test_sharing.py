@@ -95,7 +95,7 @@ class Remote:
 
 def send(
     cap: float,
-    plans: list[tuple[float, float, Sequence[int]]],
+    plans: Sequence[tuple[float, float, Sequence[int]]],
     seconds: float,
     late_s: float = 0.02,
 ) -> tuple[list[list[float]], float]:

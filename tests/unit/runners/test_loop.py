@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bulkmeta.cli.loop import run_loop
+from bulkmeta.runners.loop import run_loop
 
 
 async def its_loop() -> str:

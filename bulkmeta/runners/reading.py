@@ -1,0 +1,76 @@
+"""Runs that only look: at what a former run left, and at what there is."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkmeta.engine.breaker import Breaker
+from bulkmeta.engine.shutdown import StopRequest, stop_in_time
+from bulkmeta.engine.viewer import Viewer
+from bulkmeta.model.conditions import Condition
+from bulkmeta.report.progress import RunState
+from bulkmeta.report.stats import RunStats
+from bulkmeta.runners.deadlines import time_left
+from bulkmeta.runners.flow import Flow, requests_ahead, watched
+from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of
+from bulkmeta.runners.inventories import inventory_of
+from bulkmeta.runners.restart import Start
+from bulkmeta.runners.staff import verifying_staff
+from bulkmeta.runners.work import Listing, source_of, told_of
+from bulkmeta.sources.replay import Wanted, replay_run
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.viewed import Needs, Viewed
+    from bulkmeta.report.drain import Sink
+
+
+async def verify_objects(
+    spec: RunSpec,
+    run_file: Path,
+    wanted: Wanted,
+    *,
+    host: Host = NOBODY,
+) -> RunEnd:
+    """Read the wanted objects of a run again, and compare; drift counts as failed."""
+    started_s = time.monotonic()
+    stats, stop = RunStats(), host.stop or StopRequest()
+    async with (
+        bucket_of(spec, stop, host.bucket) as bucket,
+        watched(RunState(stats, bucket.pace, None, bucket.requests), host.progress),
+        stop_in_time(stop, time_left(spec.until, started_s)),
+    ):
+        await Flow(spec.pace.workers, stop, signals=host.signals).run(
+            replay_run(run_file, wanted, {}),
+            verifying_staff(spec, replace(host, stop=stop), bucket),
+            [stats, *host.sinks],
+            Breaker(tolerance=spec.until.tolerance).judge,
+            host.hand_on,
+        )
+    elapsed_s = time.monotonic() - started_s
+    return RunEnd(
+        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
+    )
+
+
+async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
+    """Read what is needed of the job's objects; True if it was stopped on the way."""
+    stop, job = StopRequest(), spec.job
+    async with (
+        bucket_of(spec, stop) as bucket,
+        inventory_of(spec) as inventory,
+        requests_ahead() as ahead,
+    ):
+        condition = Condition(job.where) if job.where else None
+        listing = Listing(ahead, 1, lambda _: None)
+        viewer = Viewer(bucket, needs, condition, told_of(job))
+        await Flow(spec.pace.concurrency, stop).run(
+            source_of(job, bucket, Start(), listing, None, inventory),
+            nullcontext(viewer.view_object),
+            [sink],
+        )
+    return stop.requested
