@@ -124,6 +124,7 @@ class PaceTable(_Table):
     retries: int | None = None
     spread: int | str | None = None
     processes: int | None = None
+    on: str | None = None
     max_failures: int | Texts = []
     max_duration: str | None = None
     window: str | None = None

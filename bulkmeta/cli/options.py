@@ -14,6 +14,7 @@ from bulkmeta.cli.keeping_options import KEEPING, LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.specs import file_named
 from bulkmeta.cli.types import (
+    Cluster,
     Duration,
     Moment,
     NewFile,
@@ -231,10 +232,16 @@ STAFF = (
         "--processes",
         type=click.IntRange(1, MOST_PROCESSES),
         metavar="N",
-        default=1,
-        show_default=True,
         help="Processes that the objects are handed to; --rate is for all of them "
-        "together, --concurrency for each.",
+        "together, --concurrency for each.  [default: 1; with --on: 2]",
+    ),
+    click.option(
+        "--on",
+        "cluster",
+        type=Cluster(),
+        help="Have the processes on a Ray cluster (extra bulkmeta[ray]): ray://HOST:"
+        "PORT, or ray for the one that RAY_ADDRESS names, else for one on this "
+        "machine.",
     ),
 )
 

@@ -245,7 +245,8 @@ def pace_of(values: dict[str, Any]) -> Pace:
         rate=None if rate == "max" else rate,
         retries=values["retries"],
         spread=_spread(values),
-        processes=values.get("processes", 1),
+        processes=values.get("processes") or (2 if values.get("cluster") else 1),
+        cluster=values.get("cluster"),
     )
 
 

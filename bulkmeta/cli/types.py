@@ -93,6 +93,19 @@ class Spread(click.ParamType[int | None]):
         return ranges
 
 
+class Cluster(click.ParamType[str]):
+    """Where a Ray cluster is."""
+
+    name = "ray[://HOST:PORT]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if value != "ray" and not re.fullmatch(r"ray://[^\s/@]+:\d+", value):
+            self.fail(f"{value!r}: write it as ray, or ray://HOST:PORT", param, ctx)
+        return str(value)
+
+
 class Assignment(click.ParamType[Pair]):
     """NAME=VALUE; the value may hold further equal signs, or nothing."""
 

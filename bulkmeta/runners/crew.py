@@ -22,10 +22,11 @@ import msgspec
 from bulkmeta import __version__
 from bulkmeta.engine.attempt import Attempt, Fate, Sent, failed, unnameable
 from bulkmeta.engine.pipeline import Processed
-from bulkmeta.errors import ObjectError, RunFatalError, UsageError
+from bulkmeta.errors import BulkmetaError, ObjectError, RunFatalError, UsageError
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.outcome import timestamp
 from bulkmeta.oss.sharing import ROUND_S
+from bulkmeta.runners.flow import ungrouped
 from bulkmeta.runners.messages import (
     FRAME_S,
     Instructions,
@@ -175,6 +176,9 @@ class Crew:
             except OSError as error:
                 self._stop.fail(RunFatalError(f"no worker process: {error}"))
                 return
+            except BulkmetaError as error:
+                self._stop.fail(error)
+                return
             if member.gone or (self._ending and not member.held):
                 return
             false_starts = 0 if member.done else false_starts + 1
@@ -190,10 +194,11 @@ class Crew:
             member = _Member(channel, self._budget.new_share())
             try:
                 await channel.send(self._order)
-                async with asyncio.TaskGroup() as group:
-                    instructing = group.create_task(member.instruct())
-                    await self._listen(member, group)
-                    instructing.cancel()
+                with ungrouped():
+                    async with asyncio.TaskGroup() as group:
+                        instructing = group.create_task(member.instruct())
+                        await self._listen(member, group)
+                        instructing.cancel()
             finally:
                 self._budget.leave(member.share)
                 if member in self._members:

@@ -117,7 +117,11 @@ async def _crew(
 
 def _hiring(spec: RunSpec) -> AbstractAsyncContextManager[Hire]:
     """Where worker processes come from."""
-    return nullcontext(hire_process)
+    if spec.pace.cluster is None:
+        return nullcontext(hire_process)
+    from bulkmeta.runners.cluster import hiring_on
+
+    return hiring_on(spec.pace.cluster)
 
 
 def _order(task: Task, spec: RunSpec, bucket: Bucket, copies: Probed | None) -> Order:

@@ -1,0 +1,157 @@
+"""Worker processes on a Ray cluster: each is an actor, and Ray finds it a place.
+
+The driver stays where the command runs, with run file and journal. It asks each actor
+for what it has to tell (a call that waits until there is something), and calls it with
+what it has to hear. An actor that dies, or whose node does, is replaced by the driver,
+so that what it had in hand is taken up with the updates that may have landed; Ray's own
+retries know nothing of those.
+
+No credentials travel: each process finds its own, where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from bulkmeta.errors import RunFatalError, UsageError
+from bulkmeta.runners.member import serve
+
+if TYPE_CHECKING:
+    from bulkmeta.runners.crew import Hire
+
+LOCAL: Final = "ray"
+"""A cluster that the environment names (RAY_ADDRESS), or else one of its own on this
+machine."""
+
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class ClusterMember:
+    """The actor: a worker process, and the two ends of its channel."""
+
+    def __init__(self) -> None:
+        self._heard: asyncio.Queue[bytes] = asyncio.Queue()
+        self._told: list[bytes] = []
+        self._wake = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+
+    async def take(self, frame: bytes) -> None:
+        """Hear a frame; the first one is the order."""
+        self._heard.put_nowait(frame)
+        if self._serving is None:
+            self._serving = asyncio.create_task(serve(self))
+
+    async def frames(self) -> list[bytes]:
+        """What there is to tell, as soon as there is something."""
+        await self._wake.wait()
+        self._wake.clear()
+        told, self._told = self._told, []
+        return told
+
+    async def send(self, frame: bytes) -> None:
+        """As a worker process's end of the channel."""
+        self._told.append(frame)
+        self._wake.set()
+
+    async def receive(self) -> bytes | None:
+        """The same. Whoever is alone gets nothing to send, and is ended by Ray."""
+        return await self._heard.get()
+
+
+class ActorChannel:
+    """The driver's end of the channel."""
+
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self._errors = ray.exceptions
+        self._actor = actor
+        self._frames: deque[bytes] = deque()
+
+    async def send(self, frame: bytes) -> None:
+        """Return when the frame has arrived; one to nobody is dropped."""
+        with suppress(self._errors.RayError):
+            await self._actor.take.remote(frame)
+
+    async def receive(self) -> bytes | None:
+        """The next frame; None if the actor is gone.
+
+        Raises:
+            UsageError: it could not even begin.
+        """
+        while not self._frames:
+            try:
+                self._frames.extend(await self._actor.frames.remote())
+            except self._errors.RayError as error:
+                self._refuse_unready(error)
+                return None
+        return self._frames.popleft()
+
+    def _refuse_unready(self, error: Exception) -> None:
+        words = str(error)
+        if "ModuleNotFoundError" in words or "RuntimeEnvSetupError" in words:
+            last = words.strip().splitlines()[-1].strip()
+            raise UsageError(
+                f"a worker process of the cluster cannot begin: {last}; the same "
+                "bulkmeta[ray] has to be installed on all nodes"
+            ) from error
+
+
+@asynccontextmanager
+async def hiring_on(cluster: str) -> AsyncIterator[Hire]:
+    """How to start worker processes on a cluster, as long as the body lasts.
+
+    Raises:
+        UsageError: Ray is not installed, or another version than the cluster's.
+        RunFatalError: the cluster cannot be reached.
+    """
+    ray = _imported()
+    own = not ray.is_initialized()
+    if own:
+        await asyncio.to_thread(_connect, ray, cluster)
+    kind = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ClusterMember)
+
+    @asynccontextmanager
+    async def hire() -> AsyncIterator[ActorChannel]:
+        actor = kind.options(scheduling_strategy="SPREAD").remote()
+        try:
+            yield ActorChannel(ray, actor)
+        finally:
+            ray.kill(actor)
+
+    try:
+        yield hire
+    finally:
+        if own:
+            await asyncio.to_thread(ray.shutdown)
+
+
+def _imported() -> Any:
+    # Nothing of what runs is told to anybody, unless its owner wants that.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
+        ) from error
+    return ray
+
+
+def _connect(ray: Any, cluster: str) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if cluster != LOCAL:
+        quiet["address"] = cluster
+    elif not os.environ.get("RAY_ADDRESS"):
+        quiet |= {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
+    try:
+        ray.init(**quiet)
+    except ConnectionError as error:
+        raise RunFatalError(f"--on {cluster}: no cluster answers: {error}") from error
+    except (RuntimeError, ValueError) as error:
+        words = " ".join(str(error).split())
+        raise UsageError(f"--on {cluster}: {words}") from error

@@ -1,0 +1,177 @@
+"""`--on ray`: worker processes on a Ray cluster, one that runs on this machine.
+
+`--crashes N`: so many kills of its processes, and of the driver.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulkmeta.emulator.options import EmulatorOptions
+from bulkmeta.emulator.server import EmbeddedOSS
+from tests.functional.test_crash import Machine
+from tests.functional.test_processes import (
+    APPLY,
+    COUNT,
+    Read,
+    await_gone,
+    check,
+    put,
+    running,
+    state,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import Command
+
+pytest.importorskip("ray", reason="without the extra `ray`", exc_type=ImportError)
+ON_RAY = ("--on", "ray", "--processes", "2", "--progress", "none")
+NAMED = ("--run-file", "run.jsonl")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A slow service with a few hundred objects."""
+    with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
+        if not Path("/proc/self/stat").exists():
+            pytest.skip("processes are looked for in /proc")
+        oss.store.create_bucket("bucket")
+        put(oss)
+        yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
+
+
+def actors(driver: int) -> list[int]:
+    """The worker processes of a command's cluster, by their names."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().startswith(b"ray::ClusterMember"):
+                found.append(int(path.parent.name))
+    return [pid for pid in found if _session_of(pid) == os.getsid(driver)]
+
+
+def _session_of(pid: int) -> int:
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return -1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_as_on_one_machine(machine: Machine, read_run: Read) -> None:
+    """The same states, lines and requests as by one process; and back again."""
+    before = state(machine.oss)
+    assert machine.run(*APPLY, *NAMED, *ON_RAY) == 0
+    on_ray, sent = state(machine.oss), _sent(machine)
+    lines = read_run(machine.folder / "run.jsonl").objects
+    assert sorted(line["seq"] for line in lines) == list(range(1, COUNT + 1))
+    check(machine, before, read_run)
+    put(machine.oss)
+    machine.oss.log.clear()
+    assert machine.run(*APPLY, "--run-file", "alone.jsonl") == 0
+    assert (state(machine.oss), _sent(machine)) == (on_ray, sent)
+
+
+def _sent(machine: Machine) -> Counter[str]:
+    return Counter(name for name, key in machine.oss.log.operations() if key)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_workers_are_killed(machine: Machine, read_run: Read, crashes: int) -> None:
+    """Others take over what they had in hand; the run comes to its end."""
+    before = state(machine.oss)
+    kills = 0
+    with running(machine, *APPLY, *NAMED, *ON_RAY, "--concurrency", "4") as process:
+        while process.poll() is None and kills < crashes:
+            if found := actors(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(machine.draw.choice(found), signal.SIGKILL)
+                kills += 1
+            time.sleep(machine.draw.uniform(0.3, 2.0))
+        assert process.wait(300) == 0
+    assert kills
+    check(machine, before, read_run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) -> None:
+    """Its actors end with it; what was sent is on record. The run is resumed on one
+    machine, or on a cluster."""
+    before = state(machine.oss)
+    order = (*APPLY, *NAMED, *ON_RAY, "--concurrency", "4")
+    for number in range(math.ceil(crashes / 6)):
+        machine.oss.log.clear()
+        with running(machine, *order) as process:
+            time.sleep(machine.draw.uniform(0.1, 0.5))
+            mine = actors(process.pid)
+        await_gone(mine)
+        known = b"".join(
+            path.read_bytes() for path in machine.folder.glob("run.jsonl*")
+        ).decode()
+        for logged in machine.oss.log.requests():
+            if logged.operation == "CopyObject":
+                assert f'"{logged.key}"' in known
+        more = ON_RAY if number % 2 else ("--processes", "2")
+        order = ("resume", "run.jsonl", *more, "--concurrency", "4")
+    assert machine.run("resume", "run.jsonl") == 0
+    check(machine, before, read_run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_results_only_on_stdout(machine: Machine) -> None:
+    """Neither Ray's words nor a stray print stand where programs read."""
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-m", "bulkmeta", *APPLY, *ON_RAY, "--json"],
+        env={**os.environ, **machine.oss.environment},
+        cwd=machine.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.count("\n"), done.stdout[0]) == (0, 1, "{")
+    assert "Traceback" not in done.stderr
+
+
+def test_without_ray(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says how to get it, and nothing was changed."""
+    put(oss, 3)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = bulkmeta(*APPLY, *ON_RAY)
+    assert done.code == 2
+    assert "pip install 'bulkmeta[ray]'" in done.err.splitlines()[-1]
+    assert "CopyObject" not in dict(oss.log.operations())
+
+
+@pytest.mark.parametrize("address", ["rays", "ray://", "ray://host", "http://h:1"])
+def test_addresses_that_are_none(bulkmeta: Command, address: str) -> None:
+    """They are told what to write."""
+    done = bulkmeta(*APPLY, "--on", address)
+    assert done.code == 2
+    assert "write it as ray, or ray://HOST:PORT" in done.err
+
+
+def test_ray_is_not_imported_without_need() -> None:
+    """Neither for help nor for a run on this machine."""
+    code = "import sys, bulkmeta.runners.staff, bulkmeta.cli.apply; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "ray" not in done.stdout.split()
