@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OBJECTS ?= 5000
 
-.PHONY: demo test check coverage bench clean
+.PHONY: demo test check coverage bench reference images clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -16,7 +16,7 @@ check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict docs/examples
+	$(BIN)/mypy --strict docs/examples docs/images docs/make_reference.py
 	$(BIN)/lint-imports
 
 coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of branches
@@ -25,6 +25,12 @@ coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of 
 
 bench: $(VENV)/.ready-test $(VENV)-peers/.ready  ## other clients on the same server; needs nginx
 	$(BIN)/python -m benchmarks --peers $(VENV)-peers/bin/python --chart docs/benchmarks.svg
+
+reference: $(VENV)/.ready      ## what of the documentation is made from the code
+	$(BIN)/python docs/make_reference.py
+
+images: $(VENV)/.ready-test    ## the pictures of the README; needs chromium
+	$(BIN)/python docs/images/make.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
