@@ -177,6 +177,10 @@ def _short(value: str) -> str:
 def pace_words(pace: Pace, *, listing: bool = True) -> str:
     """Workers, rate and, of a listing, key ranges; and how to raise them."""
     words, flags = [f"{pace.concurrency} workers"], ["--concurrency"]
+    if pace.processes > 1 or pace.cluster:
+        where = f" on {pace.cluster}" if pace.cluster else ""
+        words = [f"{pace.processes} processes{where} of {words[0]}"]
+        flags.insert(0, "--processes")
     if pace.rate is None:
         words.append("no cap on the request rate")
     else:

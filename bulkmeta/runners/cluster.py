@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 LOCAL: Final = "ray"
 """A cluster that the environment names (RAY_ADDRESS), or else one of its own on this
 machine."""
-
-_LOOPBACK: Final = "127.0.0.1"
 
 
 class ClusterMember:
@@ -75,7 +74,7 @@ class ActorChannel:
     async def send(self, frame: bytes) -> None:
         """Return when the frame has arrived; one to nobody is dropped."""
         with suppress(self._errors.RayError):
-            await self._actor.take.remote(frame)
+            await _answer(self._actor.take.remote(frame))
 
     async def receive(self) -> bytes | None:
         """The next frame; None if the actor is gone.
@@ -85,7 +84,7 @@ class ActorChannel:
         """
         while not self._frames:
             try:
-                self._frames.extend(await self._actor.frames.remote())
+                self._frames.extend(await _answer(self._actor.frames.remote()))
             except self._errors.RayError as error:
                 self._refuse_unready(error)
                 return None
@@ -101,6 +100,18 @@ class ActorChannel:
             ) from error
 
 
+async def _answer(call: Any) -> Any:
+    """What a call comes to. It is left alone if nobody waits any more: Ray's client
+    complains of calls that are cancelled."""
+    waiting = asyncio.ensure_future(_awaited(call))
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(waiting)
+
+
+async def _awaited(call: Any) -> Any:
+    return await call
+
+
 @asynccontextmanager
 async def hiring_on(cluster: str) -> AsyncIterator[Hire]:
     """How to start worker processes on a cluster, as long as the body lasts.
@@ -109,7 +120,7 @@ async def hiring_on(cluster: str) -> AsyncIterator[Hire]:
         UsageError: Ray is not installed, or another version than the cluster's.
         RunFatalError: the cluster cannot be reached.
     """
-    ray = _imported()
+    ray = _imported(cluster)
     own = not ray.is_initialized()
     if own:
         await asyncio.to_thread(_connect, ray, cluster)
@@ -130,9 +141,15 @@ async def hiring_on(cluster: str) -> AsyncIterator[Hire]:
             await asyncio.to_thread(ray.shutdown)
 
 
-def _imported() -> Any:
+def _is_own(cluster: str) -> bool:
+    return cluster == LOCAL and not os.environ.get("RAY_ADDRESS")
+
+
+def _imported(cluster: str) -> Any:
     # Nothing of what runs is told to anybody, unless its owner wants that.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if _is_own(cluster):  # others on the network are not to use it
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -146,10 +163,11 @@ def _connect(ray: Any, cluster: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if cluster != LOCAL:
         quiet["address"] = cluster
-    elif not os.environ.get("RAY_ADDRESS"):
-        quiet |= {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
+    elif _is_own(cluster):
+        quiet["include_dashboard"] = False
     try:
-        ray.init(**quiet)
+        with warnings.catch_warnings(action="ignore"):  # an error says it all
+            ray.init(**quiet)
     except ConnectionError as error:
         raise RunFatalError(f"--on {cluster}: no cluster answers: {error}") from error
     except (RuntimeError, ValueError) as error:

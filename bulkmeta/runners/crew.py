@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from socket import gethostname
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -59,6 +60,11 @@ MOST_FALSE_STARTS: Final = 8
 """How many processes in a row may die that have done nothing; more than over one
 object, which may be to blame."""
 
+LEAVE_S: Final = 10.0
+"""How long processes may take to leave when all is done."""
+
+_PATIENCE_S: Final = 10.0
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -89,6 +95,7 @@ class _Member:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     done: int = 0
     suspects: int = 0
+    host: str = ""
     gone: bool = False
 
     def set_pace(self) -> None:
@@ -229,6 +236,7 @@ class Crew:
                 )
             )
         _LOG.debug("a worker process is there: %s", hello)
+        member.host = hello.host
         self._members.append(member)
         if self._stop.requested or self._ending:
             member.out.stop, member.out.end = self._stop.requested, True
@@ -274,7 +282,8 @@ class Crew:
         """The process ended by itself: what it still had is left as it was."""
         member.gone = True
         if report.fault:
-            self._stop.fail(error_of(report.fault))
+            where = "" if member.host == gethostname() else f" [on {member.host}]"
+            self._stop.fail(error_of(report.fault, where))
         for held in member.held.values():
             held.settle(None)
         member.held.clear()
@@ -305,6 +314,13 @@ class Crew:
         for member in self._members:
             member.out.end = True
             member.wake.set()
+
+    async def tell(self) -> None:
+        """Say so while nobody is there to work."""
+        while True:
+            await asyncio.sleep(_PATIENCE_S)
+            if not (self._members or self._ending):
+                self._say("waiting for worker processes: none is there yet")
 
     async def share_pace(self) -> None:
         """See to it that each process has its share of the requests, from now on."""
@@ -338,15 +354,21 @@ def _pass_on(said: Said) -> None:
 
 @asynccontextmanager
 async def working(crew: Crew, processes: int) -> AsyncIterator[None]:
-    """The crew has so many processes as long as the body lasts; at its end they end
-    their work, or are ended if the body failed."""
+    """The crew has so many processes as long as the body lasts; at its end they leave
+    by themselves, or are ended if the body was cancelled."""
     async with asyncio.TaskGroup() as group:
         places = [group.create_task(crew.fill_place()) for _ in range(processes)]
-        sharing = group.create_task(crew.share_pace())
+        others = [group.create_task(crew.share_pace()), group.create_task(crew.tell())]
+        insisted = True
         try:
             yield
-            crew.end()
-            await asyncio.wait(places)
+            insisted = False
+        except Exception:
+            insisted = False
+            raise
         finally:
-            for task in (*places, sharing):
+            crew.end()
+            if not insisted:
+                await asyncio.wait(places, timeout=LEAVE_S)
+            for task in (*places, *others):
                 task.cancel()

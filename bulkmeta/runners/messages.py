@@ -139,8 +139,8 @@ def fault_of(error: BaseException) -> Fault:
     return Fault(type(error).__name__, str(error))
 
 
-def error_of(fault: Fault) -> Exception:
-    """The error that the words tell of."""
+def error_of(fault: Fault, where: str = "") -> Exception:
+    """The error that the words tell of, and where it arose."""
     if kind := _KINDS.get(fault.kind):
-        return kind(fault.message)
-    return RuntimeError(f"{fault.kind}: {fault.message}")
+        return kind(fault.message + where)
+    return RuntimeError(f"{fault.kind}: {fault.message}{where}")

@@ -28,6 +28,7 @@ OF_OTHERS = {
     "--instructions",
     "--scenario",
     "--live",
+    "--working-dir",
     "--help",
     "--version",
 }

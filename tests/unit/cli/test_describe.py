@@ -63,6 +63,17 @@ def test_pace_in_ranges() -> None:
     assert "ranges" not in pace_words(pace, listing=False)
 
 
+def test_pace_of_several_processes() -> None:
+    """How many there are, and where, if not on this machine."""
+    pace = Pace(8, 9000.0, processes=3)
+    assert pace_words(pace) == (
+        "3 processes of 8 workers, at most 9,000 requests/s "
+        "(change with --processes, --concurrency and --rate)"
+    )
+    pace = Pace(8, None, processes=2, cluster="ray")
+    assert pace_words(pace).startswith("2 processes on ray of 8 workers, no cap")
+
+
 def ended(elapsed_s: float) -> RunEnd:
     stats = RunStats()
     stats.emit(Outcome(seq=1, key="a", status="updated"))
