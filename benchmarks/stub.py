@@ -16,7 +16,7 @@ import sys
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,12 +66,18 @@ _VERSIONING: Final = f"{_XML}<VersioningConfiguration></VersioningConfiguration>
 _REFUSAL: Final = f"{_XML}<Error><Code>NotImplemented</Code></Error>"
 
 
+SLOTS: Final = 50
+"""Parts of a second in which requests are counted."""
+
+
 class Report(msgspec.Struct, frozen=True):
-    """What the stub saw until its end; `first_request_at` is seconds since 1970."""
+    """What the stub saw until its end: requests by operation, and those of the busiest
+    second; `first_request_at` is seconds since 1970."""
 
     requests: dict[str, int]
     cpu_s: float
     first_request_at: float | None
+    busiest_second: int
 
 
 def key_of(number: int) -> str:
@@ -179,6 +185,7 @@ class Service:
     def __init__(self, objects: int) -> None:
         self._objects = objects
         self._requests: Counter[str] = Counter()
+        self._slots: Counter[int] = Counter()
         self._first_request_at: float | None = None
         self._now = datetime.now(UTC)
         self._answers = prepared_answers(self._now)
@@ -198,12 +205,25 @@ class Service:
         query = target.partition(b"?")[2]
         operation = operation_of(method, query)
         self._requests[operation] += 1
+        self._slots[int(time.monotonic() * SLOTS)] += 1
         if operation == "ListObjectsV2":
             return xml_answer(page_of(self._objects, query.decode()), self._now)
         return self._answers[operation]
 
     def report(self) -> Report:
-        return Report(dict(self._requests), time.process_time(), self._first_request_at)
+        return Report(
+            dict(self._requests),
+            time.process_time(),
+            self._first_request_at,
+            busiest(self._slots),
+        )
+
+
+def busiest(slots: Mapping[int, int]) -> int:
+    """The most requests of any second, by requests per slot of it."""
+    first, last = min(slots, default=0), max(slots, default=0)
+    counts = [slots.get(slot, 0) for slot in range(first, last + 1)]
+    return max((sum(counts[at : at + SLOTS]) for at in range(len(counts))), default=0)
 
 
 class Connection(asyncio.Protocol):
