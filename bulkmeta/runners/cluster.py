@@ -165,6 +165,8 @@ def _connect(ray: Any, cluster: str) -> None:
         quiet["address"] = cluster
     elif _is_own(cluster):
         quiet["include_dashboard"] = False
+    # Ray prints on stdout what becomes of nodes; that is where results go.
+    ray._private.worker._worker_logs_enabled = False  # noqa: SLF001 nothing public
     try:
         with warnings.catch_warnings(action="ignore"):  # an error says it all
             ray.init(**quiet)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import math
 import os
 import random
@@ -130,6 +132,18 @@ def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) ->
         order = ("resume", "run.jsonl", *more, "--concurrency", "4")
     assert machine.run("resume", "run.jsonl") == 0
     check(machine, before, read_run)
+
+
+def test_what_keeps_stdout_clean() -> None:
+    """Ray still looks there before it prints what became of a node."""
+    worker = importlib.import_module("ray._private.worker")
+    said = io.StringIO()
+    data = {"lines": ["a node is gone"], "pid": "raylet", "is_err": False}
+    for enabled in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker, "_worker_logs_enabled", enabled)
+            worker.print_worker_logs(data, said)
+    assert said.getvalue().count("a node is gone") == 1
 
 
 @pytest.mark.slow
