@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.model.key_ranges import Span
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket, settings_of
 from bulkmeta.oss.facts import read_time
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.model.probe import Probed
     from bulkmeta.oss.bucket import Bucket
+    from bulkmeta.oss.page import Page
 
 _RETRIES: Final = 2
 _TIMEOUT_S: Final = 15.0
@@ -57,9 +59,25 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findi
         findings = await _findings(bucket, spec)
         if not sample:
             return findings
-        page = await bucket.list_page(target.prefix, None)
-        more = page.next_token is not None or bool(target.more)
-        return replace(findings, listed=len(page.objects), more=more)
+        span = spec.job.select.within(Span())
+        page = await bucket.list_page(target.prefix, None, start_after=span.after)
+        listed, more = admitted_of(page, spec.job)
+        return replace(findings, listed=listed, more=more)
+
+
+def admitted_of(page: Page, job: JobSpec) -> tuple[int, bool]:
+    """How many objects of the first page the job is about, and whether there may be
+    more behind it."""
+    select, span = job.select, job.select.within(Span())
+    admitted = sum(
+        select.admits(listed.key) and select.admits_listed(listed)
+        for listed in page.objects
+    )
+    ended = bool(page.objects) and not span.reaches(page.objects[-1].key)
+    more = bool(job.target.more) or (page.next_token is not None and not ended)
+    if select.limit and admitted >= select.limit:
+        return select.limit, False
+    return admitted, more
 
 
 async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:
