@@ -147,6 +147,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
         specs.pace_of(values),
         specs.until_of(values),
     )
+    specs.await_window(spec.until)
     told = telling_of(values, prints=True)
     told.begin(spec, run_file)
     with held_for_reading(run_file):

@@ -78,11 +78,11 @@ async def _report(drain: Drain[T], outbox: Outbox[T]) -> None:
 async def _run_workers(
     source: AsyncIterator[Numbered], hands: _Hands[T], workers: int
 ) -> None:
-    if hands.stop.requested:  # a feeder cancelled before its start would close nothing
-        return
     inbox: Inbox[Numbered] = Inbox(KEYS_AHEAD)
     async with asyncio.TaskGroup() as group:
         feeder = group.create_task(feed(source, inbox, hands.stop))
+        # Not by itself: one that is called off before its start would close nothing.
+        feeder.add_done_callback(lambda _: inbox.close())
         hands.stop.on_request(feeder.cancel)
         for _ in range(workers):
             group.create_task(hands.work(inbox))
@@ -101,8 +101,6 @@ async def feed(
     except asyncio.CancelledError:
         inbox.clear()
         raise
-    finally:
-        inbox.close()
 
 
 @dataclass(frozen=True, slots=True)

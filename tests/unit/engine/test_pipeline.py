@@ -272,6 +272,14 @@ async def test_stop_before_the_start() -> None:
     assert (errors, report.seen) == ([], [])
 
 
+async def test_stop_at_the_start() -> None:
+    """Nor does it wait for a listing that was called off before it had begun."""
+    stop, report = StopRequest(), Report()
+    asyncio.get_running_loop().call_soon(stop.request)
+    errors = await run(Listing(MANY), echo, report, stop=stop)
+    assert (errors, report.seen) == ([], [])
+
+
 @pytest.mark.parametrize("count", [10, MANY])
 async def test_cancel(count: int) -> None:
     """A cancelled run ends at once; results had until then are reported."""
