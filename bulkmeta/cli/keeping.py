@@ -23,11 +23,13 @@ from bulkmeta.cli.output import warn
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
-from bulkmeta.model.job import Recent
+from bulkmeta.model.job import SCHEME, Recent
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.oss.connect import locate, settings_of
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import service_time
+from bulkmeta.runners.transforms import load_transform
+from bulkmeta.sources.key_file import fingerprint
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec, RunSpec
@@ -115,11 +117,25 @@ class Kept:
     values: dict[str, Any]
 
     def stopped(self) -> Path | None:
-        """The run that was stopped in time, if it still waits to be continued."""
+        """The run that was stopped in time, if it still waits to be continued, and what
+        it was given is as it was."""
         path = Path(self.state.stopped) if self.state.stopped else None
         if path is None or not path.exists():
             return None
-        return None if scan_progress(path, set()).complete else path
+        progress = scan_progress(path, set())
+        if progress.complete:
+            return None
+        why = self._why_anew(progress.header.job)
+        if why:
+            warn(f"{path} was stopped in time, and stays as it is: {why}")
+        return None if why else path
+
+    def _why_anew(self, job: JobSpec) -> str | None:
+        """Why a run of that job is not what this call asks for, if it is not."""
+        if self.values["keys_from"] == "-":
+            return "its keys came from standard input, which may name others by now"
+        other = _other_file(job) or _other_origin(job, self.spec.job)
+        return f"{other!r} is not as it was then" if other else None
 
     def recent(self, job: JobSpec) -> Recent | None:
         """Which objects the run is to look at: those modified since the last one, or
@@ -152,6 +168,25 @@ class Kept:
         if state != self.state:
             self.folder.write(state)
             self.state = state
+
+
+def _other_file(job: JobSpec) -> str | None:
+    """The first of the files that the job was given that has another content by now."""
+    for file in (job.keys, job.values, job.inventory):
+        if file is None or file.path.startswith(SCHEME):  # an inventory in its bucket
+            continue
+        if fingerprint(Path(file.path)) != file.sha256:
+            return file.path
+    return None
+
+
+def _other_origin(job: JobSpec, now: JobSpec) -> str | None:
+    """The plan file or transform of the job, if it is another one `now`."""
+    if job.parent and job.parent != now.parent:
+        return job.parent.path
+    if job.transform and load_transform(job.transform.name)[0] != job.transform:
+        return job.transform.name
+    return None
 
 
 def _after(state: JobState, run_file: Path, recent: Recent, job: str) -> JobState:
