@@ -111,7 +111,8 @@ class AppendFile:
 
 
 def create_file(path: Path, what: str) -> AppendFile:
-    """A new file, readable by its owner only, whose name survives a power loss.
+    """A new file, readable by its owner only, whose name survives a power loss. It goes
+    again if that cannot be said of it, or a signal comes in between.
 
     Raises:
         UsageError: it exists, or cannot be created.
@@ -130,8 +131,9 @@ def create_file(path: Path, what: str) -> AppendFile:
     file = AppendFile(path, fd)
     try:
         sync_folder(path)
-    except OutputError:
+    except BaseException:
         file.close()
+        path.unlink(missing_ok=True)
         raise
     return file
 

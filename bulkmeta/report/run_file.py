@@ -56,7 +56,7 @@ class RunFile:
             self._add(first)
             self.write_out()
             self.sync()
-        except BulkmetaError:
+        except BaseException:
             file.close()
             raise
 
@@ -159,7 +159,12 @@ def create_run_file(path: Path, header: RunHeader) -> RunFile:
         UsageError: it exists, or cannot be created.
     """
     codec = codec_by_name(path)
-    return RunFile(create_file(path, "run file"), header, codec)
+    file = create_file(path, "run file")
+    try:
+        return RunFile(file, header, codec)
+    except BaseException:  # a signal, for one; without its first line it is of no use
+        path.unlink(missing_ok=True)
+        raise
 
 
 def continue_run_file(

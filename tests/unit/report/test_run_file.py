@@ -216,6 +216,21 @@ def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize("place", ["sync_folder", "AppendFile.lock"])
+def test_interrupted_before_it_has_its_header(
+    path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Nothing is left that could not be resumed, and would bear a run file's name."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bulkmeta.journal.files.{place}", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        create_run_file(path, HEADER)
+    assert not path.exists()
+
+
 def test_file_is_closed(path: Path) -> None:
     """Leaving the block closes the file, also after an error."""
     with pytest.raises(KeyError), create_run_file(path, HEADER) as file:
