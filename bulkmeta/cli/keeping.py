@@ -58,6 +58,8 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
     settings = settings_of(spec.connection)
     key = _key(values, locate(spec.job.target.bucket, spec.connection, settings).base)
     named = values["state"]
+    if named == "":
+        raise UsageError("--state names no folder")
     path = Path(named) if named else settings.home / _FOLDER / key[:16]
     if values["since_last_run"]:
         _refuse_since(spec.job, values)

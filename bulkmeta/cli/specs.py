@@ -188,7 +188,7 @@ def until_of(values: dict[str, Any]) -> StopRules:
     Raises:
         UsageError: they say it in a way that means nothing.
     """
-    window = parse_window(values["window"]) if values["window"] else None
+    window = None if values["window"] is None else parse_window(values["window"])
     return StopRules(
         parse_tolerance(values["max_failures"]),
         values["max_duration"],

@@ -24,6 +24,8 @@ from bulkmeta.model.outcome import timestamp
 _LOCK: Final = "lock"
 _STATE: Final = "state.json"
 _POLL_S: Final = 0.5
+_TRIES: Final = 10
+_BEGIN: Final = b'{"pid":'
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +118,7 @@ def _taken(path: Path, until_s: float) -> AppendFile:
         try:
             file.lock()
             if file.is_at(path / _LOCK):
-                file.cut(0)
-                file.write(msgspec.json.encode(_myself()))
+                _sign(file)
                 return file
         except LockedError as error:
             file.close()
@@ -137,17 +138,33 @@ def _taken(path: Path, until_s: float) -> AppendFile:
             file.close()
 
 
-def _opened(path: Path) -> AppendFile:
+def _opened(path: Path, tries: int = _TRIES) -> AppendFile:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except FileNotFoundError:  # taken away in between
-        return _opened(path)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and tries:  # taken away in between
+            return _opened(path, tries - 1)
         raise FolderError(
             f"cannot use folder {str(path)!r}: {error.strerror}"
         ) from error
     return AppendFile(path / _LOCK, fd)
+
+
+def _sign(file: AppendFile) -> None:
+    """Say in it who has it.
+
+    Raises:
+        FolderError: it is somebody else's file.
+    """
+    with file.path.open("rb") as before:
+        found = before.read(len(_BEGIN))
+    if not _BEGIN.startswith(found) and found.strip(b"\0"):  # not as a crash leaves it
+        folder, name = str(file.path.parent), file.path.name
+        raise FolderError(f"cannot use folder {folder!r}: its {name!r} is no lock")
+    with suppress(OutputError):  # no room: others learn only that somebody has it
+        file.cut(0)
+        file.write(msgspec.json.encode(_myself()))
 
 
 def _myself() -> Holder:

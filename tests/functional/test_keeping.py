@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.errors import OutputError
+from bulkmeta.journal.files import AppendFile
+from bulkmeta.journal.job_folder import held_job
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -138,6 +141,58 @@ def test_no_place_to_keep_anything(
     for more in (("--state", "/dev/null/x"), ("--since-last-run",)):
         result = bulkmeta(*ORDER, *more)
         assert (result.code, "cannot use folder" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "dangling link", "somebody's"])
+def test_a_folder_that_cannot_be_a_jobs(bulkmeta: Command, kind: str) -> None:
+    """One line, and nobody's file is lost."""
+    folder = Path("/proc/bulkmeta" if kind == "nowhere" else "s")
+    if kind == "dangling link":
+        folder.mkdir()
+        (folder / "lock").symlink_to("none/there")
+    elif kind == "somebody's":
+        folder.mkdir()
+        (folder / "lock").write_text("precious")
+    result = bulkmeta(*ORDER, "--state", str(folder))
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert result.err.startswith("bulkmeta: cannot use folder ")
+    if kind == "somebody's":
+        assert (folder / "lock").read_text() == "precious"
+
+
+def test_what_a_crash_left_of_a_lock(bulkmeta: Command) -> None:
+    """Is nobody's, and in nobody's way."""
+    Path("s").mkdir()
+    for left in (b"", bytes(64), b'{"pid":12,"ho'):
+        Path("s/lock").write_bytes(left)
+        assert bulkmeta(*ORDER, "--state", "s").code == 0
+        Path("s").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("option", ["--state", "--window"])
+def test_an_empty_variable(bulkmeta: Command, option: str) -> None:
+    """Of a script is no reason to do without what it was to say."""
+    result = bulkmeta(*ORDER, option, "")
+    assert (result.code, option in result.err) == (2, True)
+
+
+def test_no_room_to_say_who_has_the_lock(
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is had all the same; the run needs no room there."""
+    former = AppendFile.write
+
+    def write(file: AppendFile, data: bytes) -> None:
+        if file.path.name == "lock":
+            raise OutputError("no room")
+        former(file, data)
+
+    monkeypatch.setattr(AppendFile, "write", write)
+    with held_job(tmp_path / "s", "key"):
+        result = bulkmeta(*ORDER, "--state", "s")
+        assert (result.code, "run by another process;" in result.err) == (5, True)
+    assert bulkmeta(*ORDER, "--state", "s").code == 0
+    assert len(asked(oss, COPY)) == 50
 
 
 def test_a_place_without_locks(
