@@ -12,11 +12,16 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line; exits with one of the documented codes."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        if hasattr(signal, name) and not _is_shielded(name):
             signal.signal(getattr(signal, name), _leave)
     from bulkmeta.cli.main import main as begin
 
     begin()
+
+
+def _is_shielded(name: str) -> bool:
+    """Whether `nohup` keeps that signal away."""
+    return name == "SIGHUP" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def _leave(_number: int, _frame: object) -> None:

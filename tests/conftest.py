@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the crash harness and the race for a lock are to go on."""
     parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
     parser.addoption("--lock-rounds", type=int, default=20, help="turns at a lock")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _not_under_nohup() -> None:
+    """Commands that tests start hear of SIGHUP, whoever starts the tests."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from bulkmeta.cli.output import (
 )
 from bulkmeta.cli.outside import Outside
 from bulkmeta.cli.suggest import nearest
-from bulkmeta.engine.shutdown import SIGNALS
+from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain
 
@@ -107,7 +107,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        for number in SIGNALS:  # until a run handles them in its own way
+        for number in heeded_signals():  # until a run handles them in its own way
             signal.signal(number, _interrupt)
         try:
             code = run()

@@ -18,6 +18,15 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 _LOOK_AGAIN_S: Final = 20.0
 
 
+def heeded_signals() -> tuple[signal.Signals, ...]:
+    """Those that ask for an end; under `nohup` a terminal that closes does not."""
+    return tuple(
+        number
+        for number in SIGNALS
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    )
+
+
 class StopRequest:
     """Whether the run is to end before its time. `error` says why, unless it was a
     wish; `why` is what a wish was for. Objects under way come to their end, further
@@ -102,8 +111,8 @@ def stop_on_signals(stop: StopRequest, insist: Callable[[], object]) -> Iterator
             stop.request()
 
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
+    before = {number: signal.getsignal(number) for number in heeded_signals()}
+    for number in before:
         loop.add_signal_handler(number, received)
     try:
         yield

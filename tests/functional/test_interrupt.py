@@ -122,6 +122,24 @@ def test_the_first_signal_lets_objects_under_way_finish(
     assert seen(oss, LIST) < 3
 
 
+def test_a_terminal_that_closes_under_nohup(oss: EmbeddedOSS, tmp_path: Path) -> None:
+    """Is nothing to a run that was to go on without one; other signals are."""
+    seed(oss, 200)
+    oss.faults.add(Fault("latency", COPY, seconds=0.1))
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running(oss, tmp_path) as process:
+            wait_for(lambda: seen(oss, COPY) >= WORKERS)
+            process.send_signal(signal.SIGHUP)
+            assert ended(process)[0] == 0
+        with running(oss, tmp_path, "--set", "n=2", "--run-file", "2.jsonl") as process:
+            wait_for(lambda: seen(oss, COPY) >= 200 + WORKERS)
+            process.send_signal(signal.SIGTERM)
+            assert_interrupted(ended(process))
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
 def test_an_object_in_doubt_is_settled_before_the_end(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path
 ) -> None:
