@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.cli.output import tell
@@ -41,11 +42,9 @@ def run_hook(
 ) -> str | None:
     """Run the command with `told` on its stdin, and pass on what it says; what went
     wrong, if something did. Arguments may be secrets, so it is called by its name."""
-    import tempfile
-
     called = f"--on-finish: {words[0]!r}"
     try:
-        with tempfile.TemporaryFile() as heard:
+        with _ear() as heard:
             fault = _carried_out(words, told, heard, patience_s)
             heard.seek(0)
             for line in heard:
@@ -53,6 +52,16 @@ def run_hook(
     except (OSError, ValueError) as error:  # such as of a NUL in the name
         return f"{called}: {getattr(error, 'strerror', None) or error}"
     return f"{called} {fault}" if fault else None
+
+
+def _ear() -> BinaryIO:
+    """A file for what the command says; without room for one, nobody hears it."""
+    import tempfile
+
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("w+b")
 
 
 def _carried_out(

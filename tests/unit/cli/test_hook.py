@@ -57,6 +57,20 @@ def test_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "waiting" in capsys.readouterr().err
 
 
+def test_no_room_for_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs all the same: it may be there to tell that the disk is full."""
+
+    def full() -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    words = ["sh", "-c", 'cat > "$0"; echo done', str(tmp_path / "told")]
+    assert run_hook(words, b"{}") is None
+    assert (tmp_path / "told").read_bytes() == b"{}"
+
+
 def test_interrupted(tmp_path: Path) -> None:
     """Ctrl-C ends it, not us; the terminal's own signal does not reach it."""
 
