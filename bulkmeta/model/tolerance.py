@@ -18,6 +18,25 @@ CONSECUTIVE: Final = "consecutive"
 LEAST: Final = 100
 """A share of failures is looked at from so many objects on."""
 
+_DIGITS: Final = 19
+"""Fewer make any number of objects."""
+
+REASONS: Final = frozenset({
+    "access_denied", "appendable", "archived", "as_run_left_it", "bad_request",
+    "changed_since_plan", "changed_since_run", "conflict", "connection",
+    "directory", "drift", "early_rewrite", "encryption", "forced_download", "gone",
+    "immutable", "interrupted", "invalid_argument", "invalid_key", "invalid_tag",
+    "invalid_value", "kms", "metadata_too_large", "missing_field", "no_row",
+    "not_selected", "not_utf8", "other_version", "overwrite_forbidden",
+    "rename_target_exists", "repeated_header", "server_error", "service_error",
+    "signature", "symlink", "throttled", "timeout", "too_large", "too_many_tags",
+    "transform_failed", "truncated", "unauthorized", "unguardable",
+    "unknown_header", "unreadable_answer", "unrecorded", "unsendable_key",
+    "unsendable_value", "unsettled", "unsupported", "where_failed",
+})  # fmt: skip
+"""Why an object may be left as it was (docs/reasons.md); for some only at times a
+failure."""
+
 _WRITE: Final = "write it as 100, 5%, access_denied=1 or consecutive=50"
 
 
@@ -52,17 +71,26 @@ def _with(given: Tolerance, text: str) -> Tolerance:
     if named and kind == CONSECUTIVE:
         return msgspec.structs.replace(given, consecutive=_count(number, text))
     if named:
-        if not kind.replace("_", "").isalnum():
-            raise UsageError(f"--max-failures {text!r}: {_WRITE}")
-        reasons = {**given.reasons, kind: _count(number, text)}
+        reasons = {**given.reasons, _reason(kind, text): _count(number, text)}
         return msgspec.structs.replace(given, reasons=reasons)
     if text.endswith("%"):
         return msgspec.structs.replace(given, share=_share(text))
     return msgspec.structs.replace(given, failures=_count(text, text))
 
 
+def _reason(kind: str, text: str) -> str:
+    if not kind.replace("_", "").isalnum():
+        raise UsageError(f"--max-failures {text!r}: {_WRITE}")
+    if kind not in REASONS:
+        raise UsageError(
+            f"--max-failures {text!r}: nothing fails as {kind!r}; reasons are those of "
+            "run files (docs/reasons.md)"
+        )
+    return kind
+
+
 def _count(number: str, text: str) -> int:
-    if not (number.isascii() and number.isdecimal()):
+    if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
         raise UsageError(f"--max-failures {text!r}: {_WRITE}")
     return int(number)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bulkmeta
 from bulkmeta.errors import Verdict
+from bulkmeta.model.tolerance import REASONS
 from bulkmeta.oss.verdicts import BY_CODE, BY_STATUS, judge
 
 PACKAGE = Path(bulkmeta.__file__).parent
@@ -42,6 +43,11 @@ def test_every_reason_is_documented() -> None:
     """Whatever a line of the run file may say, its reader can look up."""
     assert len(reasons_of_our_own()) > 15
     assert (reasons_of_the_service() | reasons_of_our_own()) - DOCUMENTED == set()
+
+
+def test_every_reason_can_be_tolerated() -> None:
+    """`--max-failures` knows all of them, and no other."""
+    assert reasons_of_the_service() | reasons_of_our_own() == REASONS
 
 
 def test_every_documented_reason_is_given() -> None:

@@ -25,13 +25,19 @@ def test_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "1.5", "x", "%", "101%", "-1%", "nan%", "=1", "a b=1", "a=",
-             "a=x", "consecutive=", "consecutive=-1", "١"]
+    "text", ["", "-1", "1.5", "x", "%", "101%", "-1%", "nan%", "=1", "a b=1", "kms=",
+             "kms=x", "consecutive=", "consecutive=-1", "١", "9" * 5000]
 )  # fmt: skip
 def test_what_it_cannot_say(text: str) -> None:
     """One line, with an example."""
     with pytest.raises(UsageError, match=r"write it as 100, 5%, access_denied=1"):
         parse_tolerance([text])
+
+
+def test_a_reason_that_there_is_not() -> None:
+    """A slip of the pen would be a limit that is never reached."""
+    with pytest.raises(UsageError, match="nothing fails as 'acces_denied'"):
+        parse_tolerance(["acces_denied=1"])
 
 
 def counted(tolerance: Tolerance, *outcomes: Outcome) -> list[str | None]:
