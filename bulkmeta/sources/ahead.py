@@ -41,7 +41,11 @@ async def _settle(
     call: Callable[[], Coroutine[Any, Any, T]], answer: asyncio.Future[T]
 ) -> None:
     try:
-        answer.set_result(await call())
+        found = await call()
     except Exception as error:  # noqa: BLE001 it is raised where the answer is needed
-        answer.set_exception(error)
-        answer.exception()  # seen, even if nobody comes to need the answer
+        if not answer.cancelled():  # as it is if whoever awaited it was
+            answer.set_exception(error)
+            answer.exception()  # seen, even if nobody comes to need the answer
+    else:
+        if not answer.cancelled():
+            answer.set_result(found)

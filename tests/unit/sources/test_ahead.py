@@ -52,6 +52,22 @@ async def test_what_nobody_waits_for_is_given_up() -> None:
     assert not not_yet.done()
 
 
+@pytest.mark.parametrize("value", [1, -1])
+async def test_an_answer_that_comes_after_all(value: int) -> None:
+    """Who waited for it was cancelled: it disturbs nobody, nor does its error."""
+    async with requests_ahead() as ahead:
+        waiting = asyncio.ensure_future(_awaited(ahead.start(answer, value)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert waiting.cancelled()
+
+
+async def _awaited(coming: asyncio.Future[int]) -> int:
+    return await coming
+
+
 async def test_the_bodys_error_comes_out_as_it_is() -> None:
     """Not as a group of one."""
 
