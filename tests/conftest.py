@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ import pytest
 from bulkmeta.cli.main import run
 from bulkmeta.emulator.options import EmulatorOptions
 from bulkmeta.emulator.server import EmbeddedOSS
+from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.oss.limiter import RateLimiter
 
 BUCKET = "bucket"
 
@@ -67,6 +74,17 @@ def _nobody_at_home(
     monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
 
 
+@pytest.fixture(autouse=True)
+def _quick_starts(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs that tests start find the package compiled: a fifth of each start. In a
+    test marked `no_cover` they are not traced either: another quarter."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    if request.node.get_closest_marker("no_cover"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture
 def crashes(request: pytest.FixtureRequest) -> int:
     """How many times the crash harness kills."""
@@ -81,10 +99,49 @@ def lock_rounds(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def oss() -> Iterator[EmbeddedOSS]:
-    """An embedded OSS with one empty bucket, `bucket`."""
-    with EmbeddedOSS(EmulatorOptions()) as embedded:
+    """An embedded OSS with one empty bucket, `bucket`. Its thread is not traced: it has
+    tests of its own, and here that would be a third of all they take."""
+    with ExitStack() as serving:
+        with _untraced_threads():
+            embedded = serving.enter_context(EmbeddedOSS(EmulatorOptions()))
         embedded.store.create_bucket(BUCKET)
         yield embedded
+
+
+@contextmanager
+def _untraced_threads() -> Iterator[None]:
+    """No coverage of threads that are started meanwhile."""
+    trace = threading.gettrace()
+    threading.settrace(None)
+    try:
+        yield
+    finally:
+        threading.settrace(trace)
+
+
+@pytest.fixture
+def quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the rate at which requests leave, time passes 20 times as fast: a run whose
+    pace is not looked at does not wait for it to be found."""
+    monkeypatch.setattr(
+        "bulkmeta.oss.connect.RateLimiter",
+        partial(
+            RateLimiter,
+            now_s=lambda: 20.0 * time.monotonic(),
+            sleep=lambda seconds: asyncio.sleep(seconds / 20.0),
+        ),
+    )
+
+
+@pytest.fixture
+def time_jumps(oss: EmbeddedOSS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an object of a run waits for comes at once: the service's clock jumps."""
+
+    async def jump(_stop: StopRequest, seconds: float) -> None:
+        oss.clock.offset_s += seconds
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(StopRequest, "sleep", jump)
 
 
 @pytest.fixture

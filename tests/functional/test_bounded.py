@@ -15,8 +15,9 @@ from bulkmeta.emulator.dataset import varied_objects
 from bulkmeta.emulator.options import EmulatorOptions
 from bulkmeta.emulator.server import EmbeddedOSS
 
-FEW, MANY = 4_000, 20_000
-GROWTH_KIB = 10 * 1024
+FEW, MANY = 2_000, 10_000
+GROWTH_KIB = 5_632
+"""A fifth above what the window of 20,000 unfinished objects may hold of so many."""
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def bare() -> Iterator[EmbeddedOSS]:
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.timeout(300)
+@pytest.mark.no_cover
 def test_memory_is_flat(bare: EmbeddedOSS, tmp_path: Path) -> None:
     """Five times the objects, the same peak (measured by the system, per process)."""
     few, many = (_peak_kib(bare, tmp_path, count) for count in (FEW, MANY))

@@ -123,6 +123,7 @@ def _varied(number: int) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("form", "job"),
     [("", COPIES), (".gz", COPIES), (".zst", IN_PLACE), ("", IN_PLACE)],

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
 
+Command = Callable[..., Any]
 COUNT = 60
 KEYS = [f"p/{number:03}" for number in range(COUNT)]
 ORDER = (
@@ -40,24 +42,32 @@ PROMISED = {
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", [*PROMISED])
-def test_killed(oss: EmbeddedOSS, tmp_path: Path, kind: str, crashes: int) -> None:
+def test_killed(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    crashes: int,
+) -> None:
     """And no object is left in another state than its line says."""
     draw = random.Random(f"{kind} {crashes}")  # noqa: S311 no secret
     codes = []
     for number in range(crashes):
         folder = tmp_path / str(number)
         folder.mkdir()
+        monkeypatch.chdir(folder)
         oss.store.put_objects("bucket", ({"key": key, "meta": {}} for key in KEYS))
-        codes.append(_killed_once(oss, folder, kind, draw.uniform(0.3, LASTS_S)))
+        codes.append(_killed_once(oss, bulkmeta, kind, draw.uniform(0.3, LASTS_S)))
     assert set(codes) <= PROMISED[kind], codes
 
 
-def _killed_once(oss: EmbeddedOSS, folder: Path, kind: str, after_s: float) -> int:
+def _killed_once(oss: EmbeddedOSS, bulkmeta: Command, kind: str, after_s: float) -> int:
     process = subprocess.Popen(  # noqa: S603 our own interpreter
         [sys.executable, "-m", "bulkmeta", *ORDER],
         env={**os.environ, **oss.environment},
-        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,15 +84,15 @@ def _killed_once(oss: EmbeddedOSS, folder: Path, kind: str, after_s: float) -> i
         process.send_signal(getattr(signal, kind))
         _, err = process.communicate(timeout=30)
         assert "Traceback" not in err
-    _check(oss, folder, torn=kind == "SIGKILL")
+    _check(oss, bulkmeta, torn=kind == "SIGKILL")
     return process.returncode
 
 
-def _check(oss: EmbeddedOSS, folder: Path, *, torn: bool) -> None:
+def _check(oss: EmbeddedOSS, bulkmeta: Command, *, torn: bool) -> None:
     """What was left can be finished, and is what it says. Only what cannot be caught
     leaves a file `torn`: without its first line, or a journal of a run that is done."""
     oss.clock.offset_s += 10
-    run_file, journal = folder / "run.jsonl", folder / "run.jsonl.journal"
+    run_file, journal = Path("run.jsonl"), Path("run.jsonl.journal")
     if torn and run_file.exists() and not _lines(run_file):
         run_file.unlink()
     if torn and run_file.exists() and _is_complete(run_file):
@@ -93,28 +103,19 @@ def _check(oss: EmbeddedOSS, folder: Path, *, torn: bool) -> None:
             if told.get(stored.key) == "updated":
                 assert stored.meta == {"n": "1"}
         if not _is_complete(run_file):
-            _bulkmeta(oss, folder, "resume", "run.jsonl")
+            _ends_well(bulkmeta, "resume", "run.jsonl")
     else:
-        _bulkmeta(oss, folder, *ORDER)
+        _ends_well(bulkmeta, *ORDER)
     assert _is_complete(run_file)
     assert sorted(line["key"] for line in _objects(run_file)) == KEYS
     assert not journal.exists()
     assert all(stored.meta == {"n": "1"} for stored in oss.store.objects("bucket"))
-    _bulkmeta(oss, folder, "verify", "run.jsonl")
+    _ends_well(bulkmeta, "verify", "run.jsonl")
 
 
-def _bulkmeta(oss: EmbeddedOSS, folder: Path, *args: str) -> None:
-    ended = subprocess.run(  # noqa: S603 our own interpreter
-        [sys.executable, "-m", "bulkmeta", *args, "--rate", "max"],
-        env={**os.environ, **oss.environment},
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=30,
-    )
-    assert ended.returncode == 0, ended.stderr
+def _ends_well(bulkmeta: Command, *args: str) -> None:
+    result = bulkmeta(*args, "--rate", "max")
+    assert result.code == 0, result.err
 
 
 def _lines(run_file: Path) -> list[dict[str, Any]]:

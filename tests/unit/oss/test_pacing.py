@@ -327,6 +327,7 @@ def accepted_rate(seen: list[Seen], seconds: float) -> float:
     return sum(one.accepted for one in seen) / seconds
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("quota", [300.0, 600.0])
 def test_the_quota_is_found_and_followed(quota: float) -> None:
     """Within ten seconds of the start, of a doubling and of a halving: at least 90 %
@@ -348,6 +349,7 @@ def test_the_quota_is_found_and_followed(quota: float) -> None:
     assert found == [(True, True)] * 3
 
 
+@pytest.mark.no_cover
 def test_two_runs_share_a_quota() -> None:
     """A second run gets its part of what the first one had, 60:40 or better."""
     service = simulate(Service(600.0), 60.0, starts=[0.0, 10.0])
@@ -358,12 +360,14 @@ def test_two_runs_share_a_quota() -> None:
     assert refused_share(first + second) < 0.02
 
 
+@pytest.mark.no_cover
 def test_a_foreground_client_is_hardly_refused() -> None:
     """A run at the quota leaves room for others."""
     service = simulate(Service(600.0), 60.0)
     assert refused_share(service.between(10.0, 60.0, FOREGROUND)) < 0.02
 
 
+@pytest.mark.no_cover
 def test_a_foreground_client_does_not_wait_twice_as_long() -> None:
     """Where the service has no quota but a capacity, all of it is used without the
     line that 64 requests in flight would make (128 ms)."""
@@ -373,12 +377,14 @@ def test_a_foreground_client_does_not_wait_twice_as_long() -> None:
     assert accepted_rate(service.between(10.0, 40.0), 30.0) > 0.9 * 500.0
 
 
+@pytest.mark.no_cover
 def test_full_speed_without_limits() -> None:
     """Two seconds after the start, 64 workers send what their latency lets them."""
     service = simulate(Service(None), 4.0)
     assert accepted_rate(service.between(2.0, 4.0), 2.0) > 0.95 * 64 / LATENCY_S
 
 
+@pytest.mark.no_cover
 def test_an_outage_is_over_soon_after_its_end() -> None:
     """While all is refused hardly anything is sent; then the quota is found again."""
     service = Service(300.0)

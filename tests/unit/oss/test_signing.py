@@ -81,6 +81,7 @@ def frozen_oss2(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.usefixtures("frozen_oss2")
 @pytest.mark.parametrize("token", [None, "token+/=测"])
 @pytest.mark.parametrize(
