@@ -142,6 +142,7 @@ def test_an_address(
         assert (sent.status, sent.headers["host"], sent.bucket) == (200, host, "bucket")
         assert "/cn-hangzhou/oss/aliyun_v4_request" in sent.headers["authorization"]
 
+    oss.clock.offset_s += 5
     again = far("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
     assert again.code == 0, again.err
     assert {r.headers["host"] for r in oss.log.requests()} == {host}
@@ -237,6 +238,7 @@ def test_the_requester_pays(
         (("show", TARGET), 0),
         (("undo", "run.jsonl", *last, "undo.jsonl"), 0),
     ):
+        oss.clock.offset_s += 5
         result = bulkmeta(*args, "--request-payer")
         assert result.code == code, (args, result.err)
     interrupt("run.jsonl")

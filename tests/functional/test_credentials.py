@@ -93,6 +93,7 @@ def test_a_profile_that_is_named(
         f"accessKeySecret=s3cret-kept\nendpoint={oss.endpoint}\nregion=cn-hangzhou\n"
     )
     assert_works(bulkmeta, "--profile", "work")
+    oss.clock.offset_s += 5
     undone = bulkmeta(
         "undo", "run.jsonl", "--yes", "--run-file", "u.jsonl", "--profile", "work"
     )

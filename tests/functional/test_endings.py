@@ -277,6 +277,7 @@ def test_every_command_ends_so(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         assert {**told(), **json.loads(result.out)} == told()
     header = Path("night.jsonl").read_text().splitlines()[0]
     Path("night.jsonl").write_text(header + "\n")
+    oss.clock.offset_s += 10
     assert bulkmeta("resume", "night.jsonl", *METRICS, *HOOK).code == 0
     assert told()["objects"] == metrics()["bulkmeta_run_objects"]["updated",] == COUNT
 

@@ -118,6 +118,7 @@ def test_a_run_by_a_file_is_resumed_without_it(
     Path("job.toml").write_text(WHOLE)
     assert bulkmeta("apply", "job.toml", "--yes", "--run-file", "run.jsonl").code == 0
     Path("job.toml").unlink()
+    oss.clock.offset_s += 5
     undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
     assert undone.code == 0, undone.err
 

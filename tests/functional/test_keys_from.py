@@ -268,6 +268,7 @@ def test_undo_and_retry_take_the_run_not_the_file(
     )  # fmt: skip
     assert (run.code, changed(objects)) == (0, {"p/a"})
     Path("keys").unlink()
+    objects.clock.offset_s += 5
 
     undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
 

@@ -290,6 +290,7 @@ def test_temporary_credentials() -> None:
     assert provider.get_credentials().get_security_token() == "token"
 
 
+@pytest.mark.usefixtures("time_jumps")
 def test_not_async(oss: EmbeddedOSS) -> None:
     """All of it in a thread; leaving it early lets go of it."""
     found = bulkmeta.iterate(
@@ -443,6 +444,7 @@ def test_the_example(oss: EmbeddedOSS) -> None:
     assert "drifted: []" in done.stdout
 
 
+@pytest.mark.usefixtures("time_jumps")
 async def test_resume_with_another_change(oss: EmbeddedOSS) -> None:
     """What was agreed to is what is done."""
 

@@ -575,6 +575,7 @@ def test_a_job_file(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert "job.toml, line 6: --lock-object 'locks': write it as" in result.err
 
 
+@pytest.mark.usefixtures("time_jumps")
 def test_reruns_hold_it_too(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Plan files, retry and undo; not a look at what undo would do."""
     assert bulkmeta("plan", *ORDER[1:4], "--out", "plan.jsonl").code == 0

@@ -99,6 +99,7 @@ def test_a_run(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert '"time"' not in result.err
 
 
+@pytest.mark.usefixtures("time_jumps")
 def test_it_is_appended_to(bulkmeta: Command) -> None:
     """By each run, whichever command it is."""
     assert bulkmeta(*ORDER, *FILE).code == 0

@@ -145,6 +145,7 @@ def sign_as(who: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OSS_SESSION_TOKEN", who.security_token)
 
 
+@pytest.mark.usefixtures("time_jumps")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_whole_life(
     oss: EmbeddedOSS,
