@@ -11,6 +11,7 @@ import time
 import pytest
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("after_s", [0.1, 0.15, 0.2, 0.3, 0.4, 0.6])
 def test_at_any_time(number: signal.Signals, after_s: float) -> None:

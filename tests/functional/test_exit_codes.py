@@ -20,6 +20,7 @@ from bulkmeta.emulator.faults import Fault
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
 
+pytestmark = pytest.mark.no_cover
 APPLY = ("apply", "oss://bucket/p/", "--set", "n=1", "--yes")
 SLOW = (*APPLY, "--rate", "20", "--concurrency", "2")
 README = (Path(__file__).parents[2] / "README.md").read_text()
