@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OBJECTS ?= 5000
+SECONDS ?= 600
 
-.PHONY: demo test check coverage bench reference images clean
+.PHONY: demo test check coverage bench fuzz soak reference images clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -25,6 +26,12 @@ coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of 
 
 bench: $(VENV)/.ready-test $(VENV)-peers/.ready  ## other clients on the same server; needs nginx
 	$(BIN)/python -m benchmarks --peers $(VENV)-peers/bin/python --chart docs/benchmarks.svg
+
+fuzz: $(VENV)/.ready-fuzz      ## any bytes in the place of files and answers, for so many seconds
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: $(VENV)/.ready-test      ## half an hour on a service that misbehaves: nothing may be held on to
+	$(BIN)/python -m benchmarks.soak
 
 reference: $(VENV)/.ready      ## what of the documentation is made from the code
 	$(BIN)/python docs/make_reference.py
@@ -49,6 +56,10 @@ $(VENV)/.ready: $(VENV)/.pip pyproject.toml
 
 $(VENV)/.ready-test: $(VENV)/.ready
 	$(BIN)/python -m pip install -q --group test
+	touch $@
+
+$(VENV)/.ready-fuzz: $(VENV)/.ready-test
+	$(BIN)/python -m pip install -q --group fuzz
 	touch $@
 
 $(VENV)-peers/.ready: $(VENV)/.pip benchmarks/peers.txt

@@ -232,7 +232,7 @@ def read_job_file(name: str) -> JobFile:
     text = _read(name)
     try:
         data = _plain(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{name}: this is no TOML: {error}") from error
     faults = sorted(
         (line_of(text, trail), message) for trail, message in _faults_of(data)

@@ -64,7 +64,7 @@ class JobFolder:
             state = msgspec.json.decode(file.read_bytes(), type=JobState)
         except FileNotFoundError:
             return JobState(key=self._key)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             why = getattr(error, "strerror", None) or error
             raise UsageError(
                 f"{str(file)!r}: {why}; remove it, and the next run looks at all "
@@ -175,5 +175,5 @@ def _holder(path: Path) -> str:
     try:
         data = (path / _LOCK).read_bytes()
         return str(msgspec.json.decode(data, type=Holder))
-    except (OSError, ValueError):  # it is just being written
+    except (OSError, ValueError, RecursionError):  # it is just being written
         return "another process"

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
+
+import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.compression import Codec, codec_by_content, decompressed
 
 _BLANK: Final = bytes(16)
+_LONGEST_BYTES: Final = 16 * 1024 * 1024
+"""No run writes a longer line; a small compressed file could hold one without end."""
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding a line raises that no run wrote; the last if it is nested too deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ def read_lines(path: Path) -> Iterator[Line]:
             if codec:
                 yield from _unpacked(path, file, codec)
             else:
-                yield from _plain(file)
+                yield from _plain(path, file)
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
@@ -55,8 +63,10 @@ def first_line(path: Path) -> Line | None:
     try:
         with path.open("rb") as file:
             for chunk in decompressed(file, codec, path.stat().st_size):
-                start += chunk.data
-                if b"\n" in start and chunk.whole_bytes:
+                if b"\n" not in start:
+                    start += chunk.data
+                    _refuse_endless(path, 1, start.partition(b"\n")[0])
+                elif chunk.whole_bytes:
                     break
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
@@ -66,10 +76,12 @@ def first_line(path: Path) -> Line | None:
     return Line(1, text, 0) if end else None
 
 
-def _plain(file: BinaryIO) -> Iterator[Line]:
+def _plain(path: Path, file: BinaryIO) -> Iterator[Line]:
     end_bytes = 0
-    for number, text in enumerate(file, 1):
+    lines = iter(partial(file.readline, _LONGEST_BYTES + 1), b"")
+    for number, text in enumerate(lines, 1):
         if not text.endswith(b"\n") or b"\0" in text:
+            _refuse_endless(path, number, text)
             return  # never finished, or never written when the power went
         end_bytes += len(text)
         yield Line(number, text[:-1], end_bytes)
@@ -85,6 +97,7 @@ def _unpacked(path: Path, file: BinaryIO, codec: Codec) -> Iterator[Line]:
         for text in texts:
             number += 1
             yield Line(number, text, whole_bytes)
+        _refuse_endless(path, number + 1, rest)
     if rest:
         why = "it has no end; decompress the file and use that"
         raise refuse_line(path, number + 1, why)
@@ -108,6 +121,11 @@ def _ends_blank(file: BinaryIO) -> bool:
     file.seek(0, os.SEEK_END)
     file.seek(max(0, file.tell() - len(_BLANK)))
     return file.read() == _BLANK
+
+
+def _refuse_endless(path: Path, number: int, text: bytes) -> None:
+    if len(text) > _LONGEST_BYTES:
+        raise refuse_line(path, number, "no line is as long as this")
 
 
 def refuse_line(path: Path, number: int, why: object) -> UsageError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.lines import read_lines, refuse_line
+from bulkmeta.journal.lines import UNREADABLE, read_lines, refuse_line
 from bulkmeta.journal.records import SCHEMA, Intent, JournalHeader
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_intents(path: Path, run: RunHeader) -> Iterator[Intent]:
                 _refuse_foreign(path, _headers.decode(line.text), run)
             else:
                 yield _intents.decode(line.text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise refuse_line(path, line.number, error) from error
 
 

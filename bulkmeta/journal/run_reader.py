@@ -11,7 +11,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.lines import Line, first_line, read_lines, refuse_line
+from bulkmeta.journal.lines import (
+    UNREADABLE,
+    Line,
+    first_line,
+    read_lines,
+    refuse_line,
+)
 from bulkmeta.model.low_water import LowWater
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.run_file import SCHEMA, Record, Resumed, RunHeader, Summary
@@ -129,12 +135,12 @@ def _header(path: Path, first: Line | None) -> RunHeader:
                 f"{str(path)!r} was written by a newer bulkmeta ({form.version})"
             )
         return _headers.decode(first.text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise refuse_line(path, 1, f"no run file begins so: {error}") from error
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
     try:
         return decoder.decode(line.text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise refuse_line(path, line.number, error) from error

@@ -55,7 +55,7 @@ def load_probe(home: Path, bucket: str, endpoint: str) -> Probed | None:
         probed = msgspec.json.decode(path.read_bytes(), type=Probed)
     except OSError:  # whatever cannot be read is not known; a run does without
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{str(path)!r}: {error}; remove it, or run `bulkmeta probe` again"
         ) from error

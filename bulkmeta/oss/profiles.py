@@ -172,7 +172,7 @@ def _cli(path: Path) -> tuple[dict[str, Profile], str]:
     """The profiles of the Alibaba Cloud CLI, and the current one's name."""
     try:
         data = msgspec.json.decode(_text_of(path), type=_CliFile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"{str(path)!r}: it is no configuration: {error}") from None
     profiles = {
         str(found.get("name", "")): Profile(

@@ -27,6 +27,7 @@ from bulkmeta.model.job import Inventory
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import STANDARD_CLASS, ListedObject
 from bulkmeta.sources.once import once
+from bulkmeta.sources.tables import bounded_lines
 
 if TYPE_CHECKING:
     from bulkmeta.model.selection import Selection
@@ -128,7 +129,7 @@ def files_of(inventory: Inventory, text: bytes) -> list[_File]:
 def _decoded(name: str, text: bytes) -> _Manifest:
     try:
         return msgspec.json.decode(text, type=_Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{name!r} is no manifest of an inventory: {error}") from error
 
 
@@ -205,7 +206,7 @@ def _refuse_other(path: Path, file: _File) -> None:
 def _items(path: Path, key: str, inventory: Inventory) -> Iterator[Item | None]:
     """Each row's object; None for one that is not there now."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
-        rows = csv.reader(text, strict=True)
+        rows = csv.reader(bounded_lines(text.readline), strict=True)
         try:
             for cells in filter(None, rows):
                 if tuple(map(str.strip, cells)) != inventory.columns:  # a header

@@ -118,7 +118,7 @@ def read_keys(
                 if form == "jsonl"
                 else Named(number, text.decode())
             )
-        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
             raise UsageError(
                 f"{str(path)!r}, line {number}: {_FAULTS[form]}"
             ) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, AnyStr, BinaryIO, Final
 
 import msgspec
 
@@ -21,6 +22,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_CELL: Final = 1024 * 1024
 """An open quote does not take in the rest of the file; OSS holds 8 KB."""
 
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 _BATCH_ROWS: Final = 10_000
 _decode_row = msgspec.json.Decoder(dict[str, str | int | None]).decode
 
@@ -44,7 +46,7 @@ def read_rows(path: Path) -> Rows:
         yield from read(path)
     except UnicodeDecodeError as error:
         raise UsageError(f"{str(path)!r} is not UTF-8 text: {error.reason}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, csv.Error, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read {str(path)!r}: {reason}") from error
 
@@ -80,8 +82,20 @@ def _bad_line(path: Path, number: int, why: object) -> UsageError:
 
 
 def _text_lines(file: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(file):
+    for number, line in enumerate(bounded_lines(file.readline)):
         yield (line if number else line.removeprefix(_BOM)).decode()
+
+
+def bounded_lines(readline: Callable[[int], AnyStr]) -> Iterator[AnyStr]:
+    """The lines of a file; a small compressed one may hold one without end.
+
+    Raises:
+        csv.Error: there is such a line.
+    """
+    while line := readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise csv.Error("no row is as long as this")
+        yield line
 
 
 def _refuse_twice(path: Path, header: list[str]) -> None:
@@ -92,7 +106,7 @@ def _refuse_twice(path: Path, header: list[str]) -> None:
 
 def _jsonl(path: Path) -> Rows:
     with _opened(path) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(bounded_lines(file.readline), 1):
             text = line if number > 1 else line.removeprefix(_BOM)
             if not text.strip():
                 continue

@@ -11,8 +11,9 @@ import pytest
 
 from bulkmeta.errors import UsageError
 from bulkmeta.journal import compression
+from bulkmeta.journal import lines as journal_lines
 from bulkmeta.journal.compression import Codec, Gzip, Zstd, codec_by_name
-from bulkmeta.journal.lines import read_lines
+from bulkmeta.journal.lines import Line, first_line, read_lines
 
 FRAMES = (b"one\ntwo\n", b"three\n", "四\n".encode() * 50_000)
 CODECS = pytest.mark.parametrize("codec", [Gzip(), Zstd()], ids=["gzip", "zstd"])
@@ -32,10 +33,10 @@ def texts(path: Path) -> list[bytes]:
 def test_all_frames_as_one_file(path: Path, codec: Codec) -> None:
     """Lines come as if the file was plain; it can be cut behind the last frame."""
     path.write_bytes(b"".join(map(codec.compress, FRAMES)))
-    lines = list(read_lines(path))
-    assert b"\n".join(line.text for line in lines) + b"\n" == b"".join(FRAMES)
-    assert [line.number for line in lines] == [*range(1, len(lines) + 1)]
-    assert {line.end_bytes for line in lines} == {path.stat().st_size}
+    found = list(read_lines(path))
+    assert b"\n".join(line.text for line in found) + b"\n" == b"".join(FRAMES)
+    assert [line.number for line in found] == [*range(1, len(found) + 1)]
+    assert {line.end_bytes for line in found} == {path.stat().st_size}
 
 
 @CODECS
@@ -111,3 +112,25 @@ def test_other_tools_read_it(path: Path) -> None:
     name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     frames = b"".join(map(Zstd().compress, FRAMES))
     assert import_module(name).decompress(frames) == b"".join(FRAMES)
+
+
+@pytest.mark.parametrize("codec", [None, Gzip(), Zstd()], ids=["plain", "gzip", "zstd"])
+def test_a_line_without_end(
+    path: Path, codec: Codec | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file may stand for a huge line: it is refused by its number, and not held
+    in memory; lines before it were read. A long file of short lines is none."""
+    monkeypatch.setattr(journal_lines, "_LONGEST_BYTES", 100)
+    compress = codec.compress if codec else bytes
+    path.write_bytes(compress(b"one\n" + b"x" * 3_000_000 + b"\n"))
+    found = read_lines(path)
+    assert next(found).text == b"one"
+    with pytest.raises(UsageError, match="line 2: no line is as long as this"):
+        next(found)
+    path.write_bytes(compress(b"x" * 3_000_000))
+    with pytest.raises(UsageError, match="line 1: no line is as long as this"):
+        first_line(path)
+
+    path.write_bytes(compress(b"one\n" * 1000))
+    assert first_line(path) == Line(1, b"one", 0 if codec else 4)
+    assert len(texts(path)) == 1000
