@@ -10,10 +10,12 @@ from oss2.exceptions import ServerError, make_exception
 
 from bulkmeta.errors import ErrorDetail, ServiceError
 from bulkmeta.oss.verdicts import judge
+from bulkmeta.oss.wire import declares_entities
 
 if TYPE_CHECKING:
     from bulkmeta.oss.transport import Response
 
+_PACKED: Final = "x-oss-err"
 _KEPT_DETAILS: Final = (
     "Code",
     "Message",
@@ -39,7 +41,9 @@ class _ReadResponse:
     def __init__(self, response: Response) -> None:
         self.status = response.status
         self.headers = {name.lower(): v for name, v in response.headers.items()}
-        self._body = response.body or _body_of_head(response)
+        self.headers.pop(_PACKED, None)  # oss2 would read it without these checks
+        body = response.body or _body_of_head(response)
+        self._body = b"" if declares_entities(body) else body
 
     def read(self, limit: int) -> bytes:
         # Whatever a proxy answered: oss2 decodes it as UTF-8 without mercy.
@@ -49,7 +53,7 @@ class _ReadResponse:
 def _body_of_head(response: Response) -> bytes:
     """A HEAD answer has no body: OSS puts the XML, in base64, into `x-oss-err`."""
     try:
-        return b64decode(response.header("x-oss-err") or "")
+        return b64decode(response.header(_PACKED) or "")
     except (binascii.Error, ValueError):
         return b""
 
@@ -73,8 +77,8 @@ def service_error(response: Response) -> ServiceError:
     """The error that `response` reports; oss2's own exception is its cause."""
     cause = _read_by_oss2(_ReadResponse(response))
     details = cause.details
-    code = details.get("Code") or f"HTTP{response.status}"
-    message = " ".join((details.get("Message") or "no message").split())
+    code = _line(details.get("Code")) or f"HTTP{response.status}"
+    message = _line(details.get("Message")) or "no message"
     detail = ErrorDetail(
         code=code,
         http_status=response.status,
@@ -86,6 +90,10 @@ def service_error(response: Response) -> ServiceError:
     error.retry_after_s = _seconds(response.header("retry-after"))
     error.__cause__ = _without_secrets(cause)
     return error
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _text(raw: str | None) -> str | None:

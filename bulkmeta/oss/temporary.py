@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -31,11 +32,15 @@ _ROLES: Final = "/latest/meta-data/ram/security-credentials/"
 _LASTING_S: Final = "21600"
 _TIMEOUT_S: Final = 5.0
 _CONNECT_S: Final = 1.0
+_MOST_BYTES: Final = 64 * 1024
+"""A session token has some 2 KB."""
+
 _EARLY_S: Final = 900.0
 _EARLY_SHARE: Final = 0.2
 """Credentials are fetched anew a fifth of their lifetime, at most 15 minutes, before
 they expire."""
 
+_CODE: Final = re.compile(r"[\w.-]{1,100}")
 _UNKNOWN_LIFE_S: Final = 60.0
 _RETRY_S: Final = 5.0
 _SESSION: Final = "bulkmeta"
@@ -211,13 +216,20 @@ async def _text(
 ) -> str:
     """The body of a successful answer; words of errors never hold a body."""
     where = without_password(url.partition("?")[0])
+    # What is sent is secret itself: a redirect would carry it elsewhere.
+    request = session.request(method, url, allow_redirects=False, **more)
+    raw = b""
     try:
-        async with session.request(method, url, **more) as answer:
-            body = await answer.text()
+        async with request as answer:
+            async for block in answer.content.iter_any():
+                raw += block
+                if len(raw) > _MOST_BYTES:
+                    raise aiohttp.ClientPayloadError
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise RunFatalError(
             f"no answer from {where} ({type(error).__name__})"
         ) from None
+    body = raw.decode("utf-8", "replace")
     if answer.status != 200:
         raise _AnsweredError(f"{where} answers {answer.status}{_code_in(body)}")
     return body
@@ -227,9 +239,9 @@ def _code_in(body: str) -> str:
     """The service's own code of an error, if the body has one."""
     try:
         code = msgspec.json.decode(body, type=_Refusal).code
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
-    return f" ({code})" if code else ""
+    return f" ({code})" if _CODE.fullmatch(code) else ""
 
 
 class _Refusal(msgspec.Struct, rename="pascal"):
@@ -251,7 +263,7 @@ def _temporary(body: str, origin: str) -> Temporary:
     for form in (_Assumed, _Served):
         try:
             found: Any = msgspec.json.decode(body, type=form)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             continue
         served: _Served = found.credentials if form is _Assumed else found
         credentials = Credentials(

@@ -7,14 +7,16 @@ would even be stored: OSS takes it as the object's new type.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import aiohttp
 import msgspec
+from aiohttp.client_proto import ResponseHandler
 from multidict import MultiMapping
 from yarl import URL
 
@@ -24,6 +26,8 @@ from bulkmeta.oss.deadlines import Deadlines
 from bulkmeta.oss.endpoint import encoded_key
 
 if TYPE_CHECKING:
+    from aiohttp.http import RawResponseMessage
+
     from bulkmeta.oss.clock import ServiceClock
     from bulkmeta.oss.endpoint import Endpoint
     from bulkmeta.oss.signing import Signer
@@ -34,6 +38,9 @@ ANSWER_TIMEOUT_S: Final = 60.0
 # 8 KB of user metadata may come as one header or as thousands.
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
+_MAX_HEAD_BYTES: Final = 1024 * 1024
+# The longest answer is a page: 1,000 keys of 1,023 bytes, percent-encoded, are 3 MB.
+_MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
 _CONTROL: Final = bytes({*range(0x20), 0x7F} - {0x09})
@@ -179,11 +186,15 @@ class Transport:
     async def _pour(self, answer: aiohttp.ClientResponse, into: BinaryIO) -> None:
         into.seek(0)
         into.truncate()
-        block = None
+        if answer.connection and isinstance(answer.connection.protocol, _Answering):
+            answer.connection.protocol.lift()
+        at_end = False
         try:
-            while block != b"":
-                with self._deadlines:
-                    block = await answer.content.read(_BLOCK_BYTES)
+            while not at_end:
+                with (
+                    self._deadlines
+                ):  # for a whole block: not for one byte after another
+                    block, at_end = await _next_block(answer.content)
                 into.write(block)
         finally:
             answer.close()  # one that broke off would keep its place in the pool
@@ -209,6 +220,49 @@ class Transport:
         )
         refuse_unsendable(signable.headers)
         return signable.headers
+
+
+async def _next_block(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """A block, and whether it is the last one, which may be shorter."""
+    try:
+        return await content.readexactly(_BLOCK_BYTES), False
+    except asyncio.IncompleteReadError as end:
+        return end.partial, True
+
+
+class _Answering(ResponseHandler):
+    """A connection on which no answer is longer than those of the service, with all
+    that frames it: each header has a limit of its own, but there may be thousands."""
+
+    _left = _MAX_HEAD_BYTES
+
+    def set_response_params(self, **settings: Any) -> None:
+        """The next answer begins."""
+        self._left = _MAX_HEAD_BYTES
+        super().set_response_params(**settings)
+
+    def feed_data(
+        self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0
+    ) -> None:
+        """All of its headers are there."""
+        self._left = _MAX_BODY_BYTES
+        super().feed_data(data, size)
+
+    def lift(self) -> None:
+        """This one may be of any length."""
+        self._left = sys.maxsize
+
+    def data_received(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left >= 0:
+            super().data_received(data)
+            return
+        error = aiohttp.ClientPayloadError("the answer has no end")
+        self.set_exception(error)
+        if self._payload:
+            self._payload.set_exception(error)
+        if self.transport:
+            self.transport.abort()
 
 
 def refuse_unsendable(headers: Mapping[str, str]) -> None:
@@ -247,6 +301,8 @@ async def open_session(
     connector = aiohttp.TCPConnector(
         limit=connections, ttl_dns_cache=_DNS_CACHE_S, keepalive_timeout=_KEEPALIVE_S
     )
+    answering: Any = partial(_Answering, loop=asyncio.get_running_loop())
+    connector._factory = answering  # noqa: SLF001 pinned by test_hostile_servers
     async with aiohttp.ClientSession(
         connector=connector,
         proxy=proxy,
@@ -274,6 +330,12 @@ def _translate(error: Exception) -> TransportError:
     """The one border where the HTTP library's errors become ours."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return TransportError("timeout", "cannot connect in time", sent=False)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "")
+        words = f"the certificate of {error.host}:{error.port} is not to be trusted"
+        return TransportError(
+            "connection", f"cannot connect: {words}: {why}", sent=False
+        )
     if isinstance(error, aiohttp.ClientConnectorError):
         return TransportError("connection", f"cannot connect: {error}", sent=False)
     if isinstance(error, aiohttp.InvalidURL):

@@ -87,6 +87,12 @@ def test_next_page(tail: str, token: str | None) -> None:
     assert parse_page(page("", tail)) == Page([], token)
 
 
+DECLARING = (
+    b'<!DOCTYPE ListBucketResult [<!ENTITY a "aa">]>'
+    b"<ListBucketResult><Prefix>&a;</Prefix></ListBucketResult>"
+)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -102,6 +108,8 @@ def test_next_page(tail: str, token: str | None) -> None:
         page(entry("a", "<Size>many</Size>")),
         page("<Contents><Size>1</Size></Contents>"),
         b'<?xml version="1.0" encoding="nonsense"?><ListBucketResult/>',
+        DECLARING,
+        DECLARING.decode().encode("utf-16"),
     ],
 )
 def test_unreadable_page(body: bytes) -> None:
