@@ -105,24 +105,20 @@ SENT = {
     "NonHttpUrlClientError": "connection",
 }
 FOREIGN = {kind.__name__: kind for kind in subclasses(aiohttp.ClientError)}
+"""What the version of aiohttp that is here has of them."""
 
 
 def test_every_foreign_error_is_known() -> None:
     """A class that aiohttp adds has to be judged: was the request sent?"""
-    assert FOREIGN.keys() == UNSENT.keys() | SENT.keys()
+    assert FOREIGN.keys() - UNSENT.keys() - SENT.keys() == set()
 
 
-@pytest.mark.parametrize(
-    ("name", "reason", "sent"),
-    [
-        *((name, reason, False) for name, reason in UNSENT.items()),
-        *((name, reason, True) for name, reason in SENT.items()),
-    ],
-)
-def test_foreign_errors(name: str, reason: str, sent: bool) -> None:
+@pytest.mark.parametrize("name", sorted(FOREIGN.keys() & (UNSENT | SENT).keys()))
+def test_foreign_errors(name: str) -> None:
     """Each class of aiohttp becomes ours; in doubt the request counts as sent."""
     error = _translate(instance(FOREIGN[name]))
-    assert (error.reason, error.sent, len(str(error)) > 15) == (reason, sent, True)
+    told = (error.reason, error.sent, len(str(error)) > 15)
+    assert told == ((UNSENT | SENT)[name], name in SENT, True)
 
 
 REQUEST_INFO = aiohttp.RequestInfo(
