@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -103,6 +104,8 @@ def bulkmeta() -> None:
 def main() -> None:
     """Run the command line; exits with one of the documented codes."""
     _hold_standard_streams()
+    # Python tells such a one of oss2's, not the user's, whenever it compiles oss2.
+    warnings.filterwarnings("ignore", ".*invalid escape sequence", SyntaxWarning)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
