@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OBJECTS ?= 5000
 SECONDS ?= 600
 
-.PHONY: demo test check coverage bench fuzz soak reference images clean
+.PHONY: demo test check coverage bench fuzz soak reference images dist packages lowest clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -39,8 +39,20 @@ reference: $(VENV)/.ready      ## what of the documentation is made from the cod
 images: $(VENV)/.ready-test    ## the pictures of the README; needs chromium
 	$(BIN)/python docs/images/make.py
 
+dist: $(VENV)/.ready-dev       ## sdist, and the wheel that is built from it
+	rm -rf dist
+	$(BIN)/uv build -q --out-dir dist .
+
+packages: $(VENV)/.ready-dev   ## both, tried as users get them, on each Python that is here
+	.ci/packages
+
+lowest: $(VENV)/.ready-dev     ## the test suite with the oldest dependencies that may be
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-lowest
+	$(BIN)/uv pip install -q --python $(VENV)-lowest/bin/python --resolution lowest-direct -e . --group test
+	$(VENV)-lowest/bin/python -m pytest -n auto -m "not slow"
+
 clean:
-	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 # A venv with a recent pip. Debian without python3-venv has no ensurepip: there the
 # system's pip, if present, installs into the venv from outside.

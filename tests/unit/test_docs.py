@@ -19,7 +19,7 @@ BY_HAND = [
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "docs/reference/options.md",
 ]
-ON_OTHERS = {"comparison.md", "performance.md"}
+ON_OTHERS = {"comparison.md", "install.md", "performance.md"}
 """Pages that speak of options of other programs."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {
