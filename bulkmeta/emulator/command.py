@@ -133,7 +133,8 @@ async def _serve(
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        with contextlib.suppress(NotImplementedError):  # Windows knows Ctrl-C alone
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     if until_eof:
         threading.Thread(
             target=_wait_for_eof,

@@ -113,10 +113,20 @@ def stop_on_signals(stop: StopRequest, insist: Callable[[], object]) -> Iterator
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in heeded_signals()}
     for number in before:
-        loop.add_signal_handler(number, received)
+        _on_signal(loop, number, received)
     try:
         yield
     finally:
         for number, handler in before.items():
-            loop.remove_signal_handler(number)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def _on_signal(
+    loop: asyncio.AbstractEventLoop, number: int, received: Callable[[], None]
+) -> None:
+    try:
+        loop.add_signal_handler(number, received)
+    except NotImplementedError:  # on Windows, whose loop wakes up for any
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(received))

@@ -14,7 +14,7 @@ from bulkmeta.errors import LockedError, OutputError, UsageError
 
 try:
     import fcntl
-except ImportError:  # not on Windows; exclusive creation still protects new files
+except ImportError:  # on Windows; what is to be changed there is refused below
     fcntl = None  # type: ignore[assignment]
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -118,6 +118,7 @@ def create_file(path: Path, what: str) -> AppendFile:
         UsageError: it exists, or cannot be created.
         OutputError: there is no room for it.
     """
+    _refuse_windows(what)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
@@ -144,10 +145,21 @@ def reopen_file(path: Path) -> AppendFile:
     Raises:
         UsageError: it cannot be opened for writing.
     """
+    _refuse_windows("run file")
     try:
         return AppendFile(path, os.open(path, os.O_WRONLY | os.O_APPEND))
     except OSError as error:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from error
+
+
+def _refuse_windows(what: str) -> None:
+    """Journals are replaced while they are open, and whoever writes holds a lock that
+    ends with the process: Windows has neither."""
+    if fcntl is None:
+        raise UsageError(
+            f"cannot keep a {what} on Windows; plan and show work there, for all that "
+            "keeps a record take Linux, macOS, WSL or a container"
+        )
 
 
 def fsynced(path: Path) -> None:

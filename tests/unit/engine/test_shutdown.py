@@ -98,6 +98,26 @@ async def test_first_signal_asks_second_insists(number: signal.Signals) -> None:
     assert states == [(True, 0), (True, 1), (True, 2)]
 
 
+async def test_where_the_loop_takes_no_handlers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On Windows Python's own handlers do it, and are taken back, too."""
+    loop, stop = asyncio.get_running_loop(), StopRequest()
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    for name in ("add_signal_handler", "remove_signal_handler"):
+        monkeypatch.setattr(loop, name, refuse)
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_on_signals(stop, lambda: None):
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await stop.sleep(3600)
+    assert stop.requested
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
 async def test_handlers_are_taken_back() -> None:
     """After the run a signal ends the process as it would any other."""
     before = [signal.getsignal(number) for number in SIGNALS]
