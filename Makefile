@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OBJECTS ?= 5000
 SECONDS ?= 600
 
-.PHONY: demo test check coverage bench fuzz soak reference images dist packages lowest clean
+.PHONY: demo test check coverage bench fuzz soak reference images dist packages lowest audit clean
 
 demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
@@ -50,6 +50,10 @@ lowest: $(VENV)/.ready-dev     ## the test suite with the oldest dependencies th
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-lowest
 	$(BIN)/uv pip install -q --python $(VENV)-lowest/bin/python --resolution lowest-direct -e . --group test
 	$(VENV)-lowest/bin/python -m pytest -n auto -m "not slow"
+
+audit: $(VENV)/.ready-dev      ## known holes in dependencies; asks the index's own database
+	$(BIN)/uv pip compile -q --all-extras --generate-hashes -o $(VENV)/audited.txt pyproject.toml
+	$(BIN)/uvx pip-audit --strict --disable-pip --require-hashes -r $(VENV)/audited.txt
 
 clean:
 	rm -rf $(VENV) $(VENV)-peers $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
