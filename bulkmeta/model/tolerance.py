@@ -33,6 +33,7 @@ REASONS: Final = frozenset({
     "transform_failed", "truncated", "unauthorized", "unguardable",
     "unknown_header", "unreadable_answer", "unrecorded", "unsendable_key",
     "unsendable_value", "unsettled", "unsupported", "where_failed",
+    "worker_died",
 })  # fmt: skip
 """Why an object may be left as it was (docs/reasons.md); for some only at times a
 failure."""
