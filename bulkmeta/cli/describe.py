@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
+    from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
     from bulkmeta.runners.host import RunEnd
@@ -149,6 +150,7 @@ _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "start_after": lambda key: f"keys after {quoted(key)}",
     "end_before": lambda key: f"keys before {quoted(key)}",
     "shard": lambda shard: f"shard {shard.index} of {shard.of}",
+    "part": lambda part: f"shard {part.index} of {part.of}: keys {_range_words(part)}",
     "sample": lambda share: f"a sample of {100 * share:g}%",
     "min_size": lambda size: f"{size:,} bytes or more",
     "max_size": lambda size: f"{size:,} bytes or less",
@@ -158,6 +160,14 @@ _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "object_types": lambda names: f"type {' or '.join(names)}",
     "limit": lambda most: f"at most {most:,} objects",
 }
+
+
+def _range_words(part: Part) -> str:
+    ends = [
+        f"behind {quoted(part.after)}" if part.after else "",
+        f"up to {quoted(part.up_to)}" if part.up_to is not None else "",
+    ]
+    return " ".join(filter(None, ends)) or "all"
 
 
 def selection_words(select: Selection) -> Iterator[str]:

@@ -53,6 +53,7 @@ COMMANDS: Final = {
     ),
     "report": ("bulkmeta.cli.report", "Sum up a run; --html writes a page."),
     "show": ("bulkmeta.cli.show", "Print the metadata of every object; reads only."),
+    "shards": ("bulkmeta.cli.shards", "Cut keys into ranges for several hosts."),
     "probe": ("bulkmeta.cli.probe", "Find out what this bucket does on an update."),
     "doctor": ("bulkmeta.cli.doctor", "Look for what stands in the way of a run."),
     "init": ("bulkmeta.cli.init", "Write an example of a job file."),

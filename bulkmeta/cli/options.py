@@ -79,8 +79,9 @@ SELECTION = (
     click.option(
         "--shard",
         type=ShardOf(),
-        metavar="I/N",
-        help="Only part I (from 0) of N: each key is in just one, by its hash.",
+        metavar="I/N|I/FILE",
+        help="Only part I (from 0) of N: each key is in just one, by its hash; or of "
+        "a file that `bulkmeta shards` wrote: a range of keys.",
     ),
     click.option(
         "--sample",
@@ -200,15 +201,7 @@ RULES = (
     ),
 )
 
-PACE = (
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1, 1000),
-        metavar="N",
-        default=64,
-        show_default=True,
-        help="Objects in hand at the same time, in each process.",
-    ),
+RATES = (
     click.option(
         "--rate",
         type=Rate(),
@@ -225,6 +218,17 @@ PACE = (
         show_default=True,
         help="Tries of one request beyond the first; throttling does not count.",
     ),
+)
+PACE = (
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        default=64,
+        show_default=True,
+        help="Objects in hand at the same time, in each process.",
+    ),
+    *RATES,
 )
 
 STAFF = (

@@ -98,7 +98,7 @@ def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:
     return msgspec.structs.replace(
         job,
         rules=specs.rules_of(values, job.rules),
-        select=specs.selection_of(values),
+        select=specs.selection_of(values, job.target),
     )
 
 

@@ -15,6 +15,7 @@ from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import ORDER
 from bulkmeta.cli.main import OUT_OF_TIME
 from bulkmeta.cli.output import complain
+from bulkmeta.cli.types import KeptShard
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
 from bulkmeta.model.conditions import Condition
@@ -40,7 +41,7 @@ LEAST_LEASE_S = 10.0
 """Below that a slow answer or two would lose a lock."""
 
 _EARLY_S = 60
-_SELECTS = set(Selection.__struct_fields__) - {"keys"}
+_SELECTS = set(Selection.__struct_fields__) - {"keys", "part"}
 
 
 def file_named(name: str) -> Path:
@@ -66,11 +67,12 @@ def run_spec(
     target: tuple[str, ...], command: Command, values: dict[str, Any]
 ) -> RunSpec:
     """The run that a command line asks for."""
+    where = _target(target, values)
     job = JobSpec(
-        target=_target(target, values),
+        target=where,
         change=change_of(values),
         rules=rules_of(values, Rules()),
-        select=selection_of(values),
+        select=selection_of(values, where),
         where=where_of(values),
     )
     return RunSpec(
@@ -85,10 +87,20 @@ def run_spec(
 
 def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     """A run that only looks at objects."""
-    job = JobSpec(
-        _target(target, values), select=selection_of(values), where=where_of(values)
-    )
+    named = _target(target, values)
+    job = JobSpec(named, select=selection_of(values, named), where=where_of(values))
     return RunSpec(job, "plan", connection_of(values), pace_of(values))
+
+
+def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
+    """A run that only lists objects."""
+    job = JobSpec(parse_targets(target, allow_all=values["allow_all"]))
+    pace = Pace(
+        rate=None if values["rate"] == "max" else values["rate"],
+        retries=values["retries"],
+        spread=_spread(values),
+    )
+    return RunSpec(job, "plan", connection_of(values), pace)
 
 
 def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
@@ -108,17 +120,23 @@ def where_of(values: dict[str, Any]) -> tuple[str, ...]:
     return texts
 
 
-def selection_of(values: dict[str, Any]) -> Selection:
-    """Which objects the options admit; call it while the command is under way.
+def selection_of(values: dict[str, Any], target: Target) -> Selection:
+    """Which objects at a target the options admit; call it while the command is under
+    way.
 
     Raises:
-        UsageError: no object can be admitted, or a pattern is not UTF-8.
+        UsageError: no object can be admitted, or a pattern is not UTF-8; or a file of
+            shards is none of that target's.
     """
     texts = ("include", "exclude", "regexes")
     for text in itertools.chain.from_iterable(values[name] for name in texts):
         if not limits.is_utf8(text):
             raise UsageError(f"{text!r}: the pattern is not valid UTF-8, as keys are")
     fields = {name: values[name] for name in _SELECTS if name in values}
+    if isinstance(kept := values.get("shard"), KeptShard):
+        from bulkmeta.cli.sharding import read_part
+
+        fields |= {"shard": None, "part": read_part(kept.path, kept.number, target)}
     selection = Selection(keys=_key_rules(values), **fields)
     _refuse_empty(selection)
     return selection

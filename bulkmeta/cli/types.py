@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -204,17 +205,28 @@ class Share(click.ParamType[float]):
         return share
 
 
-class ShardOf(click.ParamType[Shard]):
-    """Part I of N."""
+class KeptShard(NamedTuple):
+    """A part of a cut that was kept in a file."""
 
-    name = "I/N"
+    number: int
+    path: Path
+
+
+class ShardOf(click.ParamType[Shard | KeptShard]):
+    """Part I of N, or of a file."""
+
+    name = "I/N|I/FILE"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Shard:
+    ) -> Shard | KeptShard:
         index, _, of = value.partition("/")
+        if index.isdecimal() and of and not of.isdecimal():
+            return KeptShard(int(index), Path(of))
         if not (index.isdecimal() and of.isdecimal() and int(index) <= int(of) > 0):
-            self.fail(f"{value!r}: write it as 0/8 to 7/8 (8/8 is 0/8)", param, ctx)
+            self.fail(
+                f"{value!r}: write it as 0/8 to 7/8 (8/8 is 0/8), or I/FILE", param, ctx
+            )
         return Shard(int(index) % int(of), int(of))
 
 

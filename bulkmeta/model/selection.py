@@ -13,6 +13,7 @@ import msgspec
 
 from bulkmeta.errors import RunFatalError
 from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.shards import Part
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import ListedObject
@@ -50,8 +51,9 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
     matches are wanted unless the first rule includes. One of the `regexes` has to be
     found in the key. Keys lie behind `start_after` and before `end_before`. Sizes are
     in bytes, both bounds included; times are ISO 8601 with a zone, the earlier bound
-    included. `sample` is a share of all keys, and ever the same keys; `limit` counts
-    the objects that all else admits.
+    included. `shard` is a part of all keys by their hash, `part` one by their order, of
+    a cut that was kept. `sample` is a share of all keys, and ever the same keys;
+    `limit` counts the objects that all else admits.
     """
 
     keys: tuple[KeyRule, ...] = ()
@@ -59,6 +61,7 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
     start_after: str | None = None
     end_before: str | None = None
     shard: Shard | None = None
+    part: Part | None = None
     sample: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
     min_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -76,6 +79,7 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
             and (self.start_after is None or key > self.start_after)
             and (self.end_before is None or key < self.end_before)
             and (self.shard is None or self.shard.holds(key))
+            and (self.part is None or self.part.holds(key))
             and (self.sample is None or share_of(key, "sample") < self.sample)
         )
 
@@ -101,12 +105,15 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
             start_after=self.start_after,
             end_before=self.end_before,
             shard=self.shard,
+            part=self.part,
             sample=self.sample,
             limit=self.limit,
         )
 
     def within(self, span: Span) -> Span:
         """The part of a key range that may hold admitted keys."""
+        if self.part:
+            span = self.part.within(span)
         ends = [end for end in (span.up_to, self.end_before) if end is not None]
         return Span(max(span.after, self.start_after or ""), min(ends, default=None))
 

@@ -1,0 +1,62 @@
+"""The file of a cut into shards, written and read. Heavy to import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bulkmeta.cli.main import OK
+from bulkmeta.cli.output import print_result, tell
+from bulkmeta.cli.session import refuse_existing
+from bulkmeta.errors import UsageError
+from bulkmeta.journal.files import create_file
+from bulkmeta.model.shards import Shards
+from bulkmeta.runners.loop import run_loop
+from bulkmeta.runners.sharding import cut_shards
+
+if TYPE_CHECKING:
+    from bulkmeta.model.job import RunSpec, Target
+    from bulkmeta.model.shards import Part
+
+
+def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
+    """Cut the job's target into so many parts, and keep them; the exit code."""
+    refuse_existing(out, "--out")
+    shards, requests = run_loop(cut_shards(spec, parts, tell))
+    file = create_file(out, "file of shards")
+    try:
+        file.write(msgspec.json.format(msgspec.json.encode(shards)) + b"\n")
+        file.sync()
+    finally:
+        file.close()
+    total, largest = sum(shards.objects), max(shards.objects)
+    print_result(
+        f"{total:,} objects in {parts:,} shards of {median(shards.objects):,.0f} "
+        f"(the largest has {largest:,}), by {requests:,} requests: {out}"
+    )
+    return OK
+
+
+def read_part(path: Path, index: int, target: Target) -> Part:
+    """One part of a cut that was kept.
+
+    Raises:
+        UsageError: the file is none, or is about another target.
+    """
+    try:
+        shards = msgspec.json.decode(path.read_bytes(), type=Shards)
+        shards.check()
+        part = shards.part(index)
+    except OSError as error:
+        raise UsageError(
+            f"--shard: cannot read {str(path)!r}: {error.strerror}"
+        ) from error
+    except (ValueError, RecursionError, UsageError) as error:
+        raise UsageError(f"--shard: {str(path)!r}: {error}") from error
+    if (shards.bucket, shards.prefixes) != (target.bucket, target.prefixes):
+        names = " ".join(f"oss://{shards.bucket}/{x}" for x in shards.prefixes)
+        raise UsageError(f"--shard: {str(path)!r} cuts {names}, not {target}")
+    return part

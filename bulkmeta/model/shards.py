@@ -1,0 +1,134 @@
+"""A key space cut into parts of about equal size, by keys that were counted. Pure.
+
+Nothing is guessed: where keys lie is too uneven for that (a folder in a thousand may
+hold a tenth of all). And a cut is made once and kept: a bucket that lives would be cut
+elsewhere by whoever looks next, and keys in between would be missed, or done twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.limits import is_utf8
+
+SCHEMA: Final = 1
+MOST_REMEMBERED: Final = 100_000
+"""How many keys a count remembers; a bound is off by one part in so many at most."""
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Part `index`, from 0, of `of`: all keys behind `after`, up to and with `up_to`
+    (None: to the end)."""
+
+    index: int
+    of: int
+    after: str = ""
+    up_to: str | None = None
+
+    def holds(self, key: str) -> bool:
+        """Whether `key` is in this part."""
+        return key > self.after and (self.up_to is None or key <= self.up_to)
+
+    def within(self, span: Span) -> Span:
+        """What of a span is in this part."""
+        ends = [end for end in (span.up_to, self.up_to) if end is not None]
+        return Span(max(span.after, self.after), min(ends, default=None))
+
+
+class Shards(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="shards"):
+    """The file of a cut: the targets it is about, where each part but the last ends,
+    and how many objects each had when it was made."""
+
+    schema: int = SCHEMA
+    version: str
+    made: str
+    bucket: str
+    prefixes: tuple[str, ...]
+    bounds: tuple[str, ...]
+    objects: tuple[int, ...]
+
+    def part(self, index: int) -> Part:
+        """One part.
+
+        Raises:
+            UsageError: there is none of that number.
+        """
+        of = len(self.bounds) + 1
+        if not 0 <= index < of:
+            raise UsageError(f"there are shards 0 to {of - 1}, no {index}")
+        after = self.bounds[index - 1] if index else ""
+        return Part(index, of, after, (*self.bounds, None)[index])
+
+    def check(self) -> None:
+        """Refuse what no cut can be.
+
+        Raises:
+            UsageError: bounds out of order, or another number of parts than of counts.
+        """
+        if self.schema != SCHEMA:
+            raise UsageError(f"it is of schema {self.schema}, not {SCHEMA}")
+        counts_fit = len(self.objects) == len(self.bounds) + 1
+        if not counts_fit or list(self.bounds) != sorted(self.bounds):
+            raise UsageError("it has been altered: its bounds are none")
+
+
+class Tally:
+    """Counts keys that come in order inside of each key range, and remembers how many
+    lie before some of them; the fewer of them, the more keys there are."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._stride = 1
+        self._remembered: list[tuple[str, int]] = []
+        self._since: Counter[str] = Counter()
+        self._last: dict[str, str] = {}
+        self.total = 0
+
+    def note(self, start: str, key: str) -> None:
+        """Count a key of the range that begins at `start`."""
+        self.total += 1
+        self._since[start] += 1
+        self._last[start] = key
+        if self._since[start] >= self._stride and is_utf8(key):
+            self._remembered.append((key, self._since.pop(start)))
+            if len(self._remembered) >= self._most:
+                self._thin()
+
+    def _thin(self) -> None:
+        self._stride *= 2
+        self._remembered = list(_paired(sorted(self._remembered)))
+
+    def cut(self, parts: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Where each of so many parts but the last ends, and how many keys each has;
+        some have none if there are not enough keys."""
+        rest = [(self._last[start], count) for start, count in self._since.items()]
+        known = sorted([*self._remembered, *rest])
+        bounds: list[str] = []
+        sizes: list[int] = []
+        passed = size = 0
+        bound = ""
+        for key, count in known:
+            passed, size = passed + count, size + count
+            bound = key if is_utf8(key) else bound
+            while len(bounds) < parts - 1 and passed * parts >= self.total * (
+                len(bounds) + 1
+            ):
+                bounds.append(bound)
+                sizes.append(size)
+                size = 0
+        missing = parts - 1 - len(bounds)
+        return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
+
+
+def _paired(counted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Every second key, with the count of the one before it."""
+    for place in range(1, len(counted), 2):
+        yield counted[place][0], counted[place - 1][1] + counted[place][1]
+    if len(counted) % 2:
+        yield counted[-1]

@@ -1,0 +1,166 @@
+"""Cutting a key space by counted keys: parts that are alike, and miss nothing."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkmeta.errors import UsageError
+from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.shards import Part, Shards, Tally
+
+COUNT = 50_000
+keys_of_any_kind = st.lists(st.text(min_size=1), unique=True, max_size=60)
+
+
+def kept(bounds: tuple[str, ...], objects: tuple[int, ...]) -> Shards:
+    return Shards(
+        version="1",
+        made="now",
+        bucket="bucket",
+        prefixes=("p/",),
+        bounds=bounds,
+        objects=objects,
+    )
+
+
+def cut(keys: list[str], parts: int, most: int = 1000) -> Shards:
+    """As the keys come by a walk of three ranges in turn."""
+    tally = Tally(most)
+    third = -(-len(keys) // 3) or 1
+    ranges = [iter(keys[at : at + third]) for at in range(0, len(keys), third)]
+    starts = [keys[at - 1] if at else "" for at in range(0, len(keys), third)]
+    while ranges:
+        for start, walked in list(zip(starts, ranges, strict=True)):
+            if (key := next(walked, None)) is None:
+                place = ranges.index(walked)
+                del ranges[place], starts[place]
+            else:
+                tally.note(start, key)
+    return kept(*tally.cut(parts))
+
+
+@given(keys_of_any_kind, st.integers(1, 9), st.lists(st.text(), max_size=20))
+def test_each_key_is_in_one_part(keys: list[str], parts: int, later: list[str]) -> None:
+    """Also those that came after the cut; there are as many parts as asked for."""
+    shards = cut(sorted(keys), parts, most=8)
+    shards.check()
+    all_parts = [shards.part(index) for index in range(parts)]
+    for key in (*keys, *filter(None, later)):
+        assert sum(part.holds(key) for part in all_parts) == 1
+    assert sum(shards.objects) == len(keys)
+
+
+def sequential() -> Iterator[str]:
+    return (f"p/{number:012}.jpg" for number in range(COUNT))
+
+
+def one_giant_prefix() -> Iterator[str]:
+    for number in range(COUNT):
+        small = sha256(b"%d" % number).hexdigest()[:6]
+        yield f"p/{small}/{number}" if number % 20 else f"p/events/log/{number:09}.gz"
+
+
+def hashed() -> Iterator[str]:
+    return (f"p/{sha256(b'%d' % number).hexdigest()}" for number in range(COUNT))
+
+
+def dates() -> Iterator[str]:
+    for number in range(COUNT):
+        day = number * 900 // COUNT
+        yield f"p/{2024 + day // 372}/{day // 31 % 12 + 1:02}/{day % 31:02}/{number}"
+
+
+def uuids() -> Iterator[str]:
+    draw = random.Random(7)  # noqa: S311 repeatable
+    return (f"p/{uuid.UUID(int=draw.getrandbits(128))}" for _ in range(COUNT))
+
+
+def names() -> Iterator[str]:
+    people = "王李张刘陈杨黄赵佐藤鈴木高橋田中"
+    return (
+        f"人物/{people[n % 7 * n % 16]}{n % 977}/写真 {n}.jpg" for n in range(COUNT)
+    )
+
+
+def folders_by_zipf() -> Iterator[str]:
+    for folder in range(1, 4000):
+        for number in range(1 + COUNT // (9 * folder)):
+            yield f"p/d{folder * 7919 % 4001:04}/file{number:06}.bin"
+
+
+def mixed_lengths() -> Iterator[str]:
+    for number in range(COUNT):
+        shared = "very-long-shared-beginning/" * (number % 13)
+        yield f"p/{shared}{number}{'x' * (number % 200)}"
+
+
+@pytest.mark.parametrize("parts", [16, 64, 256])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        sequential,
+        one_giant_prefix,
+        hashed,
+        dates,
+        uuids,
+        names,
+        folders_by_zipf,
+        mixed_lengths,
+    ],
+)
+def test_parts_are_alike(kind: Callable[[], Iterator[str]], parts: int) -> None:
+    """However keys are spread: what is counted needs no guess. The file tells the
+    sizes as they are."""
+    keys = sorted(kind())
+    shards = cut(keys, parts, most=20_000)
+    ends = [bisect_right(keys, bound) for bound in shards.bounds]
+    sizes = [b - a for a, b in zip([0, *ends], [*ends, len(keys)], strict=True)]
+    assert max(sizes) / median(sizes) < 1.1
+    assert sum(shards.objects) == len(keys)
+    told = zip(sizes, shards.objects, strict=True)
+    assert all(abs(size - said) <= len(keys) / 2000 for size, said in told)
+
+
+def test_keys_that_no_request_can_name() -> None:
+    """They are counted, and are no bound."""
+    tally = Tally()
+    for key in ("p/a", "p/b\udcff", "p/c\udcff", "p/d"):
+        tally.note("", key)
+    assert tally.cut(2) == (("p/a",), (2, 2)) or tally.cut(2) == (("p/d",), (4, 0))
+    assert all("\udcff" not in bound for bound in tally.cut(4)[0])
+
+
+def test_a_part_narrows_a_span() -> None:
+    """Its listing begins and ends where both do."""
+    part = Part(1, 3, "c", "m")
+    assert part.within(Span()) == Span("c", "m")
+    assert part.within(Span("d", "z")) == Span("d", "m")
+    assert Part(0, 1).within(Span("d", None)) == Span("d", None)
+
+
+@pytest.mark.parametrize(
+    ("shards", "words"),
+    [
+        (kept(("b", "a"), (1, 1, 1)), "altered"),
+        (kept(("a",), (1,)), "altered"),
+    ],
+)
+def test_altered_files_are_refused(shards: Shards, words: str) -> None:
+    """Bounds out of order, or counts that do not belong to them."""
+    with pytest.raises(UsageError, match=words):
+        shards.check()
+
+
+def test_no_such_part() -> None:
+    """The numbers that there are, are told."""
+    with pytest.raises(UsageError, match="shards 0 to 1, no 2"):
+        kept(("a",), (1, 1)).part(2)
