@@ -19,7 +19,7 @@ from bulkmeta import __version__
 from bulkmeta.cli.commands import WRITTEN
 from bulkmeta.cli.main import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
-from bulkmeta.cli.output import warn
+from bulkmeta.cli.output import tell, warn
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
@@ -64,7 +64,7 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
     if values["since_last_run"]:
         _refuse_since(spec.job, values)
     with ExitStack() as stack:
-        held = held_job(path, key, wait_s=values["wait_lock"] or 0.0)
+        held = held_job(path, key, wait_s=values["wait_lock"] or 0.0, say=tell)
         try:
             folder = stack.enter_context(held)
         except FolderError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,8 @@ from bulkmeta.errors import FolderError, LockedError, OutputError, UsageError
 from bulkmeta.journal.files import AppendFile, fsynced, sync_folder
 from bulkmeta.model.holder import Holder
 from bulkmeta.model.outcome import timestamp
+
+Say = Callable[[str], object]
 
 _LOCK: Final = "lock"
 _STATE: Final = "state.json"
@@ -91,28 +93,31 @@ class JobFolder:
 
 
 @contextmanager
-def held_job(path: Path, key: str, *, wait_s: float = 0.0) -> Iterator[JobFolder]:
+def held_job(
+    path: Path, key: str, *, wait_s: float = 0.0, say: Say = lambda _: None
+) -> Iterator[JobFolder]:
     """The job's folder, made if need be; nobody else has it while the body lasts. At
-    the end it goes again, if nothing was kept there.
+    the end it goes again, if nothing was kept there. Who is waited for is said once.
 
     Raises:
         LockedError: another process has it, still after `wait_s`.
         FolderError: the folder cannot be made or written, or has no locks.
     """
-    file = _taken(path, time.monotonic() + wait_s)
+    file = _taken(path, time.monotonic() + wait_s, say)
     try:
         yield JobFolder(path, key)
     finally:
-        if not (path / _STATE).exists():
+        if file.is_at(path / _LOCK) and not (path / _STATE).exists():
             with suppress(OSError):
                 (path / _LOCK).unlink()
                 path.rmdir()
         file.close()
 
 
-def _taken(path: Path, until_s: float) -> AppendFile:
+def _taken(path: Path, until_s: float, say: Say) -> AppendFile:
     """The folder's lock. It may be another file by the time it is had: whoever had it
     takes the folder away."""
+    told = False
     while True:
         file = _opened(path)
         try:
@@ -127,6 +132,9 @@ def _taken(path: Path, until_s: float) -> AppendFile:
                     f"the job is being run by {_holder(path)}; wait for its end, or "
                     "pass --wait-lock 1h"
                 ) from error
+            if not told:
+                say(f"waiting   for the job's end: it is run by {_holder(path)}")
+                told = True
             time.sleep(_POLL_S)
         except UsageError as error:
             file.close()

@@ -100,8 +100,11 @@ def test_one_at_a_time(oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path) -> N
 def test_waiting_for_the_other(
     oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
 ) -> None:
+    """For so long, and no longer; who that is, is said at the beginning."""
     with started(oss, tmp_path) as process:
-        assert bulkmeta(*ORDER, "--wait-lock", "1s").code == 5
+        result = bulkmeta(*ORDER, "--wait-lock", "1s")
+        words = f"waiting   for the job's end: it is run by process {process.pid} on "
+        assert (result.code, result.err.count(words)) == (5, 1)
         process.send_signal(signal.SIGTERM)
         assert bulkmeta(*ORDER, "--wait-lock", "30s").code == 0
         process.communicate()
@@ -141,6 +144,15 @@ def test_no_place_to_keep_anything(
     for more in (("--state", "/dev/null/x"), ("--since-last-run",)):
         result = bulkmeta(*ORDER, *more)
         assert (result.code, "cannot use folder" in result.err) == (2, True)
+
+
+def test_it_takes_nobody_elses_lock_away(tmp_path: Path) -> None:
+    """Its own file was taken away, and another run has the new one by now."""
+    lock = tmp_path / "s/lock"
+    with held_job(tmp_path / "s", "key"):
+        lock.unlink()
+        lock.touch()
+    assert lock.exists()
 
 
 @pytest.mark.parametrize("kind", ["nowhere", "dangling link", "somebody's"])
