@@ -164,9 +164,8 @@ def test_a_key_that_comes_twice(
         "--concurrency", "1", "--run-file", "run.jsonl",
     )  # fmt: skip
     assert result.code == 0, result.err
-    assert [line["key"] for line in read_run("run.jsonl").objects] == [
-        "p/a", "p/b c", "q/d",
-    ]  # fmt: skip
+    told = [line["key"] for line in read_run("run.jsonl").objects]
+    assert sorted(told) == ["p/a", "p/b c", "q/d"]
 
     for kept in range(4):
         whole = Path("run.jsonl").read_text().splitlines(keepends=True)
@@ -179,7 +178,7 @@ def test_a_key_that_comes_twice(
         objects.clock.offset_s += 5
         assert bulkmeta("resume", name).code == 0
         keys = [line["key"] for line in read_run(name).objects]
-        assert keys == ["p/a", "p/b c", "q/d"]
+        assert sorted(keys) == ["p/a", "p/b c", "q/d"]
     tags = [objects.store.get_object("bucket", k).tags["n"] for k in ("p/a", "q/d")]
     assert tags == ["11", "1111"]
 
