@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tests.packages.conftest import Install, Installed, Serve
 
 
+pytestmark = pytest.mark.timeout(300)  # what is installed may have to be fetched
+
+
 @pytest.fixture(scope="session")
 def installed(install: Install, python: str) -> Installed:
     return install(python, "")
