@@ -1,12 +1,17 @@
-"""Answers of the service from memory, at once: no socket, no signature, no other side.
+"""Answers of the service from memory: no socket, no signature, no other side.
 
 With it a run is real but for its requests: what the rest of it takes can be measured on
-millions of objects. As a program it is a worker process with such answers.
+millions of objects. As a program it is a worker process with such answers, each about
+so many milliseconds late as the argument says: objects are to come to their ends one by
+one, as they do over a network, for that is what messages to a driver depend on.
 """
 
 from __future__ import annotations
 
+import asyncio
+import random
 import runpy
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,10 +65,11 @@ _OPERATIONS: Final = ("HeadObject", "CopyObject", "GetObjectAcl")
 
 
 class CannedService:
-    """Answers requests for a bucket of so many numbered keys."""
+    """Answers requests for a bucket of so many numbered keys, at once or late."""
 
-    def __init__(self, objects: int) -> None:
+    def __init__(self, objects: int, latency_s: float = 0.0) -> None:
         self._objects = objects
+        self._latency_s = latency_s
         raw = prepared_answers(datetime.now(UTC))
         self._answers = {name: _response(raw[name]) for name in _OPERATIONS}
         self._template = page_of(2 * PAGE_KEYS, f"max-keys={PAGE_KEYS}").encode()
@@ -72,6 +78,9 @@ class CannedService:
         """The answer to a request."""
         if request.operation == "ListObjectsV2":
             return Response(200, _XML, self._page(request.params), _NO_OFFSET)
+        if self._latency_s:
+            late_s = random.uniform(0.5, 1.5) * self._latency_s  # noqa: S311 no secret
+            await asyncio.sleep(late_s)
         return self._answers[request.operation]
 
     def _page(self, params: dict[str, str]) -> bytes:
@@ -95,11 +104,11 @@ def _response(raw: bytes) -> Response:
     return Response(200, headers, body, _NO_OFFSET)
 
 
-def canned_bucket(objects: int, pace: Any = None) -> Bucket:
+def canned_bucket(service: CannedService, pace: Any = None) -> Bucket:
     """A bucket that is such a service's, and a real one in all else."""
     return Bucket(
         Endpoint("http://127.0.0.1", BUCKET, REGION, path_style=True),
-        CannedService(objects),
+        service,
         clock=ServiceClock(),
         limiter=RateLimiter(None, pace=pace),
         retry=RetryPolicy(0),
@@ -135,11 +144,16 @@ def outcome_of(seq: int, key: str) -> Outcome:
     )
 
 
-@asynccontextmanager
-async def _open_bucket(*_: object, pace: Any, **__: object) -> AsyncIterator[Bucket]:
-    yield canned_bucket(0, pace)
+def _main(latency_ms: str) -> None:
+    service = CannedService(0, float(latency_ms) / 1000)
+
+    @asynccontextmanager
+    async def open_bucket(*_: object, pace: Any, **__: object) -> AsyncIterator[Bucket]:
+        yield canned_bucket(service, pace)
+
+    with patch("bulkmeta.oss.connect.open_bucket", open_bucket):
+        runpy.run_module("bulkmeta.runners.member", run_name="__main__")
 
 
 if __name__ == "__main__":
-    with patch("bulkmeta.oss.connect.open_bucket", _open_bucket):
-        runpy.run_module("bulkmeta.runners.member", run_name="__main__")
+    _main(sys.argv.pop(1))  # the next one is the worker process's own

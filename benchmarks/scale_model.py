@@ -23,9 +23,10 @@ REQUEST_CPU_S: Final = 0.193e-3
 """CPU of a process per request, all else that it does for the object included: half of
 what two requests took over https (docs/performance.md: 0.385 CPU-s per 1,000)."""
 
-DRIVER_CPU_S: Final = 0.055e-3
+DRIVER_CPU_S: Final = 0.06e-3
 """CPU of a driver per object that worker processes do: listing, numbering, messages,
-journal, run file (`scale real --processes 2`)."""
+journal, run file. Measured on a busy machine, 0.055 ms where messages are full, and up
+to 0.1 where each tells of an object or two (`scale real --processes 2`)."""
 
 LINE_BYTES: Final = 842
 """A line of the run file, of an object with three user metadata and two headers, one of

@@ -1,8 +1,8 @@
 """The driver's own work for real, on millions of objects, with answers from memory.
 
 Listing, numbering, window, journal with its syncs, run file, counters: all as in a run.
-Requests alone are answered at once (`canned`), by the driver itself, or by real worker
-processes, so that messages are part of what is measured.
+Requests alone are not sent: the driver has outcomes at once, or real worker processes
+have answers from memory (`canned`), so that messages are part of what is measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.canned import CHANGE, canned_bucket, canned_staff
+from benchmarks.canned import CHANGE, CannedService, canned_bucket, canned_staff
 from benchmarks.stub import BUCKET, PREFIX
 from bulkmeta.journal.records import journal_path
 from bulkmeta.model.job import JobSpec, Pace, RunSpec, Target
@@ -43,7 +43,10 @@ IN_HAND: Final = 256
 POINTS: Final = 20
 """How often a run tells what it takes."""
 
-_MEMBER: Final = (sys.executable, "-P", "-m", "benchmarks.canned")
+LATENCY_MS: Final = 20
+"""How late answers are to worker processes."""
+
+_MEMBER: Final = (sys.executable, "-P", "-m", "benchmarks.canned", str(LATENCY_MS))
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -130,7 +133,8 @@ def work(trial: Trial) -> None:
     curve = Curve(trial, _print)
     pace = Pace(IN_HAND // trial.processes, rate=None, processes=trial.processes)
     spec = RunSpec(JobSpec(Target(BUCKET, PREFIX), CHANGE), "apply", pace=pace)
-    host = Host(sinks=[curve], bucket=canned_bucket(trial.objects))
+    bucket = canned_bucket(CannedService(trial.objects))
+    host = Host(sinks=[curve], bucket=bucket)
     with _canned(trial):
         end = run_loop(run_job(spec, run_file=Path(trial.run_file), host=host))
     if end.stats.counts["updated"] != trial.objects:
