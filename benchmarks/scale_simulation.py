@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, count
+from itertools import accumulate, count, pairwise
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.scale_model import (
@@ -41,6 +41,7 @@ AT_ONCE: Final = 20
 """Ranges that a batch is taken from at most; the next one is taken from others."""
 
 _BURST_S: Final = 0.1
+_DUST: Final = 1e-6  # what of an object is left by rounding
 
 
 class Server:
@@ -69,19 +70,19 @@ class Range:
 
 
 class Walk:
-    """Takes objects of several key ranges in turn. One that has come to its end is
-    replaced by half of the largest one, as `sources.ranges` does it."""
+    """Takes objects of several key ranges in turn, which are cut badly at first. One
+    that has come to its end is replaced by half of the largest one, as `sources.ranges`
+    does it."""
 
     def __init__(self, first: float, end: float, spread: int) -> None:
-        width = (end - first) / spread
-        self._ranges = [
-            Range(first + n * width, first + (n + 1) * width) for n in range(spread)
-        ]
+        part = (end - first) / (spread * (spread + 1) / 2)
+        cuts = [first + part * n * (n + 1) / 2 for n in range(spread + 1)]
+        self._ranges = [Range(*each) for each in pairwise(cuts)]
 
     def take(self, objects: float) -> list[tuple[float, float]]:
         """So many objects: a place in each range, and how many there."""
         taken: list[tuple[float, float]] = []
-        while objects > 0.5 and self._ranges:
+        while objects > _DUST and self._ranges:
             turn, others = self._ranges[:AT_ONCE], self._ranges[AT_ONCE:]
             each = objects / len(turn)
             for listed in turn:
@@ -89,7 +90,7 @@ class Walk:
                 taken.append((listed.first, got))
                 listed.first += got
                 objects -= got
-            going = [listed for listed in turn if listed.left >= 0.5]
+            going = [listed for listed in turn if listed.left > _DUST]
             self._ranges = others + going
             self._cut(len(turn) - len(going))
         return taken
@@ -242,7 +243,7 @@ class Simulation:
             return
         places = driver.walk.take(self._size)
         objects = sum(each for _, each in places)
-        if objects < 0.5:
+        if objects <= _DUST:
             driver.listed_all = True
             return
         driver.making += 1

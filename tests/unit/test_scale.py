@@ -102,7 +102,8 @@ def test_deaths_cost_what_was_in_hand() -> None:
     assert found.deaths > 20
     assert found.objects == pytest.approx(OBJECTS)
     again = found.requests - told.requests.total()
-    assert 0 < again <= found.deaths * setup.concurrency * METADATA.total
+    most = found.deaths * setup.concurrency * METADATA.total
+    assert 0.8 * most < again <= most
     assert found.seconds == pytest.approx(told.seconds, rel=0.1)
     assert found.seconds > well.seconds * 1.1
 
@@ -138,11 +139,12 @@ def test_chance_is_seeded() -> None:
 def test_the_largest_shard_ends_last() -> None:
     """The model says no more than that the run cannot be quicker than its largest
     shard alone; that shard has waited for its share of the quota before."""
-    service = Service(account=50_000, partitions=100, largest=0.01)
+    service = Service(account=100_000, partitions=200, largest=0.005)
     setup = Setup(rate=None, drivers=4, processes=8, concurrency=200, uneven=2.0)
     told = forecast(OBJECTS, METADATA, service, setup)
     found = simulate(OBJECTS, METADATA, service, setup)
-    assert told.seconds < found.seconds < 1.5 * told.seconds
+    assert told.seconds == pytest.approx(OBJECTS / 2 * DRIVER_CPU_S)
+    assert 1.05 * told.seconds < found.seconds < 1.5 * told.seconds
 
 
 def test_shards_cover_all() -> None:
