@@ -75,12 +75,17 @@ class Outside:
         return self._log is not None
 
     def learn(self, spec: RunSpec) -> None:
-        """Take note of what is to be run."""
+        """Take note of what is to be run; say once if others can read it on its way."""
+        if self._spec is None:
+            from bulkmeta.cli.addresses import warn_if_readable
+
+            warn_if_readable(spec.job.target.bucket, spec.connection)
         self._spec = spec
 
     def begin(self, spec: RunSpec, run_file: Path | None) -> None:
         """Take note of the run that begins now."""
-        self._spec, self._run_file = spec, run_file
+        self.learn(spec)
+        self._run_file = run_file
         if self._log:
             self._log.run = run_name(run_file) if run_file else None
             _tell(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bulkmeta.cli.addresses import warn_if_readable
 from bulkmeta.cli.main import OK, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.model.probe import QUESTIONS, VALID_FOR, Probed
@@ -26,6 +27,7 @@ def print_probe(target: Target, connection: Connection, *, as_json: bool) -> int
     Raises:
         RunFatalError: nothing can be put there, or what was found cannot be kept.
     """
+    warn_if_readable(target.bucket, connection)
     left: list[str] = []
     try:
         probed = run_loop(probe_at(target, connection, left.extend))

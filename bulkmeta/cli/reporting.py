@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,7 +42,8 @@ def write_page(run: Path, page: Path) -> None:
     words = _job_lines(account.header) if account.header else ()
     text = render_page(account, run.name, list(words))
     try:
-        with page.open("x", encoding="utf-8", errors="backslashreplace") as file:
+        fd = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from bulkmeta.cli import change_options, specs
+from bulkmeta.cli.addresses import connection_for
 from bulkmeta.cli.describe import end_lines
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.outside import outside
@@ -34,8 +35,7 @@ from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.work import sampled
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import Connection, JobSpec
-    from bulkmeta.model.run_file import RunHeader
+    from bulkmeta.model.job import JobSpec
 
 
 def resume_run(run_file: Path, values: dict[str, Any]) -> int:
@@ -47,7 +47,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     spec = RunSpec(
         header.job,
         header.command,
-        _connection(header, values),
+        connection_for(run_file, header, values),
         specs.pace_of(values),
         specs.until_of(values),
         header.recent,
@@ -78,7 +78,8 @@ def rerun(
         parent, "drifted" if values.get("only_failed_verify") else takes
     )
     job = _ruled(job, values)
-    connection, pace = _connection(header, values), specs.pace_of(values)
+    connection = connection_for(parent, header, values)
+    pace = specs.pace_of(values)
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
         return preview(spec, None, told=telling_of(values, prints=True))
@@ -128,7 +129,7 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
             "sizes, times, classes and types are those of a listing; of a plan file "
             "only keys can be selected"
         )
-    connection = _connection(header, values)
+    connection = connection_for(plan, header, values)
     pace, until = specs.pace_of(values), specs.until_of(values)
     return RunSpec(job, "apply", connection, pace, until, lock=specs.lock_of(values))
 
@@ -143,7 +144,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     spec = RunSpec(
         header.job,
         "plan",
-        _connection(header, values),
+        connection_for(run_file, header, values),
         specs.pace_of(values),
         specs.until_of(values),
     )
@@ -161,14 +162,3 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
         )
     told.end(end, end_lines(end), None)
     return exit_code(end)
-
-
-def _connection(header: RunHeader, values: dict[str, Any]) -> Connection:
-    """As the run was connected, unless flags say otherwise."""
-    given = specs.connection_of(values)
-    known = header.endpoint if given.network == "public" else None
-    return msgspec.structs.replace(
-        given,
-        endpoint=given.endpoint or known,
-        region=given.region or header.region,
-    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from bulkmeta.cli.addresses import warn_if_readable
 from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.cli.suggest import nearest
@@ -36,6 +37,7 @@ Form = Literal["table", "jsonl", "csv"]
 
 def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     """Print fields of the job's objects; the exit code."""
+    warn_if_readable(spec.job.target.bucket, spec.connection)
     printer = _printer(form, fields)
     ordered = InOrder(printer)
     if form == "csv":

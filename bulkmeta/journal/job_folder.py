@@ -28,6 +28,8 @@ _STATE: Final = "state.json"
 _POLL_S: Final = 0.5
 _TRIES: Final = 10
 _BEGIN: Final = b'{"pid":'
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+"""What is written to is emptied before: never what a link leads to."""
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +84,10 @@ class JobFolder:
         """
         file, fresh = self.path / _STATE, self.path / f"{_STATE}.new"
         try:
-            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+            fresh.unlink(missing_ok=True)  # it may be a link, in a folder of others
+            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "wb") as kept:
+                kept.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
             fsynced(fresh)
             fresh.replace(file)
         except OSError as error:
@@ -149,7 +154,7 @@ def _taken(path: Path, until_s: float, say: Say) -> AppendFile:
 def _opened(path: Path, tries: int = _TRIES) -> AppendFile:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and tries:  # taken away in between
             return _opened(path, tries - 1)

@@ -18,6 +18,7 @@ from bulkmeta.journal.lines import (
     read_lines,
     refuse_line,
 )
+from bulkmeta.model.limits import bucket_fault
 from bulkmeta.model.low_water import LowWater
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.run_file import SCHEMA, Record, Resumed, RunHeader, Summary
@@ -134,9 +135,12 @@ def _header(path: Path, first: Line | None) -> RunHeader:
             raise UsageError(
                 f"{str(path)!r} was written by a newer bulkmeta ({form.version})"
             )
-        return _headers.decode(first.text)
+        header = _headers.decode(first.text)
     except UNREADABLE as error:
         raise refuse_line(path, 1, f"no run file begins so: {error}") from error
+    if header.bucket != header.job.target.bucket or bucket_fault(header.bucket):
+        raise refuse_line(path, 1, f"bucket {header.bucket!r} is none of a run")
+    return header
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:

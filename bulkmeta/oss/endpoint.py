@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.model import limits
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Network
@@ -24,6 +25,7 @@ _REGION_IN_HOST = (
     re.compile(r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
     re.compile(r"(?P<region>[a-z0-9-]+)\.oss(?:-internal)?\.aliyuncs\.com"),
 )
+_INTERNAL = re.compile(r"[.-]internal\.aliyuncs\.com$")
 _REGION = re.compile(r"[a-z0-9-]+")
 _HOST = re.compile(r"[\w.:%-]+")  # letters of any script; colons of an IPv6 address
 _NOT_REGIONS = {"accelerate", "accelerate-overseas"}
@@ -75,7 +77,8 @@ def resolve_endpoint(
     """The address of `bucket` from what the user gave; each part can imply the other.
 
     Raises:
-        UsageError: neither names the region, or the endpoint is no address.
+        UsageError: neither names the region, the endpoint is no address, or the bucket
+            can have no such name.
     """
     region = region.removeprefix("oss-") if region else None
     if region is not None and not _REGION.fullmatch(region):
@@ -100,6 +103,8 @@ def resolve_endpoint(
             f"endpoint {endpoint!r} does not tell the region, which signatures need: "
             "give --region (such as cn-hangzhou) or set OSS_REGION"
         )
+    if fault := limits.bucket_fault(bucket):  # it becomes part of the host's name
+        raise UsageError(f"bucket {bucket!r}: {fault}")
     path_style = _is_local(name)
     if not path_style and name.endswith(".aliyuncs.com"):
         host = host if _names_bucket(name, bucket) else f"{bucket}.{host}"
@@ -109,6 +114,42 @@ def resolve_endpoint(
 def tells_region(endpoint: str) -> bool:
     """Whether an address names the region that it is in."""
     return _region_of(endpoint.lower()) is not None
+
+
+def is_of_service(address: str) -> bool:
+    """Whether an address is one of OSS by its name, and who has it can prove it."""
+    scheme, host = _scheme_and_host(address)
+    names = (host, host.partition(".")[2])
+    known = any(p.fullmatch(name) for p in _REGION_IN_HOST for name in names)
+    return scheme == "https" and known
+
+
+def is_here(address: str) -> bool:
+    """Whether an address is this machine."""
+    _, host = _scheme_and_host(address)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_readable(address: str) -> bool:
+    """Whether what is sent to an address can be read on the way, by others than those
+    of a private network."""
+    scheme, host = _scheme_and_host(address)
+    try:
+        is_private = ipaddress.ip_address(host).is_private
+    except ValueError:
+        is_private = bool(_INTERNAL.search(host))
+    return scheme == "http" and not (is_private or is_here(address))
+
+
+def _scheme_and_host(address: str) -> tuple[str, str]:
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return "", ""
+    return url.scheme, url.hostname or ""
 
 
 def refuse_other_region(region: str | None, endpoint: str | None) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +58,7 @@ BEATS: Final = 3
 _TRUNCATED_S: Final = 1.0
 _TRIES: Final = 4
 _LONGEST_S: Final = 1e11
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _FIELD: Final = f"{USER_META_PREFIX}lock-"
 _SOMEBODY_WAS_QUICKER: Final = {"conflict", "gone", "overwrite_forbidden"}
 
@@ -99,8 +100,13 @@ class Seen(msgspec.Struct, frozen=True):
     def ends(self) -> str:
         """When its lease is over, by the service's clock."""
         lease_s = int(self.owner.lease_s) if self.owner else 0
-        moment = parse_http_date(self.last_modified) + timedelta(seconds=lease_s)
-        return moment.isoformat().replace("+00:00", "Z")
+        modified = parse_http_date(self.last_modified)
+        left = _LAST - modified  # more than this a file may say, but no date can
+        return (
+            (modified + min(timedelta(seconds=lease_s), left))
+            .isoformat()
+            .replace("+00:00", "Z")
+        )
 
     def __str__(self) -> str:
         word = "ended" if self.is_stale() else "ends"

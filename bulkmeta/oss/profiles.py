@@ -191,4 +191,4 @@ class _CliFile(msgspec.Struct):
 
 
 def _plain(name: str) -> str:
-    return name.strip().lower().replace("-", "").replace("_", "")
+    return name.replace("-", "").replace("_", "").strip().lower()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from bulkmeta.errors import UsageError
+from bulkmeta.oss.endpoint import is_here
 
 
 def proxy_for(url: str) -> str | None:
@@ -19,7 +19,7 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxy = getproxies().get(parts.scheme)
-    if not proxy or _is_here(host) or proxy_bypass(host):
+    if not proxy or is_here(url) or proxy_bypass(host):
         return None
     try:
         given = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -40,10 +40,3 @@ def without_password(url: str) -> str:
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

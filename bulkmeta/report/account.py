@@ -160,9 +160,9 @@ class Account:
             self.kinds.setdefault(key, Kind(*key)).add(found)
 
     def _place_in_time(self, result: Outcome) -> None:
-        if not result.at:
+        at_s = _seconds_of(result.at)
+        if at_s is None:
             return
-        at_s = datetime.fromisoformat(result.at).timestamp()
         if self.first_s is None:
             self.first_s = at_s
         number = max(int((at_s - self.first_s) / self.width_s), 0)
@@ -219,6 +219,14 @@ class Account:
     def by_status(self) -> list[tuple[str, int]]:
         """The counters that are not zero, in their usual order."""
         return [(name, self.counts[name]) for name in STATUSES if self.counts[name]]
+
+
+def _seconds_of(text: str) -> float | None:
+    """A moment as Unix time; None if the line tells none, or was altered."""
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _bin_of(elapsed_ms: float) -> int:

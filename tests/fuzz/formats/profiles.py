@@ -31,6 +31,7 @@ HARNESS = Harness(
         b"o[Credentials]\naccessKeyID=a\naccessKeySecret=s3cret\nendpoint=e\n",
         b"o[default]\naccess-key-id=a\naccess-key-secret=s3cret\n[profile a]\n"
         b"source-profile=default\nregion=cn-hangzhou\n",
+        b"o[default]\n- a=1\naccess-key-id=a\naccess-key-secret=s3cret\n",
         b"o[profile a]\nmode=oidc\nrole-arn=r\n[bucket-endpoint]\nbucket=e\n",
         b'c{"current":"a","profiles":[{"name":"a","mode":"AK","access_key_id":"i",'
         b'"access_key_secret":"s3cret"}]}',

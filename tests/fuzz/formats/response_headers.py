@@ -50,6 +50,9 @@ HARNESS = Harness(
         _HEAD + b"x-oss-meta-lock-id: 1\nx-oss-meta-lock-lease-s: 99999999999\n"
         b"x-oss-meta-lock-pid: 1\nx-oss-meta-lock-host: h\nx-oss-meta-lock-since: s\n",
         _HEAD.replace(b"2026", b"9999"),
+        _HEAD.replace(b"2026", b"9999") + b"x-oss-meta-lock-lease-s: 99999999999\n"
+        b"x-oss-meta-lock-id: 1\nx-oss-meta-lock-pid: 1\nx-oss-meta-lock-host: h\n"
+        b"x-oss-meta-lock-since: s\n",
         _HEAD.replace(b"2026", b"0001").replace(b"GMT", b"+2359"),
     ),
     (b"x-oss-meta-", b": ", b"GMT", b"-0000", b"Last-Modified: ", b"x-oss-", b"\x00"),

@@ -53,6 +53,7 @@ HEADER = RunHeader(
 _OBJECT = Outcome(
     seq=1, key="p/a", status="updated", before=_STATES[0], after=_STATES[1],
     etag="0F", last_modified=_HEAD.last_modified, bounds=["p/m"],
+    at="2026-11-22T10:15:00.000Z",
 )  # fmt: skip
 _LINES = b"\n".join(
     msgspec.json.encode(record)
@@ -99,6 +100,8 @@ HARNESS = Harness(
         _LINES,
         _LINES[:-1],
         _LINES.replace(b"failed", b"planned"),
+        _LINES.replace(b'"at":"2026-11-22', b'"at":"{}'),
+        _LINES.replace(b'"at":"2026-11-22T10:15:00.000Z"', b'"at":"0001-01-01"'),
         b"g:" + _LINES,
         b"z:" + _LINES,
         gzip.compress(_LINES),

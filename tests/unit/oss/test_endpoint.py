@@ -378,3 +378,12 @@ def test_a_region_that_loses_against_the_variable() -> None:
         "--region cn-a does not go with OSS_ENDPOINT, which names us-west-1; "
         "unset one of them"
     )
+
+
+@pytest.mark.parametrize("bucket", ["evil.com/", "a.b", "evil.com#", "../..", "b", "@"])
+def test_no_bucket(bucket: str) -> None:
+    """A bucket's name becomes part of the host's: it can lead to no other one."""
+    with pytest.raises(UsageError, match="a bucket name has 3 to 63"):
+        resolve_endpoint(
+            bucket, endpoint="https://oss-cn-hangzhou.aliyuncs.com", region=None
+        )
