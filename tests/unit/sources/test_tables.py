@@ -34,12 +34,10 @@ def test_a_row_without_end(
 ) -> None:
     """A small compressed file may hold a huge line; it is refused before it is read."""
     monkeypatch.setattr(tables, "_LONGEST_LINE", 100)
+    first = b"key\n" if ".csv" in name else b'{"key":"a"}\n'
     path = tmp_path / name
-    path.write_bytes(pack(b"key\n" if ".csv" in name else b'{"key":"a"}\n'))
-    read = [*read_rows(path)]
-    path.write_bytes(pack(b"key\n" + b"x" * 101))
-    if ".jsonl" in name:
-        path.write_bytes(pack(b'{"key":"a"}\n' + b"x" * 101))
+    path.write_bytes(pack(first * 50))
+    assert [*read_rows(path)]
+    path.write_bytes(pack(first + b"x" * 101))
     with pytest.raises(UsageError, match="no row is as long as this"):
-        read += read_rows(path)
-    assert len(read) == (0 if ".csv" in name else 1)
+        [*read_rows(path)]
