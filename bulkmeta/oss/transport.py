@@ -38,9 +38,8 @@ ANSWER_TIMEOUT_S: Final = 60.0
 # 8 KB of user metadata may come as one header or as thousands.
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 8192
-_MAX_HEAD_BYTES: Final = 1024 * 1024
 # The longest answer is a page: 1,000 keys of 1,023 bytes, percent-encoded, are 3 MB.
-_MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-oss-security-token"})
 # Forbidden in a header (RFC 9110, 5.5); aiohttp raises a bare ValueError on them.
 _CONTROL: Final = bytes({*range(0x20), 0x7F} - {0x09})
@@ -234,22 +233,17 @@ class _Answering(ResponseHandler):
     """A connection on which no answer is longer than those of the service, with all
     that frames it: each header has a limit of its own, but there may be thousands."""
 
-    _left = _MAX_HEAD_BYTES
-
-    def set_response_params(self, **settings: Any) -> None:
-        """The next answer begins."""
-        self._left = _MAX_HEAD_BYTES
-        super().set_response_params(**settings)
+    _left = _MAX_ANSWER_BYTES
 
     def feed_data(
         self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0
     ) -> None:
-        """All of its headers are there."""
-        self._left = _MAX_BODY_BYTES
+        """All headers of an answer are there; its body comes, and the next headers."""
+        self._left = _MAX_ANSWER_BYTES
         super().feed_data(data, size)
 
     def lift(self) -> None:
-        """This one may be of any length."""
+        """This one may be of any length; the connection is not used again."""
         self._left = sys.maxsize
 
     def data_received(self, data: bytes) -> None:
