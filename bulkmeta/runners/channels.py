@@ -20,6 +20,8 @@ class SocketChannel:
 
     async def send(self, frame: bytes) -> None:
         """Return when the frame is on its way; one to nobody is dropped."""
+        if self._writer.is_closing():  # uvloop would complain in its own words
+            return
         with suppress(ConnectionError):
             self._writer.write(len(frame).to_bytes(_LENGTH_BYTES))
             self._writer.write(frame)

@@ -239,8 +239,9 @@ def await_gone(pids: list[int]) -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A slow service with a few hundred objects, and some lost answers."""
+def machine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Machine]:
+    """A slow service with a few hundred objects, and some lost answers. However its
+    processes end, none says more than a line."""
     with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
@@ -248,6 +249,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         put(oss)
         oss.faults.add(Fault("reset_after", operation="CopyObject", probability=0.02))
         yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
+    assert "Traceback" not in capfd.readouterr().err
 
 
 SLOW = ("--processes", "2", "--concurrency", "4", "--run-file", "run.jsonl")
