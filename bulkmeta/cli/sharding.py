@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bulkmeta.cli.addresses import warn_if_readable
 from bulkmeta.cli.main import OK
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.cli.session import refuse_existing
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     """Cut the job's target into so many parts, and keep them; the exit code."""
     refuse_existing(out, "--out")
+    warn_if_readable(spec.job.target.bucket, spec.connection)
     shards, requests = run_loop(cut_shards(spec, parts, tell))
     file = create_file(out, "file of shards")
     try:

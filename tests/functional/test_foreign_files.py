@@ -163,6 +163,7 @@ def _job_of(header: dict[str, Any]) -> JobSpec:
         ("plan", "--set", "a=1"),
         ("apply", "--set", "a=1", "--yes"),
         ("show",),
+        ("shards", "--into", "2", "--out", "cut.json"),
         ("probe",),
     ],
     ids=lambda command: command[0],
