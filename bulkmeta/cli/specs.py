@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,15 @@ def await_window(until: StopRules) -> None:
 
 
 def pace_of(values: dict[str, Any]) -> Pace:
+    """How fast the options say that a run may go.
+
+    Raises:
+        UsageError: on a cluster, and what is needed for that is not installed.
+    """
+    if values.get("cluster") and find_spec("ray") is None:
+        raise UsageError(
+            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
+        )
     rate = values["rate"]
     return Pace(
         concurrency=values["concurrency"],

@@ -32,8 +32,11 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     up_to: str | None = None
 
     def holds(self, key: str) -> bool:
-        """Whether `key` is in this part."""
-        return key > self.after and (self.up_to is None or key <= self.up_to)
+        """Whether `key` is in this part, in the service's order: that of its bytes."""
+        place = _bytes(key)
+        return place > _bytes(self.after) and (
+            self.up_to is None or place <= _bytes(self.up_to)
+        )
 
     def within(self, span: Span) -> Span:
         """What of a span is in this part."""
@@ -124,6 +127,10 @@ class Tally:
                 size = 0
         missing = parts - 1 - len(bounds)
         return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")
 
 
 def _paired(counted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:

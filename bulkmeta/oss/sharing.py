@@ -25,7 +25,9 @@ _MARGIN: Final = 1.25
 """How much more than it used a share is left, to grow by itself."""
 
 _LEAST: Final = 0.02
-"""What part of the whole each is left at least: who wakes up is not to wait a round."""
+_LEAST_OF_ALL: Final = 0.2
+"""What part of the whole each is left at least, and all together: who wakes up is not
+to wait a round."""
 
 
 class Answer(NamedTuple):
@@ -125,7 +127,8 @@ class Budget:
             self.whole.want_turn()
         if any(share.place_wanted for share in self._shares):
             self.whole.want_place()
-        least = _LEAST * self.whole.rate
+        part = min(_LEAST, _LEAST_OF_ALL / len(self._shares))
+        least = part * self.whole.rate
         demands = [max(share.demand(elapsed_s), least) for share in self._shares]
         rates = moved(
             [share.rate for share in self._shares],

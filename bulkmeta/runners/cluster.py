@@ -45,6 +45,7 @@ class ClusterMember:
         self._heard.put_nowait(frame)
         if self._serving is None:
             self._serving = asyncio.create_task(serve(self))
+            self._serving.add_done_callback(_end_if_failed)
 
     async def frames(self) -> list[bytes]:
         """What there is to tell, as soon as there is something."""
@@ -63,17 +64,24 @@ class ClusterMember:
         return await self._heard.get()
 
 
+def _end_if_failed(serving: asyncio.Task[None]) -> None:
+    """A process that nobody listens to any more is no use: let the driver see that."""
+    if not serving.cancelled() and serving.exception():
+        os._exit(1)
+
+
 class ActorChannel:
     """The driver's end of the channel."""
 
     def __init__(self, ray: Any, actor: Any) -> None:
-        self._errors = ray.exceptions
+        # The client tells in words of its own that the cluster is gone.
+        self._gone = (ray.exceptions.RayError, ConnectionError)
         self._actor = actor
         self._frames: deque[bytes] = deque()
 
     async def send(self, frame: bytes) -> None:
         """Return when the frame has arrived; one to nobody is dropped."""
-        with suppress(self._errors.RayError):
+        with suppress(*self._gone):
             await _answer(self._actor.take.remote(frame))
 
     async def receive(self) -> bytes | None:
@@ -85,7 +93,7 @@ class ActorChannel:
         while not self._frames:
             try:
                 self._frames.extend(await _answer(self._actor.frames.remote()))
-            except self._errors.RayError as error:
+            except self._gone as error:
                 self._refuse_unready(error)
                 return None
         return self._frames.popleft()
@@ -128,11 +136,16 @@ async def hiring_on(cluster: str) -> AsyncIterator[Hire]:
 
     @asynccontextmanager
     async def hire() -> AsyncIterator[ActorChannel]:
-        actor = kind.options(scheduling_strategy="SPREAD").remote()
+        try:
+            actor = kind.options(scheduling_strategy="SPREAD").remote()
+        except Exception as error:
+            words = f"the cluster gives no worker process: {error}"
+            raise RunFatalError(words) from error
         try:
             yield ActorChannel(ray, actor)
         finally:
-            ray.kill(actor)
+            with suppress(ray.exceptions.RayError, ConnectionError):
+                ray.kill(actor)
 
     try:
         yield hire

@@ -14,28 +14,21 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from socket import gethostname
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from bulkmeta import __version__
 from bulkmeta.engine.attempt import Attempt, Fate, Sent, failed, unnameable
 from bulkmeta.engine.pipeline import Processed
-from bulkmeta.errors import BulkmetaError, ObjectError, RunFatalError, UsageError
+from bulkmeta.errors import ObjectError, RunFatalError, UsageError
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.outcome import timestamp
 from bulkmeta.oss.sharing import ROUND_S
 from bulkmeta.runners.flow import ungrouped
-from bulkmeta.runners.messages import (
-    FRAME_S,
-    Instructions,
-    Report,
-    Work,
-    error_of,
-    fault_of,
-)
+from bulkmeta.runners.messages import Report, Work, error_of, fault_of
+from bulkmeta.runners.roster import Held, Member, encode
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest
@@ -44,7 +37,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.oss.bucket import Bucket
-    from bulkmeta.oss.sharing import Budget, Share
+    from bulkmeta.oss.sharing import Budget
     from bulkmeta.runners.messages import Channel, Hello, Order, Said
     from bulkmeta.runners.work import Rows
 
@@ -65,52 +58,6 @@ LEAVE_S: Final = 10.0
 
 _PATIENCE_S: Final = 10.0
 
-_encode = msgspec.msgpack.Encoder().encode
-
-
-@dataclass(slots=True)
-class _Held:
-    """An object that is not done: who waits for its end, the last update of it that may
-    have been sent, and how many processes died over it."""
-
-    seq: int
-    item: Item
-    end: asyncio.Future[Processed[Outcome]]
-    losses: int = 0
-
-    def settle(self, outcome: Outcome | None) -> None:
-        if not self.end.done():  # else whoever waited was cancelled
-            self.end.set_result(Processed(outcome))
-
-
-@dataclass(eq=False, slots=True)
-class _Member:
-    """One worker process, as the driver sees it; `suspects` are those objects in its
-    hands that another died over."""
-
-    channel: Channel
-    share: Share
-    held: dict[int, _Held] = field(default_factory=dict)
-    out: Instructions = field(default_factory=Instructions)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    done: int = 0
-    suspects: int = 0
-    host: str = ""
-    gone: bool = False
-
-    def set_pace(self) -> None:
-        self.out.rate, self.out.limit = self.share.rate, self.share.limit
-        self.wake.set()
-
-    async def instruct(self) -> None:
-        """Send what there is to say, again and again."""
-        while True:
-            await self.wake.wait()
-            await asyncio.sleep(FRAME_S)
-            self.wake.clear()
-            out, self.out = self.out, Instructions()
-            await self.channel.send(_encode(out))
-
 
 class Crew:
     """The worker processes of a run; `process_object` hands an object to one of them.
@@ -130,7 +77,7 @@ class Crew:
         rows: Rows | None,
         say: Callable[[str], object],
     ) -> None:
-        self._order = _encode(order)
+        self._order = encode(order)
         self._hire = hire
         self._bucket = bucket
         self._budget = budget
@@ -138,8 +85,9 @@ class Crew:
         self._record = record
         self._rows = rows
         self._say = say
-        self._members: list[_Member] = []
-        self._waiting: deque[_Held] = deque()
+        self._members: list[Member] = []
+        self._hiring: set[asyncio.Task[Any]] = set()
+        self._waiting: deque[Held] = deque()
         self._ending = False
         stop.on_request(self._pass_stop_on)
 
@@ -147,11 +95,11 @@ class Crew:
         """The outcome of one object, from one of the processes."""
         if not is_utf8(item.key):  # no message could carry it either
             return Processed(_stamped(unnameable(Attempt(seq, item))))
-        held = _Held(seq, item, asyncio.get_running_loop().create_future())
+        held = Held(seq, item, asyncio.get_running_loop().create_future())
         self._hand_out(held)
         return await held.end
 
-    def _hand_out(self, held: _Held) -> None:
+    def _hand_out(self, held: Held) -> None:
         """Give an object to who has the least in hand; without anybody, it waits. One
         that a process died over is given to who has no other such: if it kills, it
         shall not be said of others."""
@@ -178,14 +126,13 @@ class Crew:
         """Keep one process at work, by others when it dies, until all is done."""
         false_starts = 0
         while not (self._ending or self._stop.requested):
+            member = Member()
             try:
-                member = await self._employ()
+                await self._employ(member)
             except OSError as error:
-                self._stop.fail(RunFatalError(f"no worker process: {error}"))
-                return
-            except BulkmetaError as error:
-                self._stop.fail(error)
-                return
+                self._fail(member, RunFatalError(f"no worker process: {error}"))
+            except Exception as error:  # noqa: BLE001 whatever it is, the others end first
+                self._fail(member, error)
             if member.gone or (self._ending and not member.held):
                 return
             false_starts = 0 if member.done else false_starts + 1
@@ -195,56 +142,63 @@ class Crew:
                 self._stop.fail(RunFatalError(f"{words}; {hint}"))
             self._take_back(member)
 
-    async def _employ(self) -> _Member:
+    async def _employ(self, member: Member) -> None:
         """Have a process work until it is gone, one way or the other."""
-        async with self._hire() as channel:
-            member = _Member(channel, self._budget.new_share())
-            try:
+        place = _this_task()
+        self._hiring.add(place)
+        try:
+            async with self._hire() as channel:
                 await channel.send(self._order)
                 with ungrouped():
                     async with asyncio.TaskGroup() as group:
-                        instructing = group.create_task(member.instruct())
-                        await self._listen(member, group)
+                        instructing = group.create_task(member.instruct(channel))
+                        await self._listen(member, channel, group)
                         instructing.cancel()
-            finally:
+        finally:
+            self._hiring.discard(place)
+            if member.share:
                 self._budget.leave(member.share)
-                if member in self._members:
-                    self._members.remove(member)
-            return member
+                self._members.remove(member)
 
-    async def _listen(self, member: _Member, group: asyncio.TaskGroup) -> None:
+    async def _listen(
+        self, member: Member, channel: Channel, group: asyncio.TaskGroup
+    ) -> None:
         """Take in what the process reports, until it is gone."""
         decoder = msgspec.msgpack.Decoder(Report)
-        while frame := await member.channel.receive():
+        while frame := await channel.receive():
             report = decoder.decode(frame)
             if report.hello:
                 self._welcome(member, report.hello)
-            if report.intents:
-                group.create_task(self._put_on_record(member, report.intents))
+            if intents := member.intended(report):
+                group.create_task(self._put_on_record(member, intents))
             self._note(member, report)
             if report.gone:
                 self._part(member, report)
                 return
 
-    def _welcome(self, member: _Member, hello: Hello) -> None:
+    def _welcome(self, member: Member, hello: Hello) -> None:
         if hello.version != __version__:
-            self._stop.fail(
+            self._fail(
+                member,
                 UsageError(
                     f"the worker process on {hello.host!r} has bulkmeta "
                     f"{hello.version} (Python {hello.python}), this is {__version__}: "
                     "install the same everywhere"
-                )
+                ),
             )
         _LOG.debug("a worker process is there: %s", hello)
         member.host = hello.host
+        member.share = self._budget.new_share()
         self._members.append(member)
+        self._hiring.discard(_this_task())
         if self._stop.requested or self._ending:
             member.out.stop, member.out.end = self._stop.requested, True
         member.set_pace()
         self._hand_out_waiting()
 
-    def _note(self, member: _Member, report: Report) -> None:
+    def _note(self, member: Member, report: Report) -> None:
         share = member.share
+        assert share is not None  # noqa: S101 a hello comes first
         share.report(time.monotonic(), report.answers, report.in_flight)
         share.turn_wanted |= report.turn_wanted
         share.place_wanted |= report.place_wanted
@@ -260,13 +214,10 @@ class Crew:
                 self._hand_out_waiting()
 
     async def _put_on_record(
-        self, member: _Member, intents: list[tuple[int, UpdatePlan]]
+        self, member: Member, intents: list[tuple[int, UpdatePlan]]
     ) -> None:
         """Tell the process which updates are on record: those it may send."""
         assert self._record is not None  # noqa: S101 a plan has no updates
-        for seq, plan in intents:
-            held = member.held[seq]
-            held.item = msgspec.structs.replace(held.item, doubt=plan)
         ends = await asyncio.gather(
             *(self._record(seq, plan) for seq, plan in intents), return_exceptions=True
         )
@@ -278,22 +229,26 @@ class Crew:
                 member.out.refused = fault_of(error)
         member.wake.set()
 
-    def _part(self, member: _Member, report: Report) -> None:
+    def _part(self, member: Member, report: Report) -> None:
         """The process ended by itself: what it still had is left as it was."""
         member.gone = True
         if report.fault:
             where = "" if member.host == gethostname() else f" [on {member.host}]"
-            self._stop.fail(error_of(report.fault, where))
+            self._fail(member, error_of(report.fault, where))
+        elif member.held and not self._stop.requested:
+            words = f"a worker process left {len(member.held)} objects undone"
+            self._fail(member, RunFatalError(words))
         for held in member.held.values():
             held.settle(None)
         member.held.clear()
 
-    def _take_back(self, member: _Member) -> None:
+    def _take_back(self, member: Member) -> None:
         """The process is dead: hand its objects out again."""
         lost = list(member.held.values())
-        words = f"a worker process died; its {len(lost)} objects are taken up again"
-        _LOG.warning(words)
-        self._say(words)
+        if not self._stop.requested:
+            words = f"a worker process died; its {len(lost)} objects are taken up again"
+            _LOG.warning(words)
+            self._say(words)
         for held in lost:
             held.losses += 1
             if held.losses == MOST_LOSSES:
@@ -302,10 +257,24 @@ class Crew:
                 self._hand_out(held)
         self._hand_out_waiting()
 
+    def _fail(self, member: Member, error: Exception) -> None:
+        """End the run with an error; but not for a process that nobody needs any
+        more."""
+        if self._ending and not member.held:
+            _LOG.warning("of a worker process that is not needed any more: %s", error)
+        else:
+            self._stop.fail(error)
+
+    def _call_off(self) -> None:
+        """Wait for no process that is not there yet."""
+        for place in self._hiring:
+            place.cancel()
+
     def _pass_stop_on(self) -> None:
         for member in self._members:
             member.out.stop = True
             member.wake.set()
+        self._call_off()
         self._hand_out_waiting()  # which drops them
 
     def end(self) -> None:
@@ -314,6 +283,7 @@ class Crew:
         for member in self._members:
             member.out.end = True
             member.wake.set()
+        self._call_off()
 
     async def tell(self) -> None:
         """Say so while nobody is there to work."""
@@ -332,7 +302,14 @@ class Crew:
                 member.set_pace()
 
 
-def _given_up(held: _Held) -> Outcome:
+def _this_task() -> asyncio.Task[Any]:
+    """The task that this is called in."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 there is one inside a coroutine
+    return task
+
+
+def _given_up(held: Held) -> Outcome:
     """The line of an object over which processes keep dying."""
     attempt = Attempt(held.seq, held.item)
     if held.item.doubt:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from bulkmeta.runners.messages import Channel, Fault
 
 _TREE: Final = logging.getLogger("bulkmeta")
+_LOG: Final = logging.getLogger("bulkmeta.runners.member")  # also as a program
 _MOST_WORK: Final = 100_000
 """More than a driver gives at a time; it is what bounds it."""
 
@@ -203,13 +204,23 @@ async def _fault_of(order: bytes, desk: Desk) -> Fault | None:
     """Do what is ordered; what ended it early, if anything did."""
     try:
         ordered = msgspec.msgpack.decode(order, type=Order)
-        with _log_told(desk, ordered.log_level), ungrouped():
+        with _log_told(desk, ordered.log_level), _failure_told(), ungrouped():
             await _work(ordered, desk)
-    except Exception as error:
-        if not isinstance(error, BulkmetaError):
-            logging.getLogger(__name__).debug("a worker process failed", exc_info=error)
+    except Exception as error:  # noqa: BLE001 the driver decides what becomes of it
         return fault_of(error)
     return None
+
+
+@contextmanager
+def _failure_told() -> Iterator[None]:
+    """Say where an error arose that nobody expected."""
+    try:
+        yield
+    except BulkmetaError:
+        raise
+    except Exception as error:
+        _LOG.debug("a worker process failed", exc_info=error)
+        raise
 
 
 async def _work(order: Order, desk: Desk) -> None:

@@ -135,8 +135,10 @@ _KINDS: Final = {
 
 
 def fault_of(error: BaseException) -> Fault:
-    """An error in words."""
-    return Fault(type(error).__name__, str(error))
+    """An error in words; by the name of the nearest kind that is known."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    known = next((name for name in names if name in _KINDS), names[0])
+    return Fault(known, str(error))
 
 
 def error_of(fault: Fault, where: str = "") -> Exception:

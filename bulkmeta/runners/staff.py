@@ -16,7 +16,6 @@ import msgspec
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.engine.verifier import Verifier
 from bulkmeta.engine.worker import Worker
-from bulkmeta.errors import UsageError
 from bulkmeta.runners.crew import Crew, working
 from bulkmeta.runners.heartbeat import while_held
 from bulkmeta.runners.messages import Order, Task
@@ -48,8 +47,8 @@ async def changing_staff(
 ) -> AsyncIterator[Process[Outcome]]:
     """Who changes objects, or plans it; each as long as the run's lock is held."""
     stop = host.stop or StopRequest()
-    transform = transform_of(spec.job, host.transform)
     if is_alone(spec):
+        transform = transform_of(spec.job, host.transform)
         worker = Worker(
             bucket,
             spec.job.rules,
@@ -61,8 +60,6 @@ async def changing_staff(
         )
         yield while_held(host.lock, worker.process_object)
         return
-    if transform and spec.job.transform is None:
-        raise UsageError("worker processes need a transform that has a name")
     order = _order("change" if record else "plan", spec, bucket, copies)
     async with _crew(spec, host, bucket, order, record, rows) as crew:
         yield while_held(host.lock, crew.process_object)

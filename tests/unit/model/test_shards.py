@@ -139,6 +139,13 @@ def test_keys_that_no_request_can_name() -> None:
     assert all("\udcff" not in bound for bound in tally.cut(4)[0])
 
 
+def test_order_is_that_of_bytes() -> None:
+    """Keys that are no text lie where the service has them: behind all that is."""
+    low, high = Part(0, 2, "", "p/\U0001f600"), Part(1, 2, "p/\U0001f600")
+    key = "p/\udcff"
+    assert (low.holds(key), high.holds(key)) == (False, True)
+
+
 def test_a_part_narrows_a_span() -> None:
     """Its listing begins and ends where both do."""
     part = Part(1, 3, "c", "m")

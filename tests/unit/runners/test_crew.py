@@ -49,13 +49,16 @@ class Played:
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bytes] = asyncio.Queue()
-        self.said: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.said: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
 
     async def send(self, frame: bytes) -> None:
         self.heard.put_nowait(frame)
 
     async def receive(self) -> bytes | None:
-        return await self.said.get()
+        said = await self.said.get()
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     def say(self, **fields: Any) -> None:
         self.said.put_nowait(msgspec.msgpack.encode(Report(**fields)))
@@ -109,6 +112,7 @@ class Team:
         self.recorded: list[tuple[int, UpdatePlan]] = []
         self.said: list[str] = []
         self.refusal: Exception | None = None
+        self.over = asyncio.Event()
         self.budget = Budget(OwnPace(0.0, 1000.0))
         self.order: Order | None = None
         self.crew = Crew(
@@ -423,3 +427,99 @@ async def test_rows_go_with_their_objects() -> None:
 
     await Team(looking, rows=Table()).process(2)
     assert seen == [None, Row(meta={"of": "k1"})]
+
+
+async def test_a_channel_that_fails_ends_the_run() -> None:
+    """Also with objects in hand: they are left as they were, and nobody waits."""
+
+    async def broken(member: Played) -> None:
+        member.say(hello=hello())
+        async for _ in member.works():
+            member.said.put_nowait(ConnectionResetError("the cluster is gone"))
+
+    team = Team(broken)
+    assert await team.process(2) == [None, None]
+    assert "the cluster is gone" in str(team.stop.error)
+
+
+async def test_who_is_not_there_has_no_share() -> None:
+    """And nobody waits for it at the end."""
+
+    async def never(member: Played) -> None:
+        await asyncio.sleep(60)
+
+    shares: list[int] = []
+
+    async def counting(member: Played) -> None:
+        member.say(hello=hello())
+        async for seq, item in member.works():
+            shares.append(len(team.budget._shares))
+            member.say(outcomes=[done(seq, item)])
+
+    team = Team(never, counting)
+    found = await team.process(3, 2)
+    assert all(found)
+    assert set(shares) == {1}
+
+
+async def test_a_stop_waits_for_nobody_who_is_not_there() -> None:
+    """What was to be handed out is left as it was."""
+
+    async def never(member: Played) -> None:
+        team.stop.request()
+        await asyncio.sleep(60)
+
+    team = Team(never)
+    assert await team.process(2) == [None, None]
+
+
+async def test_what_comes_when_all_is_done_fails_nothing() -> None:
+    """A process that comes late, and cannot work, is of no account."""
+
+    async def late(member: Played) -> None:
+        await team.over.wait()
+        member.say(hello=Hello("0.0.1", "3.99", "far-away"))
+        member.say(gone=True, fault=Fault("RunFatalError", "no credentials"))
+
+    async def counting(member: Played) -> None:
+        member.say(hello=hello())
+        async for seq, item in member.works():
+            member.say(outcomes=[done(seq, item)])
+        pytest.fail("it ends when it is told to")
+
+    team = Team(counting, late)
+    team.crew._call_off = team.over.set  # type: ignore[method-assign]
+    assert all(await team.process(3, 2))
+    assert team.stop.error is None
+
+
+async def test_the_last_words_of_one_that_was_refused() -> None:
+    """An update that was wanted on record, and the end, in one message: the run's error
+    stays what it was."""
+
+    async def asking(member: Played) -> None:
+        member.say(hello=hello())
+        works = member.works()
+        (first, _), (second, _) = [await anext(works), await anext(works)]
+        member.say(intents=[(first, PLAN)])
+        while not (refused := (await member.told()).refused):
+            pass
+        member.say(intents=[(second, PLAN)], gone=True, fault=refused)
+
+    team = Team(asking)
+    team.refusal = OutputError("the disk is full")
+    assert await team.process(2) == [None, None]
+    assert team.stop.error is team.refusal
+
+
+async def test_who_leaves_work_undone_fails_the_run() -> None:
+    """Nothing is left out in silence."""
+
+    async def lazy(member: Played) -> None:
+        member.say(hello=hello())
+        async for _ in member.works():
+            member.say(gone=True)
+
+    team = Team(lazy)
+    assert await team.process(1) == [None]
+    assert "left 1 objects undone" in str(team.stop.error)
