@@ -202,7 +202,7 @@ def running(machine: Machine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command whose processes are at work; killed at the end."""
     process = machine._start(*args)
     try:
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline_s:
             if ("HeadObject", "p/0000") in machine.oss.log.operations():
                 break
