@@ -11,7 +11,7 @@ demo: $(VENV)/.ready           ## run the main job on the embedded OSS
 	$(BIN)/bulkmeta demo --objects $(OBJECTS)
 
 test: $(VENV)/.ready-test      ## the whole test suite but its long runs
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
 	$(BIN)/ruff format --check .
@@ -22,7 +22,7 @@ check: $(VENV)/.ready-dev      ## what .ci/run checks beside the tests
 
 coverage: $(VENV)/.ready-dev   ## all tests, long runs too; fails below 95 % of branches
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term --cov-fail-under=95
 
 bench: $(VENV)/.ready-test $(VENV)-peers/.ready  ## other clients on the same server; needs nginx
 	$(BIN)/python -m benchmarks --peers $(VENV)-peers/bin/python --chart docs/benchmarks.svg
@@ -49,7 +49,7 @@ packages: $(VENV)/.ready-dev   ## both, tried as users get them, on each Python 
 lowest: $(VENV)/.ready-dev     ## the test suite with the oldest dependencies that may be
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-lowest
 	$(BIN)/uv pip install -q --python $(VENV)-lowest/bin/python --resolution lowest-direct -e . --group test
-	$(VENV)-lowest/bin/python -m pytest -n auto -m "not slow"
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow"
 
 audit: $(VENV)/.ready-dev      ## known holes in dependencies; asks the index's own database
 	$(BIN)/uv pip compile -q --all-extras --generate-hashes -o $(VENV)/audited.txt pyproject.toml

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +60,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lock-rounds", type=int, default=20, help="turns at a lock")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: tests wait about as long as they compute."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test marked `no_cover` is not traced. pytest-cov stops one of the two tracers
+    that it has in a worker of xdist; the other one would go on."""
+    if item.get_closest_marker("no_cover"):
+        with _untraced():
+            return (yield)
+    return (yield)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _not_under_nohup() -> None:
     """Commands that tests start hear of SIGHUP, whoever starts the tests."""
@@ -102,21 +120,23 @@ def oss() -> Iterator[EmbeddedOSS]:
     """An embedded OSS with one empty bucket, `bucket`. Its thread is not traced: it has
     tests of its own, and here that would be a third of all they take."""
     with ExitStack() as serving:
-        with _untraced_threads():
+        with _untraced():
             embedded = serving.enter_context(EmbeddedOSS(EmulatorOptions()))
         embedded.store.create_bucket(BUCKET)
         yield embedded
 
 
 @contextmanager
-def _untraced_threads() -> Iterator[None]:
-    """No coverage of threads that are started meanwhile."""
-    trace = threading.gettrace()
+def _untraced() -> Iterator[None]:
+    """No coverage of what is done here, nor of threads that are started meanwhile."""
+    here, threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
     threading.settrace(None)
     try:
         yield
     finally:
-        threading.settrace(trace)
+        threading.settrace(threads)
+        sys.settrace(here)
 
 
 @pytest.fixture

@@ -352,6 +352,7 @@ def _race(oss: EmbeddedOSS, folder: Path, *changes: str) -> list[dict[str, Any]]
     return ends
 
 
+@pytest.mark.no_cover
 def test_two_runs_of_different_jobs_at_once_both_come_through(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path
 ) -> None:
@@ -370,6 +371,7 @@ def test_two_runs_of_different_jobs_at_once_both_come_through(
     assert conflicts_by_key(oss).total() > 0
 
 
+@pytest.mark.no_cover
 def test_two_runs_of_one_job_at_once_write_each_object_once(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path
 ) -> None:

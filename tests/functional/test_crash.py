@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bulkmeta.emulator.stored import StoredObject
 
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-OBJECTS = 300
+OBJECTS = 150
 LONGEST_LIFE_S = 1.2
 COPIES = ("--set", "project=atlas", "--rename", "owner=team", "--header", "expires=no")
 IN_PLACE = ("--tag", "project=atlas", "--untag", "t", "--acl", "public-read")
@@ -90,7 +90,7 @@ def _carried(stored: StoredObject) -> tuple[Any, ...]:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """300 objects on a slow and unreliable service."""
+    """Some objects on a slow and unreliable service."""
     options = EmulatorOptions(latency_s=0.004, seed=7)
     with EmbeddedOSS(options) as oss:
         oss.store.create_bucket("bucket")

@@ -96,6 +96,7 @@ def assert_interrupted(end: tuple[int, str]) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_objects_under_way_finish(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path, number: signal.Signals
@@ -122,6 +123,7 @@ def test_the_first_signal_lets_objects_under_way_finish(
     assert seen(oss, LIST) < 3
 
 
+@pytest.mark.no_cover
 def test_a_terminal_that_closes_under_nohup(oss: EmbeddedOSS, tmp_path: Path) -> None:
     """Is nothing to a run that was to go on without one; other signals are."""
     seed(oss, 200)
@@ -140,6 +142,7 @@ def test_a_terminal_that_closes_under_nohup(oss: EmbeddedOSS, tmp_path: Path) ->
         signal.signal(signal.SIGHUP, former)
 
 
+@pytest.mark.no_cover
 def test_an_object_in_doubt_is_settled_before_the_end(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path
 ) -> None:
@@ -180,6 +183,7 @@ def test_a_listing_under_way_does_not_hold_up_the_end(
     assert seen(oss, HEAD) == 0
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("operation", [LIST, HEAD])
 def test_throttling_without_end_does_not_hold_up_the_end(
@@ -240,6 +244,7 @@ def test_a_throttled_update_in_doubt_is_settled_by_resume(
         assert line["after"]["meta"] == {"is": "old", "project": "atlas"}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("first", "second"),
     [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)],
@@ -269,6 +274,7 @@ def test_the_second_signal_ends_it_at_once(
     assert lines.by_key().keys() <= changed_keys(oss)
 
 
+@pytest.mark.no_cover
 def test_an_interrupted_run_can_simply_be_run_again(
     oss: EmbeddedOSS, read_run: Any, tmp_path: Path
 ) -> None:

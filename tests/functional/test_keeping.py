@@ -287,6 +287,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("option", [*GIVEN, "stdin"])
 def test_what_it_was_given_is_another_one(
     oss: EmbeddedOSS, tmp_path: Path, option: str
@@ -367,6 +368,7 @@ def test_only_what_was_modified(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert asked(oss, COPY) == heads
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("after", [1, 25, 49])
 def test_the_boundary(
     oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path, after: int

@@ -426,6 +426,7 @@ def outcomes(run_file: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.no_cover
 def test_generated_objects(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """200 objects with odd keys and values end exactly as a model of the changes says,
     and their lines tell it; the last run, which repeats one, writes nothing."""

@@ -107,6 +107,7 @@ def begun(oss: EmbeddedOSS, *more: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.no_cover
 def test_a_month(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Right each morning; nothing written on quiet nights; as many heads as changes;
     and nobody ever has to look after it. The host's clock is off by months, and another

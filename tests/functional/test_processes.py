@@ -89,6 +89,7 @@ def test_as_in_one_process(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) 
     assert ends[1][2]["CopyObject"] == COUNT
 
 
+@pytest.mark.no_cover
 def test_every_command(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) -> None:
     """A plan, what it says, verification, what failed again, and back."""
     put(oss)
@@ -266,6 +267,7 @@ def check(machine: Machine, before: dict[str, tuple[Any, ...]], read_run: Read) 
     assert state(machine.oss) == before
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(1800)
 def test_processes_are_killed(machine: Machine, read_run: Read, crashes: int) -> None:
     """Again and again during a run: others take over, and the run comes to its end as
@@ -285,6 +287,7 @@ def test_processes_are_killed(machine: Machine, read_run: Read, crashes: int) ->
     check(machine, before, read_run)
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(1800)
 def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) -> None:
     """Its processes end with it; nothing was sent that is not on record; resumed, in
@@ -312,6 +315,7 @@ def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) ->
     check(machine, before, read_run)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(machine: Machine, read_run: Read, number: signal.Signals) -> None:
     """One signal to the driver: what is under way comes to its end everywhere, and has
@@ -332,6 +336,7 @@ def test_interrupted(machine: Machine, read_run: Read, number: signal.Signals) -
     check(machine, before, read_run)
 
 
+@pytest.mark.no_cover
 def test_interrupted_twice(machine: Machine, read_run: Read) -> None:
     """The second signal ends all at once; it can be resumed."""
     before = state(machine.oss)
