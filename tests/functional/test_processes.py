@@ -265,6 +265,8 @@ def check(machine: Machine, before: dict[str, tuple[Any, ...]], read_run: Read) 
         assert lines[key]["before"]["meta"] == old[0]
     assert machine.run("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl") == 0
     assert state(machine.oss) == before
+    for path in machine.folder.glob("*.jsonl*"):
+        path.unlink()
 
 
 @pytest.mark.no_cover
@@ -274,17 +276,29 @@ def test_processes_are_killed(machine: Machine, read_run: Read, crashes: int) ->
     if nothing had been."""
     before = state(machine.oss)
     kills = 0
-    with running(machine, *APPLY, *SLOW) as process:
-        while process.poll() is None and kills < crashes:
-            found = children(process.pid)
-            if found:
-                with suppress(ProcessLookupError):
-                    os.kill(machine.draw.choice(found), signal.SIGKILL)
-                kills += 1
-            time.sleep(machine.draw.uniform(0.2, 1.5))
-        assert process.wait(120) == 0
+    while kills < crashes:
+        with running(machine, *APPLY, *SLOW) as process:
+            kills += kill_some(machine, process, children, crashes - kills)
+        check(machine, before, read_run)
+
+
+def kill_some(
+    machine: Machine,
+    process: subprocess.Popen[bytes],
+    find: Callable[[int], list[int]],
+    most: int,
+) -> int:
+    """Kill processes of a run until it ends; how many."""
+    kills = 0
+    while process.poll() is None and kills < most:
+        if found := find(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(machine.draw.choice(found), signal.SIGKILL)
+            kills += 1
+        time.sleep(machine.draw.uniform(0.2, 1.5))
+    assert process.wait(300) == 0
     assert kills
-    check(machine, before, read_run)
+    return kills
 
 
 @pytest.mark.no_cover

@@ -10,7 +10,6 @@ import io
 import math
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from tests.functional.test_processes import (
     Read,
     await_gone,
     check,
+    kill_some,
     put,
     running,
     state,
@@ -97,16 +97,11 @@ def test_workers_are_killed(machine: Machine, read_run: Read, crashes: int) -> N
     """Others take over what they had in hand; the run comes to its end."""
     before = state(machine.oss)
     kills = 0
-    with running(machine, *APPLY, *NAMED, *ON_RAY, "--concurrency", "4") as process:
-        while process.poll() is None and kills < crashes:
-            if found := actors(process.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(machine.draw.choice(found), signal.SIGKILL)
-                kills += 1
-            time.sleep(machine.draw.uniform(0.3, 2.0))
-        assert process.wait(300) == 0
-    assert kills
-    check(machine, before, read_run)
+    while kills < crashes:
+        order = (*APPLY, *NAMED, *ON_RAY, "--concurrency", "4")
+        with running(machine, *order) as process:
+            kills += kill_some(machine, process, actors, crashes - kills)
+        check(machine, before, read_run)
 
 
 @pytest.mark.slow
