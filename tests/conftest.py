@@ -55,9 +55,14 @@ Command = Callable[..., Result]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the crash harness and the race for a lock are to go on."""
+    """How long the crash harness and the race for a lock are to go on, and whether a
+    real bucket may be changed."""
     parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
     parser.addoption("--lock-rounds", type=int, default=20, help="turns at a lock")
+    parser.addoption("--live", action="store_true", help="run tests/live, too")
+    parser.addoption(
+        "--live-table", metavar="FILE", help="for its answers, as Markdown"
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
