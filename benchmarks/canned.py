@@ -36,7 +36,8 @@ from benchmarks.stub import (
     prepared_answers,
 )
 from bulkmeta.engine.pipeline import Processed
-from bulkmeta.model.changes import apply_change, make_change
+from bulkmeta.model.applying import apply_change
+from bulkmeta.model.changes import make_change
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.outcome import Outcome, timestamp
 from bulkmeta.model.plan import UpdatePlan

@@ -38,7 +38,8 @@ from stub import (
 from bulkmeta import __version__
 from bulkmeta.engine.window import WINDOW
 from bulkmeta.journal.records import Intent, JournalHeader, journal_path
-from bulkmeta.model.changes import apply_change, make_change
+from bulkmeta.model.applying import apply_change
+from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import JobSpec, Target
 from bulkmeta.model.metadata import Metadata
 from bulkmeta.model.outcome import Outcome

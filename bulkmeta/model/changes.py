@@ -1,9 +1,4 @@
-"""What a user wants changed, and what an object's metadata becomes by it. Pure.
-
-Order within one change: replace, rename, unset, substitute, set, default. A name may be
-named by one of them only, so the order shows in one place: a default may fill a
-rename's target.
-"""
+"""What a user wants changed, and whether it can be. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +9,12 @@ from typing import Final
 
 import msgspec
 
-from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.metadata import (
-    ACLS,
-    ALGORITHMS,
-    CLASSES,
-    SSE_HEADER,
-    SSE_KEY_HEADER,
-    STANDARD_HEADERS,
-    Metadata,
-)
+from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES
+from bulkmeta.model.names import header_name, meta_name, tag_key
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.templates import Missing, parse_template
-
-USER_META_PREFIX: Final = "x-oss-meta-"
 
 Pair = tuple[str, str]
 _Check = Callable[[str, str, str], None]
@@ -183,107 +169,6 @@ def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | Non
     return value
 
 
-def apply_change(current: Metadata, change: Change) -> Metadata:
-    """The metadata after `change`; what the change does not name stays as it is.
-
-    Raises:
-        ObjectError: the result cannot be had without losing something.
-        ValueError: tags change, and `current` was read without them.
-    """
-    meta = {} if change.replace else _renamed(current.meta, change.rename_meta)
-    for name in change.unset_meta:
-        meta.pop(name, None)
-    for name, substitution in change.sub_meta.items():
-        if name in meta:
-            meta[name] = _substituted(name, meta[name], substitution)
-    meta.update(change.set_meta)
-    for name, value in change.default_meta.items():
-        meta.setdefault(name, value)
-    headers = dict(current.headers)
-    for name in change.unset_headers:
-        headers.pop(name, None)
-    headers.update(change.set_headers)
-    return Metadata(
-        meta,
-        headers,
-        change.acl or current.acl,
-        _changed_tags(current.tags, change),
-        change.storage_class or current.storage_class,
-        _changed_encryption(current.sse, change),
-    )
-
-
-def _changed_tags(
-    current: dict[str, str] | None, change: Change
-) -> dict[str, str] | None:
-    if not (change.set_tags or change.unset_tags or change.replace_tags):
-        return current
-    if current is None:
-        raise ValueError("tags that were not read cannot be merged")
-    kept = {} if change.replace_tags else current
-    return {
-        key: value for key, value in kept.items() if key not in change.unset_tags
-    } | change.set_tags
-
-
-def _changed_encryption(current: dict[str, str], change: Change) -> dict[str, str]:
-    """The wanted encryption; the same algorithm keeps its key if none is named."""
-    if change.sse is None:
-        return current
-    wanted = {SSE_HEADER: change.sse}
-    if change.sse_key_id:
-        wanted[SSE_KEY_HEADER] = change.sse_key_id
-    there = {name: value for name, value in current.items() if name in wanted}
-    return current if there == wanted else wanted
-
-
-def _renamed(meta: dict[str, str], renames: dict[str, str]) -> dict[str, str]:
-    if not renames:
-        return dict(meta)
-    for old, new in renames.items():
-        if old in meta and meta.get(new, meta[old]) != meta[old]:
-            raise ObjectError(
-                "rename_target_exists",
-                f"cannot rename {old!r} to {new!r}: the object has both, with "
-                "different values; unset one of them first",
-            )
-    renamed = {name: value for name, value in meta.items() if name not in renames}
-    renamed.update({new: meta[old] for old, new in renames.items() if old in meta})
-    return renamed
-
-
-def _substituted(name: str, value: str, substitution: Substitution) -> str:
-    found = substitution.of(value)
-    fault = limits.value_fault(found) if found != value else None
-    if fault:
-        raise ObjectError("invalid_value", f"{name!r} would be {found!r}: {fault}")
-    return found
-
-
-def meta_name(option: str, name: str) -> str:
-    """The name of user metadata as it is kept.
-
-    Raises:
-        UsageError: `option` names what cannot be one.
-    """
-    lower = name.lower()
-    plain = lower.removeprefix(USER_META_PREFIX)
-    if lower in STANDARD_HEADERS:
-        raise UsageError(
-            f"{option} {name!r} names a standard header; "
-            f"use {_header_option(option)} for it, "
-            f"or {USER_META_PREFIX}{plain} if user metadata is meant"
-        )
-    fault = limits.meta_name_fault(plain if name.isascii() else name)
-    if fault:
-        raise UsageError(f"{option} {name!r}: {fault}")
-    return plain
-
-
-def _header_option(option: str) -> str:
-    return "--unset-header" if option == "--unset" else "--header"
-
-
 def _meta_pair(option: str, pair: Pair, check: _Check) -> Pair:
     name, value = meta_name(option, pair[0]), pair[1]
     check(option, name, value)
@@ -338,21 +223,6 @@ def _header_pair(pair: Pair, check: _Check) -> Pair:
     return name, value
 
 
-def header_name(option: str, name: str) -> str:
-    """The name of a standard header as it is kept.
-
-    Raises:
-        UsageError: `option` names another.
-    """
-    plain = name.lower()
-    if plain not in STANDARD_HEADERS:
-        raise UsageError(
-            f"{option} {name!r}: OSS lets you set only "
-            f"{', '.join(sorted(STANDARD_HEADERS))}; use --set for user metadata"
-        )
-    return plain
-
-
 def _unset_header(name: str) -> str:
     plain = header_name("--unset-header", name)
     if plain == "content-type":
@@ -369,18 +239,6 @@ def _tag_pair(pair: Pair, *, literal: bool) -> Pair:
     if fault:
         raise UsageError(f"--tag {key!r}: {fault}")
     return key, value
-
-
-def tag_key(option: str, key: str) -> str:
-    """A tag's key, which keeps its case.
-
-    Raises:
-        UsageError: `option` names what cannot be one.
-    """
-    fault = limits.tag_key_fault(key)
-    if fault:
-        raise UsageError(f"{option} {key!r}: {fault}")
-    return key
 
 
 def _refuse_tag_conflicts(change: Change) -> None:

@@ -26,6 +26,7 @@ STANDARD_HEADERS: Final = frozenset(
 )
 """The six headers that OSS keeps with an object and lets a user set."""
 
+USER_META_PREFIX: Final = "x-oss-meta-"
 SSE_HEADER: Final = "x-oss-server-side-encryption"
 SSE_KEY_HEADER: Final = "x-oss-server-side-encryption-key-id"
 SSE_HEADERS: Final = frozenset(

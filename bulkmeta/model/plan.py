@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from bulkmeta.errors import ObjectError
 from bulkmeta.model import limits
-from bulkmeta.model.changes import Change, apply_change
+from bulkmeta.model.applying import apply_change
 from bulkmeta.model.metadata import Metadata, ObjectHead
 from bulkmeta.model.parts import Parts, parts_between
+
+if TYPE_CHECKING:
+    from bulkmeta.model.changes import Change
 
 _DISPOSITION: Final = "content-disposition"
 

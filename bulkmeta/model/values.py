@@ -14,13 +14,8 @@ import msgspec
 
 from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.changes import (
-    Change,
-    header_name,
-    meta_name,
-    refuse_conflicts,
-    tag_key,
-)
+from bulkmeta.model.changes import Change, refuse_conflicts
+from bulkmeta.model.names import header_name, meta_name, tag_key
 
 KEY: Final = "key"
 KINDS: Final = ("meta.NAME", "header.NAME", "tag.KEY")

@@ -29,9 +29,8 @@ from bulkmeta.errors import (
     ServiceError,
     UsageError,
 )
-from bulkmeta.model.changes import USER_META_PREFIX
 from bulkmeta.model.holder import Holder
-from bulkmeta.model.metadata import STANDARD_CLASS, parse_http_date
+from bulkmeta.model.metadata import STANDARD_CLASS, USER_META_PREFIX, parse_http_date
 from bulkmeta.model.outcome import timestamp
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort

@@ -18,13 +18,13 @@ from xml.etree import ElementTree
 import msgspec
 
 from bulkmeta.errors import ObjectError
-from bulkmeta.model.changes import USER_META_PREFIX
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import (
     DEFAULT_ACL,
     SSE_HEADERS,
     STANDARD_CLASS,
     STANDARD_HEADERS,
+    USER_META_PREFIX,
     Metadata,
     ObjectHead,
     parse_http_date,

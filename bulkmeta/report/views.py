@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.changes import USER_META_PREFIX
-from bulkmeta.model.metadata import STANDARD_HEADERS
+from bulkmeta.model.metadata import STANDARD_HEADERS, USER_META_PREFIX
 from bulkmeta.model.viewed import Needs
 from bulkmeta.report.text import plain, printable
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import ObjectError, UsageError
-from bulkmeta.model.changes import Change, apply_change, make_change
+from bulkmeta.model.applying import apply_change
+from bulkmeta.model.changes import Change, make_change
 from bulkmeta.model.metadata import STANDARD_HEADERS, Metadata
 
 NAMES = ("a", "b", "c", "d")
