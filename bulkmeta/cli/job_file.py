@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bulkmeta.cli.job_tables import TABLES, Glob, Job, Table, Texts
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError
 from bulkmeta.report.text import quoted
@@ -31,147 +32,8 @@ _SECRET: Final = 4
 _TEMPLATES: Final = {"set", "default", "header", "tag"}
 """Keys of [change] whose values are templates."""
 
-Texts = str | list[str]
 Trail = tuple[str, ...]
 """Where a value stands: its table, its key, and names inside of it."""
-
-
-class _Table(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Glob(_Table):
-    """One of both; the last that matches a key decides."""
-
-    include: str | None = None
-    exclude: str | None = None
-
-
-class SourceTable(_Table):
-    """Where the objects come from."""
-
-    target: Texts
-    all: bool = False
-    keys_from: str | None = None
-    null: bool = False
-    status: Texts = []
-    inventory: str | None = None
-    endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    internal: bool = False
-    accelerate: bool = False
-    dual_stack: bool = False
-    request_payer: bool = False
-    sign_version: str | None = None
-
-
-class SelectTable(_Table):
-    """Which of them are meant."""
-
-    include: Texts = []
-    exclude: Texts = []
-    globs: list[Glob] = []
-    regex: Texts = []
-    start_after: str | None = None
-    end_before: str | None = None
-    shard: str | None = None
-    sample: str | None = None
-    limit: int | None = None
-    min_size: int | str | None = None
-    max_size: int | str | None = None
-    modified_after: str | None = None
-    modified_before: str | None = None
-    in_class: Texts = []
-    object_type: Texts = []
-    where: Texts = []
-
-
-class ChangeTable(_Table):
-    """What becomes of them, and what a change may do."""
-
-    set: dict[str, str] = {}
-    default: dict[str, str] = {}
-    unset: Texts = []
-    rename: dict[str, str] = {}
-    sub: dict[str, str] = {}
-    header: dict[str, str] = {}
-    unset_header: Texts = []
-    content_type: str | None = None
-    types: str | None = None
-    replace: bool = False
-    tag: dict[str, str] = {}
-    untag: Texts = []
-    replace_tags: bool = False
-    acl: str | None = None
-    storage_class: str | None = None
-    sse: str | None = None
-    sse_key_id: str | None = None
-    values: str | None = None
-    transform: str | None = None
-    missing: str | None = None
-    acl_policy: str | None = None
-    allow_appendable: bool = False
-    allow_early_rewrite: bool = False
-    allow_new_versions: bool = False
-
-
-class PaceTable(_Table):
-    """How fast."""
-
-    concurrency: int | None = None
-    rate: float | str | None = None
-    retries: int | None = None
-    spread: int | str | None = None
-    processes: int | None = None
-    on: str | None = None
-    max_failures: int | Texts = []
-    max_duration: str | None = None
-    window: str | None = None
-    canary: int | None = None
-
-
-class ReportTable(_Table):
-    """What is told and kept."""
-
-    since_last_run: bool = False
-    full_every: str | None = None
-    wait_lock: str | None = None
-    lock_object: str | None = None
-    lease: str | None = None
-    state: str | None = None
-    run_file: str | None = None
-    out: str | None = None
-    progress: str | None = None
-    detailed_exitcode: bool = False
-    full: bool = False
-    json: bool = False
-    log_file: str | None = None
-    log_level: str | None = None
-    metrics_file: str | None = None
-    on_finish: str | None = None
-    price_put: float | None = None
-    price_get: float | None = None
-
-
-class Job(_Table):
-    """A job file. `environment` names the variables that may stand in values."""
-
-    source: SourceTable
-    select: SelectTable = msgspec.field(default_factory=SelectTable)
-    change: ChangeTable = msgspec.field(default_factory=ChangeTable)
-    pace: PaceTable = msgspec.field(default_factory=PaceTable)
-    report: ReportTable = msgspec.field(default_factory=ReportTable)
-    environment: list[str] = []
-
-
-TABLES: Final[dict[str, type[_Table]]] = {
-    "source": SourceTable,
-    "select": SelectTable,
-    "change": ChangeTable,
-    "pace": PaceTable,
-    "report": ReportTable,
-}
 
 
 @dataclass(frozen=True)
@@ -328,7 +190,7 @@ def _elsewhere(name: str, key: str) -> str:
     return _meant(key, {*_keys(TABLES[name])})
 
 
-def _keys(table: type[_Table]) -> tuple[str, ...]:
+def _keys(table: type[Table]) -> tuple[str, ...]:
     return table.__struct_encode_fields__
 
 

@@ -33,7 +33,7 @@ def job_schema() -> dict[str, Any]:
     import msgspec
 
     from bulkmeta.cli.apply import apply
-    from bulkmeta.cli.job_file import TABLES, Job
+    from bulkmeta.cli.job_tables import TABLES, Job
     from bulkmeta.cli.plan import plan
 
     found = msgspec.json.schema(Job)

@@ -16,7 +16,8 @@ import pytest
 
 from bulkmeta.cli.apply import apply
 from bulkmeta.cli.init import EXAMPLE
-from bulkmeta.cli.job_file import TABLES, line_of
+from bulkmeta.cli.job_file import line_of
+from bulkmeta.cli.job_tables import TABLES
 from bulkmeta.cli.plan import plan
 from bulkmeta.cli.schema import job_schema
 
