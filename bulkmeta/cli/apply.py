@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from bulkmeta.cli import change_options, commands, keeping_options, options, specs
+from bulkmeta.cli import (
+    change_options,
+    commands,
+    keeping_options,
+    options,
+    selection_options,
+    specs,
+)
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import SCHEME
@@ -35,8 +42,8 @@ _REPLAN = click.option(
 )
 @options.add_options(
     change_options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
-    options.KEYS,
+    selection_options.OBJECTS,
+    selection_options.KEYS,
     options.RULES,
     (*options.PACE, *options.STAFF, options.SPREAD),
     (*options.UNTIL, options.CANARY),

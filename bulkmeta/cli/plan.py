@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from bulkmeta.cli import change_options, commands, options, specs
+from bulkmeta.cli import change_options, commands, options, selection_options, specs
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import NewFile
 
@@ -41,8 +41,8 @@ _FULL = click.option(
 )
 @options.add_options(
     change_options.CHANGES,
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
-    options.KEYS,
+    selection_options.OBJECTS,
+    selection_options.KEYS,
     options.RULES,
     (*options.PACE, *options.STAFF, options.SPREAD),
     options.UNTIL,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import commands, options
+from bulkmeta.cli import commands, options, selection_options
 from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 
@@ -15,7 +15,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
 @click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
-    options.SELECTION,
+    selection_options.SELECTION,
     options.RULES,
     (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import options, specs
+from bulkmeta.cli import options, selection_options, specs
 from bulkmeta.cli.help import HelpfulCommand
 from bulkmeta.cli.types import NewFile
 
@@ -27,7 +27,7 @@ MOST_SHARDS = 10_000
         ),
         click.option("--out", type=NewFile(), required=True, help="The file to write."),
     ),
-    (options.ALL, *options.RATES, options.SPREAD),
+    (selection_options.ALL, *options.RATES, options.SPREAD),
     options.CONNECTION,
 )
 def shards(target: tuple[str, ...], **values: Any) -> int:

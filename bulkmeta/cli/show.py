@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkmeta.cli import commands, options, specs
+from bulkmeta.cli import commands, options, selection_options, specs
 
 _FORMAT = click.option(
     "--format",
@@ -30,8 +30,8 @@ _FIELDS = click.option(
 @options.TARGET
 @options.add_options(
     (_FORMAT, _FIELDS),
-    (options.ALL, *options.SELECTION, *options.LISTED_SELECTION, options.WHERE),
-    options.KEYS,
+    selection_options.OBJECTS,
+    selection_options.KEYS,
     options.PACE,
     options.CONNECTION,
 )

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bulkmeta.cli import change_options, commands, options, specs
+from bulkmeta.cli import change_options, commands, options, selection_options, specs
 from bulkmeta.errors import UsageError
 from bulkmeta.model.changes import Change
 from bulkmeta.model.job import Connection, JobSpec, Pace, Rules, RunSpec, Target
@@ -24,7 +24,12 @@ def parse(*args: str) -> RunSpec:
     @options.TARGET
     @options.add_options(
         change_options.CHANGES,
-        (options.ALL, *options.SELECTION, options.WHERE, *options.KEYS),
+        (
+            selection_options.ALL,
+            *selection_options.SELECTION,
+            selection_options.WHERE,
+            *selection_options.KEYS,
+        ),
         options.RULES,
         (*options.PACE, options.SPREAD),
         options.UNTIL,
@@ -203,7 +208,7 @@ def test_options_in_the_order_given() -> None:
     """Help shows options as they are listed in the groups."""
 
     @click.command(cls=commands.SelectingCommand)
-    @options.add_options(change_options.CHANGES, options.SELECTION)
+    @options.add_options(change_options.CHANGES, selection_options.SELECTION)
     def command(**_values: object) -> None: ...
 
     names = [parameter.opts[0] for parameter in command.params]
