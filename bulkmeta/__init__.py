@@ -6,13 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bulkmeta.api import (
-        OpenBucket,
-        Source,
+    from bulkmeta.api.blocking import iterate
+    from bulkmeta.api.bucket import OpenBucket, open_bucket
+    from bulkmeta.api.given import Source
+    from bulkmeta.api.jobs import (
         apply,
         apply_plan,
-        iterate,
-        open_bucket,
         plan,
         resume,
         retry,
@@ -84,7 +83,7 @@ _HOMES = {
     "Metadata": "bulkmeta.model.metadata",
     "ObjectError": "bulkmeta.errors",
     "ObjectView": "bulkmeta.model.transforms",
-    "OpenBucket": "bulkmeta.api",
+    "OpenBucket": "bulkmeta.api.bucket",
     "Outcome": "bulkmeta.model.outcome",
     "Resumed": "bulkmeta.model.run_file",
     "Rules": "bulkmeta.model.job",
@@ -93,21 +92,21 @@ _HOMES = {
     "Selection": "bulkmeta.model.selection",
     "Shard": "bulkmeta.model.selection",
     "Sink": "bulkmeta.report.drain",
-    "Source": "bulkmeta.api",
+    "Source": "bulkmeta.api.given",
     "Substitution": "bulkmeta.model.changes",
     "Summary": "bulkmeta.model.run_file",
     "Transform": "bulkmeta.model.transforms",
     "UsageError": "bulkmeta.errors",
-    "apply": "bulkmeta.api",
-    "apply_plan": "bulkmeta.api",
-    "iterate": "bulkmeta.api",
-    "open_bucket": "bulkmeta.api",
-    "plan": "bulkmeta.api",
+    "apply": "bulkmeta.api.jobs",
+    "apply_plan": "bulkmeta.api.jobs",
+    "iterate": "bulkmeta.api.blocking",
+    "open_bucket": "bulkmeta.api.bucket",
+    "plan": "bulkmeta.api.jobs",
     "read_run": "bulkmeta.journal.run_reader",
-    "resume": "bulkmeta.api",
-    "retry": "bulkmeta.api",
-    "undo": "bulkmeta.api",
-    "verify": "bulkmeta.api",
+    "resume": "bulkmeta.api.jobs",
+    "retry": "bulkmeta.api.jobs",
+    "undo": "bulkmeta.api.jobs",
+    "verify": "bulkmeta.api.jobs",
 }
 
 
