@@ -99,13 +99,8 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but two by
             answer_timeout_s=answer_timeout_s,
             request_payer=connection.request_payer,
         )
-        yield Bucket(
-            endpoint,
-            traced(transport, name),
-            clock=clock,
-            limiter=RateLimiter(rate, pace=pace),
-            retry=retry,
-        )
+        sender, limiter = traced(transport, name), RateLimiter(rate, pace=pace)
+        yield Bucket(endpoint, sender, clock=clock, limiter=limiter, retry=retry)
 
 
 def _given(provider: Any) -> CredentialSource:

@@ -89,12 +89,7 @@ def resolve_endpoint(
             "OSS_ENDPOINT or a profile's)"
         )
     if endpoint is None:
-        if region is None:
-            raise UsageError(
-                "no endpoint and no region: give --region (such as cn-hangzhou), "
-                "or set OSS_REGION or OSS_ENDPOINT"
-            )
-        endpoint = _SERVICES[network].format(region=region)
+        endpoint = _service_in(region, network)
     scheme, host = _split(endpoint)
     name = host.partition(":")[0] if not host.startswith("[") else host
     region = region or _region_of(name)
@@ -109,6 +104,15 @@ def resolve_endpoint(
     if not path_style and name.endswith(".aliyuncs.com"):
         host = host if _names_bucket(name, bucket) else f"{bucket}.{host}"
     return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
+
+
+def _service_in(region: str | None, network: Network) -> str:
+    if region is None:
+        raise UsageError(
+            "no endpoint and no region: give --region (such as cn-hangzhou), "
+            "or set OSS_REGION or OSS_ENDPOINT"
+        )
+    return _SERVICES[network].format(region=region)
 
 
 def tells_region(endpoint: str) -> bool:

@@ -148,12 +148,7 @@ class Transport:
             TransportError: no complete answer came back.
             RunFatalError: there are no credentials to sign with.
         """
-        try:
-            path = encoded_key(request.key)
-        except UnicodeEncodeError as error:
-            raise TransportError(
-                "unsendable_key", "the key is not UTF-8", sent=False
-            ) from error
+        path = _path_of(request.key)
         offset = self._clock.offset
         headers = self._sign(request, path)
         url = self._url(request)
@@ -219,6 +214,15 @@ class Transport:
         )
         refuse_unsendable(signable.headers)
         return signable.headers
+
+
+def _path_of(key: str) -> str:
+    try:
+        return encoded_key(key)
+    except UnicodeEncodeError as error:
+        raise TransportError(
+            "unsendable_key", "the key is not UTF-8", sent=False
+        ) from error
 
 
 async def _next_block(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

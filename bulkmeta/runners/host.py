@@ -65,6 +65,14 @@ class RunEnd:
     """What ended it before its time, if that was arranged beforehand."""
 
 
+def ended(
+    spec: RunSpec, stats: RunStats, elapsed_s: float, stop: StopRequest, bucket: Bucket
+) -> RunEnd:
+    """How a run on the bucket has ended."""
+    requests = dict(bucket.requests)
+    return RunEnd(spec, stats, elapsed_s, stop.requested, requests, stop.why)
+
+
 def bucket_of(
     spec: RunSpec, stop: StopRequest, opened: Bucket | None = None
 ) -> AbstractAsyncContextManager[Bucket]:

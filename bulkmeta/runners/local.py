@@ -34,7 +34,7 @@ from bulkmeta.runners.heartbeat import (
     lock_key,
     while_still_held,
 )
-from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of
+from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import known_copies, look_at
@@ -136,15 +136,11 @@ async def _run_held(
         _inspected(bucket, spec, inspect) as copies,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
-        watched(
-            RunState(stats, bucket.pace, _total_of(spec), bucket.requests),
-            host.progress,
-        ),
+        watched(_state(spec, stats, bucket), host.progress),
         requests_ahead() as ahead,
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):
-        if ledger:
-            ledger.run_file.note_pace(bucket.pace)
+        _note_pace(ledger, bucket)
         listing = Listing(ahead, spec.pace.spread, _note(ledger), lock_key(host.lock))
         elsewhere = inventory or host.objects
         source = source_of(spec.job, bucket, start, listing, table, elsewhere)
@@ -167,8 +163,7 @@ async def _run_held(
             handed_on(canary.look_at, host.hand_on),
             finish,
         )
-    requests = dict(bucket.requests)
-    return RunEnd(spec, stats, elapsed_s, stop.requested, requests, stop.why)
+    return ended(spec, stats, elapsed_s, stop, bucket)
 
 
 def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:
@@ -189,6 +184,10 @@ async def _inspected(
         if inspect:
             inspect(findings)
     yield copies
+
+
+def _state(spec: RunSpec, stats: RunStats, bucket: Bucket) -> RunState:
+    return RunState(stats, bucket.pace, _total_of(spec), bucket.requests)
 
 
 def _total_of(spec: RunSpec) -> int | None:
@@ -215,6 +214,11 @@ def _files(ledger: Ledger | None) -> list[Sink[Outcome]]:
     if ledger is None:
         return []
     return [ledger.run_file, *([ledger.journal] if ledger.journal else [])]
+
+
+def _note_pace(ledger: Ledger | None, bucket: Bucket) -> None:
+    if ledger:
+        ledger.run_file.note_pace(bucket.pace)
 
 
 def _note(ledger: Ledger | None) -> Note:

@@ -16,7 +16,7 @@ from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
 from bulkmeta.runners.flow import Flow, requests_ahead, watched
-from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of
+from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import verifying_staff
@@ -51,10 +51,7 @@ async def verify_objects(
             Breaker(tolerance=spec.until.tolerance).judge,
             host.hand_on,
         )
-    elapsed_s = time.monotonic() - started_s
-    return RunEnd(
-        spec, stats, elapsed_s, stop.requested, dict(bucket.requests), stop.why
-    )
+    return ended(spec, stats, time.monotonic() - started_s, stop, bucket)
 
 
 async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
