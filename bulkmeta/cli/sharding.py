@@ -14,7 +14,7 @@ from bulkmeta.cli.output import print_result, tell
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import create_file
-from bulkmeta.model.shards import Shards
+from bulkmeta.model.shards import MOST_BYTES, parse_shards
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.sharding import cut_shards
 
@@ -49,14 +49,14 @@ def read_part(path: Path, index: int, target: Target) -> Part:
         UsageError: the file is none, or is about another target.
     """
     try:
-        shards = msgspec.json.decode(path.read_bytes(), type=Shards)
-        shards.check()
+        with path.open("rb") as file:
+            shards = parse_shards(file.read(MOST_BYTES + 1))
         part = shards.part(index)
     except OSError as error:
         raise UsageError(
             f"--shard: cannot read {str(path)!r}: {error.strerror}"
         ) from error
-    except (ValueError, RecursionError, UsageError) as error:
+    except (ValueError, UsageError) as error:
         raise UsageError(f"--shard: {str(path)!r}: {error}") from error
     if (shards.bucket, shards.prefixes) != (target.bucket, target.prefixes):
         names = " ".join(f"oss://{shards.bucket}/{x}" for x in shards.prefixes)

@@ -1,7 +1,7 @@
 """Key ranges: how a key space is cut, and how far each part is done. Pure.
 
 Keys are compared as Python compares text, by code point, which is the order of their
-UTF-8 bytes and so the service's.
+UTF-8 bytes and so the service's. Of keys that are not UTF-8 only `in_order` knows it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 _LAST_CODE: Final = 0x10FFFF
 
 
+def in_order(key: str) -> bytes:
+    """What puts any key in the service's order, which goes by bytes: as text, bytes
+    that are not UTF-8 (surrogates here) would come behind most letters."""
+    try:
+        return key.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no service lists it; a program made it up
+        return key.encode("utf-8", "surrogatepass")
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """All keys behind `after`, up to and with `up_to` (None: to the end)."""
@@ -32,7 +41,15 @@ class Span:
 
     def reaches(self, key: str) -> bool:
         """Whether `key` is not beyond the span's end."""
-        return self.up_to is None or key <= self.up_to
+        return self.up_to is None or in_order(key) <= in_order(self.up_to)
+
+    def meets(self, prefix: str) -> bool:
+        """Whether a key that begins so may lie in it."""
+        end = behind(prefix)
+        within = end is None or self.after < end
+        if self.up_to is None:
+            return within
+        return within and self.after < self.up_to and prefix <= self.up_to
 
 
 class Marks:

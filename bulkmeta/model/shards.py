@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.key_ranges import Span, in_order
 from bulkmeta.model.limits import is_utf8
 
 SCHEMA: Final = 1
 MOST_REMEMBERED: Final = 100_000
 """How many keys a count remembers; a bound is off by one part in so many at most."""
+
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""No file of shards is as long."""
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,11 +36,9 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     up_to: str | None = None
 
     def holds(self, key: str) -> bool:
-        """Whether `key` is in this part, in the service's order: that of its bytes."""
-        place = _bytes(key)
-        return place > _bytes(self.after) and (
-            self.up_to is None or place <= _bytes(self.up_to)
-        )
+        """Whether `key` is in this part."""
+        behind = in_order(key) > in_order(self.after)
+        return behind and Span(self.after, self.up_to).reaches(key)
 
     def within(self, span: Span) -> Span:
         """What of a span is in this part."""
@@ -54,7 +56,7 @@ class Shards(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="s
     bucket: str
     prefixes: tuple[str, ...]
     bounds: tuple[str, ...]
-    objects: tuple[int, ...]
+    objects: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
 
     def part(self, index: int) -> Part:
         """One part.
@@ -74,11 +76,35 @@ class Shards(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="s
         Raises:
             UsageError: bounds out of order, or another number of parts than of counts.
         """
-        if self.schema != SCHEMA:
-            raise UsageError(f"it is of schema {self.schema}, not {SCHEMA}")
         counts_fit = len(self.objects) == len(self.bounds) + 1
         if not counts_fit or list(self.bounds) != sorted(self.bounds):
             raise UsageError("it has been altered: its bounds are none")
+
+
+class _Form(msgspec.Struct, tag_field="type", tag="shards"):
+    """As much of the file as every version writes."""
+
+    schema: int
+    version: str
+
+
+def parse_shards(data: bytes) -> Shards:
+    """The cut that a file holds.
+
+    Raises:
+        UsageError: it is none, or of a newer form, or no cut can be as it says.
+    """
+    if len(data) > MOST_BYTES:
+        raise UsageError("it is no file of shards: too long")
+    try:
+        form = msgspec.json.decode(data, type=_Form)
+        if form.schema > SCHEMA:
+            raise UsageError(f"it was written by a newer bulkmeta ({form.version})")
+        shards = msgspec.json.decode(data, type=Shards)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"it is no file of shards: {error}") from error
+    shards.check()
+    return shards
 
 
 class Tally:
@@ -127,10 +153,6 @@ class Tally:
                 size = 0
         missing = parts - 1 - len(bounds)
         return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
-
-
-def _bytes(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
 
 
 def _paired(counted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:

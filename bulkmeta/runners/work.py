@@ -138,10 +138,11 @@ def _listed(
         listing.note(bounds)
 
     def under(prefix: str) -> AsyncIterator[Item]:
-        if listing.spread == 1 and len(spans) == 1:
-            return list_prefix(bucket, prefix, listing.ahead, spans[0])
+        near = [span for span in spans if span.meets(prefix)]
+        if listing.spread == 1 and len(spans) == len(near) == 1:
+            return list_prefix(bucket, prefix, listing.ahead, near[0])
         return walk_ranges(
-            bucket, prefix, spans, listing.spread, ahead=listing.ahead, note=note
+            bucket, prefix, near, listing.spread, ahead=listing.ahead, note=note
         )
 
     return one_after_another(map(under, job.target.prefixes))

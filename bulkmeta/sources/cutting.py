@@ -15,6 +15,7 @@ from bulkmeta.model.key_ranges import (
     Span,
     behind,
     between,
+    in_order,
     next_letter,
     shared_length,
 )
@@ -49,7 +50,7 @@ async def cut(victim: ListedRange, lister: Lister) -> ListedRange | None:
             at = _cut_place(victim) or victim.sample.last
         page = await lister.page(at)
         if lister.shows_many(page, victim.span):
-            if victim.passed > at:
+            if in_order(victim.passed) > in_order(at):
                 return None
             made = victim.give_up(at)
             made.add(page)
@@ -72,6 +73,10 @@ def _halve(victim: ListedRange) -> ListedRange | None:
     if not (victim.listed_all and half):
         return None
     kept = len(victim.items) - half
+    while kept and not is_utf8(victim.items[kept - 1].key):
+        kept -= 1  # such a key can be no bound
+    if not kept:
+        return None
     given = list(islice(victim.items, kept, None))
     made = victim.give_up(victim.items[kept - 1].key)
     made.hold(given)

@@ -9,7 +9,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.model.item import Item
-from bulkmeta.model.key_ranges import Sample, Span, keys_beyond, sample_of
+from bulkmeta.model.key_ranges import (
+    Sample,
+    Span,
+    in_order,
+    keys_beyond,
+    sample_of,
+)
 from bulkmeta.oss.bucket import PAGE_KEYS
 
 if TYPE_CHECKING:
@@ -151,7 +157,7 @@ class ListedRange:
         made = ListedRange(Span(at, self.up_to))
         made._seen_end = self._seen_end
         self.up_to = at
-        while self.items and self.items[-1].key > at:
+        while self.items and in_order(self.items[-1].key) > in_order(at):
             self.items.pop()
         self._weigh()
         return made
@@ -164,8 +170,9 @@ class ListedRange:
 
     def _weigh(self) -> None:
         """Estimate what is beyond the last page."""
-        if self.sample and self.up_to is not None and self.sample.last >= self.up_to:
-            self.listed_all = True
+        if self.sample and self.up_to is not None:
+            at_end = in_order(self.sample.last) >= in_order(self.up_to)
+            self.listed_all = self.listed_all or at_end
         self._beyond = math.inf
         if self.listed_all:
             self._beyond = 0.0

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.key_ranges import Span
-from bulkmeta.model.shards import Part, Shards, Tally
+from bulkmeta.model.key_ranges import Span, in_order
+from bulkmeta.model.shards import MOST_BYTES, Part, Shards, Tally, parse_shards
 
 COUNT = 50_000
+RAW = st.binary(min_size=1).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 keys_of_any_kind = st.lists(st.text(min_size=1), unique=True, max_size=60)
 
 
@@ -165,6 +166,60 @@ def test_altered_files_are_refused(shards: Shards, words: str) -> None:
     """Bounds out of order, or counts that do not belong to them."""
     with pytest.raises(UsageError, match=words):
         shards.check()
+
+
+@given(st.text(min_size=1), st.lists(RAW, min_size=1))
+def test_parts_follow_the_order_of_the_service(bound: str, keys: list[str]) -> None:
+    """By bytes: what lies in the first part is listed before what does not."""
+    parts, ordered = (
+        (Part(0, 2, up_to=bound), Part(1, 2, bound)),
+        sorted(keys, key=in_order),
+    )
+    first, second = ([part.holds(key) for key in ordered] for part in parts)
+    assert first == sorted(first, reverse=True)
+    assert second == [not held for held in first]
+
+
+def test_a_key_that_a_program_made_up() -> None:
+    """One that no service has is in a part as well, and no surprise."""
+    assert [Part(0, 2, up_to="m").holds("\ud800"), Part(1, 2, "m").holds("\ud800")] == [
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "meets"),
+    [
+        ("d", True), ("m", True), ("mm", False), ("c", True), ("b", False),
+        ("ba", False), ("", True),
+    ],
+)  # fmt: skip
+def test_where_a_part_has_nothing_to_list(prefix: str, meets: bool) -> None:
+    """Prefixes outside of it, and all of them if it is empty."""
+    assert Span("c", "m").meets(prefix) is meets
+    assert not Span("c", "c").meets(prefix)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no file of shards"),
+        (b"[]", "no file of shards"),
+        (b'{"type":"run","schema":1,"version":"1"}', "no file of shards"),
+        (b'{"type":"shards","schema":2,"version":"9.1"}', r"newer bulkmeta \(9.1\)"),
+        (b" " * (MOST_BYTES + 1), "too long"),
+        (
+            b'{"type":"shards","schema":1,"version":"1","made":"x","bucket":"b",'
+            b'"prefixes":["p/"],"bounds":["b"],"objects":[-5,1]}',
+            "no file of shards",
+        ),
+    ],
+)  # fmt: skip
+def test_files_that_are_none(data: bytes, words: str) -> None:
+    """Each is told apart in words."""
+    with pytest.raises(UsageError, match=words):
+        parse_shards(data)
 
 
 def test_no_such_part() -> None:

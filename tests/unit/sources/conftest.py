@@ -6,15 +6,17 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from bulkmeta.model.key_ranges import in_order
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.oss.page import Page
 
 
 class KeysBucket:
-    """Lists some keys, on pages of at most `most`, and counts the requests."""
+    """Lists some keys in the service's order, on pages of at most `most`, and counts
+    the requests."""
 
     def __init__(self, keys: Iterable[str], most: int = 1000) -> None:
-        self.keys = sorted(keys)
+        self.keys = sorted(keys, key=in_order)
         self.asked = 0
         self._most = most
 
@@ -23,7 +25,8 @@ class KeysBucket:
     ) -> Page:
         self.asked += 1
         await asyncio.sleep(0)
-        first = bisect_right(self.keys, token or start_after)
+        after = in_order(token or start_after or "")
+        first = bisect_right(self.keys, after, key=in_order)
         under = [key for key in self.keys[first:] if key.startswith(prefix)]
         found = under[: min(keys, self._most)]
         more = len(under) > len(found)

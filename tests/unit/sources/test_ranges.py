@@ -16,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import RunFatalError
+from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Marks, Span
+from bulkmeta.model.limits import is_utf8
 from bulkmeta.runners.flow import requests_ahead
-from bulkmeta.sources.listed_range import Lister
+from bulkmeta.sources.listed_range import ListedRange, Lister
+from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.ranges import RangeWalk, far_apart, walk_ranges
 from tests.unit.sources.conftest import KeysBucket
 
@@ -91,6 +94,49 @@ async def test_taken_up_again(
     rest = await walked(bucket, marks, data.draw(st.integers(1, 9)))
 
     assert sorted(done + rest) == bucket.keys
+
+
+RAW = st.binary(min_size=1, max_size=5).map(
+    lambda raw: raw.decode("utf-8", "surrogateescape")
+)
+
+
+def refuse_unnameable(cut: Sequence[str]) -> None:
+    """Where ranges are cut is written down, and asked for."""
+    assert all(map(is_utf8, cut))
+
+
+def test_what_is_given_up_goes_by_the_order_of_the_service() -> None:
+    """A key that is no text stays with the range that its bytes lie in."""
+    listed = ListedRange(Span())
+    listed.hold([Item("p/a"), Item("p/\udc80")])
+    listed.give_up("p/中")
+    assert [item.key for item in listed.items] == ["p/a", "p/\udc80"]
+
+
+@given(
+    st.sets(RAW | NAMES, max_size=40),
+    st.lists(NAMES, max_size=4),
+    st.integers(1, 6),
+    st.integers(1, 9),
+)
+async def test_each_key_in_one_part(
+    names: set[str], bounds: list[str], wanted: int, most: int
+) -> None:
+    """The parts of a cut, each listed by itself, make up all keys: also where some are
+    not UTF-8, which lie elsewhere by their bytes than as text."""
+    keys = {f"p/{name}" for name in names}
+    bucket, found = cast("Bucket", KeysBucket(keys, most)), list[str]()
+    for span in Marks(f"p/{name}" for name in bounds).ranges():
+        async with requests_ahead() as ahead:
+            lister = Lister(bucket, "p/", wanted)
+            lister.few = 0
+            walk = RangeWalk(lister, [span], wanted, ahead, refuse_unnameable).items()
+            one = list_prefix(bucket, "p/", ahead, span)
+            walked = [item.key async for item in walk]
+            assert sorted(walked) == sorted([item.key async for item in one])
+            found += walked
+    assert sorted(found) == sorted(keys)
 
 
 # How evenly
