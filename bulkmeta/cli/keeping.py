@@ -82,12 +82,18 @@ def _key(values: dict[str, Any], address: str) -> str:
     written: dict[str, Any] = click.get_current_context().meta[WRITTEN]
     names = job_options()
     told = {
-        name: _absolute(value) if name in _PATHS else value
-        for name, value in written.items()
-        if name in names
+        name: _whole(name, value) for name, value in written.items() if name in names
     }
     canonical = json.dumps([address, told], sort_keys=True)  # names may be any bytes
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _whole(name: str, value: Any) -> Any:
+    """An option as it is written, with the names of files in full."""
+    if name == "shard" and value is not None:
+        index, _, of = value.partition("/")
+        return value if of.isdecimal() else [index, _absolute(of)]
+    return _absolute(value) if name in _PATHS else value
 
 
 def _absolute(value: Any) -> Any:

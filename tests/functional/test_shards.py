@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkmeta.emulator.faults import Fault
+from tests.functional.test_inventory import made, row
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from tests.conftest import Command
@@ -96,6 +99,8 @@ def test_parts_of_named_keys_and_of_a_run(bulkmeta: Command, tmp_path: Path) -> 
         ("0/other.json", "cuts oss://bucket/q/, not oss://bucket/p/"),
         ("0/torn.json", "torn.json"),
         ("0/swapped.json", "altered"),
+        ("0//dev/zero", "no file of shards: too long"),
+        ("0/newer.json", "written by a newer bulkmeta (9.9)"),
         ("x/cut.json", "write it as 0/8 to 7/8 (8/8 is 0/8), or I/FILE"),
     ],
 )
@@ -109,6 +114,8 @@ def test_files_that_are_of_no_use(bulkmeta: Command, shard: str, words: str) -> 
         json.dumps(found | {"bounds": found["bounds"][::-1]})
     )
     Path("torn.json").write_text(text[:100])
+    newer = {"type": "shards", "schema": 2, "version": "9.9", "cuts": []}
+    Path("newer.json").write_text(json.dumps(newer))
     done = bulkmeta("apply", "oss://bucket/p/", *SET, "--shard", shard)
     assert (done.code, words in done.err) == (2, True), done.err
     assert "Traceback" not in done.err
@@ -127,3 +134,133 @@ def test_fewer_objects_than_shards(bulkmeta: Command) -> None:
     assert bulkmeta(*cut).code == 0
     target = ("plan", "oss://bucket/p/照片/1", "--set", "a=b", "--shard")
     assert bulkmeta(*target, "199/few.json").code == 0
+
+
+def listed(oss: EmbeddedOSS) -> list[dict[str, str]]:
+    """The listing requests, by what decides where they begin."""
+    return [
+        {name: r.query[name] for name in ("prefix", "start-after") if name in r.query}
+        for r in oss.log.requests()
+        if r.operation == "ListObjectsV2"
+    ]
+
+
+def bounds() -> list[str]:
+    found: list[str] = json.loads(Path("cut.json").read_text())["bounds"]
+    return found
+
+
+def test_a_listing_begins_where_its_part_does(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """One page of it, from behind the part before; none of another."""
+    assert bulkmeta(*CUT).code == 0
+    oss.log.clear()
+    more = ("--set", "a=b", "--spread", "off", "--shard", "1/cut.json")
+    assert bulkmeta("plan", "oss://bucket/p/", *more).code == 0
+    assert listed(oss) == [{"prefix": "p/", "start-after": bounds()[0]}]
+
+
+def test_prefixes_outside_of_a_part_are_not_listed(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Of several targets, only those in which the part has keys; of an empty part none
+    at all."""
+    oss.store.put_objects("bucket", ({"key": f"q/{n}"} for n in range(3000)))
+    targets = ("oss://bucket/p/", "oss://bucket/q/")
+    assert bulkmeta("shards", *targets, "--into", "4", "--out", "two.json").code == 0
+    seen = []
+    for index, prefix in ((0, "p/"), (3, "q/")):
+        oss.log.clear()
+        words = ("--set", "a=b", "--spread", "off", "--out", f"{index}.jsonl")
+        part = ("--shard", f"{index}/two.json")
+        assert bulkmeta("plan", *targets, *words, *part).code == 0
+        assert {query["prefix"] for query in listed(oss)} == {prefix}
+        seen += lines(f"{index}.jsonl")
+    assert 2900 < len(seen) < 3100
+    cut = ("shards", "oss://bucket/p/00000", "--into", "3", "--out", "none.json")
+    assert bulkmeta(*cut).code == 0
+    oss.log.clear()
+    empty = ("plan", "oss://bucket/p/00000", "--set", "a=b", "--shard", "1/none.json")
+    assert bulkmeta(*empty).code == 0
+    assert listed(oss) == []
+
+
+@pytest.mark.parametrize("spread", ["off", "4"])
+def test_a_part_is_resumed(oss: EmbeddedOSS, bulkmeta: Command, spread: str) -> None:
+    """It stays what it was, without the file: each object has one line."""
+    assert bulkmeta(*CUT).code == 0
+    first, second = bounds()[:2]
+    oss.faults.add(
+        Fault("error", "CopyObject", skip=300, status=403, code="InvalidAccessKeyId")
+    )
+    words = ("--shard", "1/cut.json", "--spread", spread, "--run-file", "run.jsonl")
+    assert bulkmeta("apply", "oss://bucket/p/", *SET, *words).code == 4
+    oss.faults.clear()
+    Path("cut.json").unlink()
+    assert bulkmeta("resume", "run.jsonl", "--rate", "max").code == 0
+    done = sorted(line["key"] for line in lines("run.jsonl"))
+    assert done == [key for key in KEYS if first < key <= second]
+
+
+def test_a_part_of_what_failed(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Retry takes a part of a run as any command does."""
+    assert bulkmeta(*CUT).code == 0
+    denied = Fault("error", "CopyObject", key="p/*7", status=403, code="AccessDenied")
+    oss.faults.add(denied)
+    words = ("--limit", "1000", "--spread", "off", "--run-file", "run.jsonl")
+    assert bulkmeta("apply", "oss://bucket/p/", *SET, *words).code == 1
+    oss.faults.clear()
+    more = ("--shard", "1/cut.json", "--run-file", "again.jsonl", "--yes")
+    assert bulkmeta("retry", "run.jsonl", *more).code == 0
+    first, second = bounds()[:2]
+    assert sorted(line["key"] for line in lines("again.jsonl")) == [
+        key for key in KEYS[:1000] if first < key <= second and key.endswith("7")
+    ]
+
+
+def test_a_part_of_an_inventory(bulkmeta: Command) -> None:
+    """Its rows are left out where they are another part's."""
+    assert bulkmeta(*CUT).code == 0
+    Path("reports").mkdir()
+    rows = [row(key, Bucket="bucket") for key in KEYS[::100]]
+    for key, data in made([rows]).items():
+        (Path("reports") / Path(key).name).write_bytes(data)
+    words = ("--inventory", "reports/manifest.json", "--out", "plan.jsonl")
+    part = ("--set", "a=b", "--shard", "2/cut.json")
+    assert bulkmeta("plan", "oss://bucket/p/", *part, *words).code == 0
+    _, second, third = bounds()
+    assert sorted(line["key"] for line in lines("plan.jsonl")) == [
+        key for key in KEYS[::100] if second < key <= third
+    ]
+
+
+def test_the_same_part_by_another_path(bulkmeta: Command) -> None:
+    """A job is what its part holds, not where the file of it lies."""
+    assert bulkmeta(*CUT).code == 0
+    Path("folder").mkdir()
+    Path("folder/other.json").write_bytes(Path("cut.json").read_bytes())
+    hashes: list[str] = []
+    for name in ("cut.json", "folder/other.json"):
+        out = f"{len(hashes)}.jsonl"
+        words = ("--set", "a=b", "--shard", f"1/{name}", "--limit", "1", "--out", out)
+        assert bulkmeta("plan", "oss://bucket/p/", *words).code == 0
+        hashes.append(json.loads(Path(out).read_text().split("\n")[0])["job_hash"])
+    assert hashes[0] == hashes[1]
+
+
+def test_what_is_kept_goes_by_the_file(
+    bulkmeta: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders' files of one name are two jobs to what is kept between runs: a run
+    of the one that was stopped is not gone on with for the other."""
+    homes = []
+    for name, parts in (("one", "4"), ("two", "8")):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        cut = ("shards", "oss://bucket/p/", "--into", parts, "--out", "cut.json")
+        assert bulkmeta(*cut).code == 0
+        words = ("--shard", "1/cut.json", "--since-last-run", "--run-file", "run.jsonl")
+        assert bulkmeta("apply", "oss://bucket/p/", *SET, *words).code == 0
+        homes.append(len(list((Path.home() / ".bulkmeta/jobs").iterdir())))
+    assert homes == [1, 2]
