@@ -200,7 +200,7 @@ def test_an_unreachable_endpoint(refused: Command, closed_port: int) -> None:
 def test_an_unknown_host(refused: Command) -> None:
     """A host without an address."""
     words = ("cannot connect", "no-such-host.invalid", "check --endpoint")
-    endpoint = "http://no-such-host.invalid"
+    endpoint = "https://no-such-host.invalid"
     refused("apply", *GOOD, "--endpoint", endpoint, code=4, words=words)
 
 

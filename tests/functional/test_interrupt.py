@@ -204,7 +204,7 @@ def test_throttling_without_end_does_not_hold_up_the_end(
         sent_s = time.monotonic()
         end = ended(process)
 
-    assert time.monotonic() - sent_s < 5
+    assert time.monotonic() - sent_s < 15
     assert_interrupted(end)
     lines = read_run(tmp_path / "run.jsonl")
     assert (lines.objects, lines.summary) == ([], None)
@@ -224,7 +224,7 @@ def test_a_throttled_update_in_doubt_is_settled_by_resume(
         sent_s = time.monotonic()
         end = ended(process)
 
-    assert time.monotonic() - sent_s < 5
+    assert time.monotonic() - sent_s < 15
     assert_interrupted(end)
     lines = read_run(tmp_path / "run.jsonl")
     assert lines.objects == []
