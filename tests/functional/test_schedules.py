@@ -43,8 +43,8 @@ def crontab_words() -> list[str]:
     return shlex.split(entry.partition(" && exec ")[2])
 
 
-def kubernetes_words() -> list[str]:
-    text = text_of("cronjob.yaml")
+def kubernetes_words(name: str = "cronjob.yaml") -> list[str]:
+    text = text_of(name)
     lists = re.findall(r"^ +(?:command|args): (\[[^]]*\])", text, re.MULTILINE)
     return [word for words in map(json.loads, lists) for word in words]
 
@@ -76,6 +76,32 @@ def test_a_night(
     for option, count in (("--log-file", 4), ("--metrics-file", 1)):
         if option in args and (name := args[args.index(option) + 1]) != "-":
             assert Path(name).read_text().count("\n") >= count
+
+
+def test_pods_with_an_index(
+    oss: EmbeddedOSS, bulkmeta: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Each pod does its part, and all of them do all of it once."""
+    oss.store.create_bucket("photos")
+    keys = [f"2026/{number:02}" for number in range(24)]
+    for key in keys:
+        oss.store.put_object("photos", key, body=b"", last_modified=1.7e9)
+    home = tmp_path / "etc/bulkmeta"
+    home.mkdir(parents=True)
+    shutil.copy(EXAMPLES / "retag.toml", home)
+    text = text_of("indexed-job.yaml")
+    (cut,) = re.findall(r"^# +bulkmeta (shards .*)$", text, re.MULTILINE)
+    (completions,) = re.findall(r"^  completions: (\d+)$", text, re.MULTILINE)
+    *words, name = shlex.split(cut)
+    assert words[words.index("--into") + 1] == completions
+    assert bulkmeta(*words, str(home / name)).code == 0
+    _, *args = kubernetes_words("indexed-job.yaml")
+    for index in range(int(completions)):
+        pod = [arg.replace("$(JOB_COMPLETION_INDEX)", str(index)) for arg in args]
+        done = bulkmeta(*[arg.replace("/etc/bulkmeta", str(home)) for arg in pod])
+        assert done.code == 0, done.err
+    copied = [key for name, key in oss.log.operations() if name == "CopyObject"]
+    assert sorted(copied) == keys
 
 
 @pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here")
@@ -124,3 +150,9 @@ def test_lines_of_the_cron_job() -> None:
 )
 def test_the_page_leads_to_them(name: str) -> None:
     assert f"(examples/{name})" in (EXAMPLES.parent / "cron.md").read_text()
+
+
+def test_the_page_on_processes_leads_to_the_job() -> None:
+    """Where parts are explained."""
+    page = (EXAMPLES.parent / "processes.md").read_text()
+    assert "(examples/indexed-job.yaml)" in page

@@ -1,0 +1,158 @@
+"""How alike the shards of `bulkmeta shards` are, and how many requests they take.
+
+Eight kinds of keys are listed from memory, counted and cut as the command does.
+
+    python -m benchmarks.shards [--keys 1000000] [--kinds dates,uuids]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import random
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from itertools import islice, pairwise
+from statistics import median
+from typing import TYPE_CHECKING, cast
+
+from bulkmeta.model.key_ranges import Marks
+from bulkmeta.model.metadata import ListedObject
+from bulkmeta.model.shards import Tally
+from bulkmeta.oss.page import Page
+from bulkmeta.runners.flow import requests_ahead
+from bulkmeta.sources.prefix import list_prefix
+from bulkmeta.sources.ranges import walk_ranges
+
+if TYPE_CHECKING:
+    from bulkmeta.oss.bucket import Bucket
+
+INTO = (16, 64, 256)
+SPREADS = (1, 20)
+
+
+def sequential(count: int) -> Iterator[str]:
+    return (f"{number:012}.jpg" for number in range(count))
+
+
+def one_giant_prefix(count: int) -> Iterator[str]:
+    """Nineteen of twenty under one prefix, the rest all over the alphabet."""
+    for number in range(count):
+        small = hashlib.sha256(b"%d" % number).hexdigest()[:6]
+        giant = f"events/production/{number:09}.gz"
+        yield giant if number % 20 else f"{small}/{number}"
+
+
+def hashed(count: int) -> Iterator[str]:
+    return (hashlib.sha256(b"%d" % number).hexdigest() for number in range(count))
+
+
+def uuids(count: int) -> Iterator[str]:
+    draw = random.Random(7)  # noqa: S311 repeatable, no secret
+    return (str(uuid.UUID(int=draw.getrandbits(128))) for _ in range(count))
+
+
+def dates(count: int) -> Iterator[str]:
+    for number, name in enumerate(uuids(count)):
+        day = date(2024, 1, 1) + timedelta(days=number % 900)
+        yield f"{day:%Y/%m/%d}/{name}"
+
+
+def names(count: int) -> Iterator[str]:
+    draw = random.Random(7)  # noqa: S311 repeatable, no secret
+    families = "王李張劉陳楊趙黄周吳徐孫胡朱高林何郭馬羅佐藤鈴木高橋田中伊渡辺山本小林"
+    given = [chr(code) for code in range(0x4E00, 0x9FA0, 7)]
+    weights = [1 / (rank + 1) for rank in range(len(families))]
+    chosen = draw.choices(families, weights, k=count)
+    for number, family in enumerate(chosen):
+        yield f"人物/{family}{draw.choice(given)}/写真 {number:07}.jpg"
+
+
+def folders_by_zipf(count: int) -> Iterator[str]:
+    """The largest of 5,000 folders holds a ninth of all, the tenth a ninetieth."""
+    draw = random.Random(7)  # noqa: S311 repeatable, no secret
+    folders = draw.sample(range(5000), 5000)
+    weights = [1 / (rank + 1) for rank in range(5000)]
+    for number, folder in enumerate(draw.choices(folders, weights, k=count)):
+        yield f"d{folder:05}/file{number:08}.bin"
+
+
+def mixed_lengths(count: int) -> Iterator[str]:
+    for number in range(count):
+        yield f"{'very-long-shared-beginning/' * (number % 13)}{number}"
+
+
+KINDS: dict[str, Callable[[int], Iterator[str]]] = {
+    "sequential": sequential,
+    "giant": one_giant_prefix,
+    "hashed": hashed,
+    "dates": dates,
+    "uuids": uuids,
+    "names": names,
+    "zipf": folders_by_zipf,
+    "mixed": mixed_lengths,
+}
+
+
+class KeysBucket:
+    """Lists keys from memory, and counts the requests."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = keys
+        self.asked = 0
+
+    async def list_page(
+        self, _: str, token: str | None, *, start_after: str = "", keys: int = 1000
+    ) -> Page:
+        self.asked += 1
+        await asyncio.sleep(0)
+        first = bisect_right(self.keys, token or start_after)
+        found = [ListedObject(key) for key in islice(self.keys, first, first + keys)]
+        more = first + len(found) < len(self.keys)
+        return Page(found, found[-1].key if more else None)
+
+
+async def counted(keys: list[str], spread: int) -> tuple[Tally, int]:
+    """All keys, counted by a walk of so many ranges, and the requests it took."""
+    bucket, tally, marks = KeysBucket(keys), Tally(), Marks()
+    async with requests_ahead() as ahead:
+        lists = cast("Bucket", bucket)
+        if spread == 1:
+            source = list_prefix(lists, "", ahead)
+        else:
+            source = walk_ranges(
+                lists, "", marks.left(), spread, ahead=ahead, note=marks.cut
+            )
+        async for item in source:
+            tally.note(marks.start_of(item.key), item.key)
+    return tally, bucket.asked
+
+
+def unevenness(keys: list[str], bounds: tuple[str, ...]) -> float:
+    """How many times the median shard the largest one is."""
+    ends = [0, *(bisect_right(keys, bound) for bound in bounds), len(keys)]
+    sizes = [after - before for before, after in pairwise(ends)]
+    return max(sizes) / median(sizes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    given = parser.parse_args()
+    heads = " ".join(f"{f'{parts} shards':>11}" for parts in INTO)
+    print(f"{'keys':<12}{'spread':>7}{'requests':>9} {heads}   (largest/median)")
+    for kind in given.kinds.split(","):
+        keys = sorted(set(KINDS[kind](given.keys)))
+        for spread in SPREADS:
+            tally, asked = asyncio.run(counted(keys, spread))
+            found = (unevenness(keys, tally.cut(parts)[0]) for parts in INTO)
+            words = " ".join(f"{ratio:>11.4f}" for ratio in found)
+            print(f"{kind:<12}{spread:>7}{asked:>9} {words}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
