@@ -34,9 +34,9 @@ def shards(target: tuple[str, ...], **values: Any) -> int:
     """Cut the keys under a prefix into N ranges with about as many objects each.
 
     The keys are counted, which takes one request for each thousand (about two if
-    --spread is more than one), and the ranges are written to a file. Hosts that share it each take their part by `--shard
-    I/FILE`, and list no more than that. Each key is in just one range, whatever is
-    added later.
+    --spread is more than one), and the ranges are written to a file. Hosts that share
+    it each take their part by `--shard I/FILE`, and list no more than that. Each key is
+    in just one range, whatever is added later.
 
     \b
     Example:

@@ -48,6 +48,8 @@ async def cut(victim: ListedRange, lister: Lister) -> ListedRange | None:
         if at is None or look == 1:
             await _find_end(victim, lister)
             at = _cut_place(victim) or victim.sample.last
+        if not is_utf8(at):  # a page that came meanwhile ends so
+            return None
         page = await lister.page(at)
         if lister.shows_many(page, victim.span):
             if in_order(victim.passed) > in_order(at):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import RunFatalError
@@ -96,9 +96,15 @@ async def test_taken_up_again(
     assert sorted(done + rest) == bucket.keys
 
 
-RAW = st.binary(min_size=1, max_size=5).map(
-    lambda raw: raw.decode("utf-8", "surrogateescape")
-)
+NO_TEXT = (b"\x80", b"\xf5")
+
+
+def as_text(raw: bytes) -> str:
+    """As keys that are not UTF-8 are held."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+RAW = st.binary(min_size=1, max_size=5).map(as_text)
 
 
 def refuse_unnameable(cut: Sequence[str]) -> None:
@@ -114,6 +120,7 @@ def test_what_is_given_up_goes_by_the_order_of_the_service() -> None:
     assert [item.key for item in listed.items] == ["p/a", "p/\udc80"]
 
 
+@example({"(", "$0", "%", "'", "&", ")", "%\x00", *map(as_text, NO_TEXT)}, [], 2, 1)
 @given(
     st.sets(RAW | NAMES, max_size=40),
     st.lists(NAMES, max_size=4),
