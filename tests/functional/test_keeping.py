@@ -287,7 +287,6 @@ GIVEN = {
 }
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("option", [*GIVEN, "stdin"])
 def test_what_it_was_given_is_another_one(
     oss: EmbeddedOSS, tmp_path: Path, option: str

@@ -89,7 +89,6 @@ def test_as_in_one_process(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) 
     assert ends[1][2]["CopyObject"] == COUNT
 
 
-@pytest.mark.no_cover
 def test_every_command(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) -> None:
     """A plan, what it says, verification, what failed again, and back."""
     put(oss)
@@ -301,7 +300,6 @@ def kill_some(
     return kills
 
 
-@pytest.mark.no_cover
 @pytest.mark.timeout(1800)
 def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) -> None:
     """Its processes end with it; nothing was sent that is not on record; resumed, in

@@ -1004,7 +1004,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.no_cover
 def test_promises(part: int) -> None:
     """No history breaks a promise."""
     machine = seed(part)(Promises)

@@ -18,7 +18,6 @@ def test_seeds(name: str) -> None:
         harness(seed)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", FORMATS)
 @given(data=st.data())
 @settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
