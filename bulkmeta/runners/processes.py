@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ _LEAVE_S: Final = 2.0
 @asynccontextmanager
 async def hire_process() -> AsyncIterator[SocketChannel]:
     """A process of its own, away from the terminal and its Ctrl-C, which ends with this
-    one whatever happens: it has nothing to do without.
+    one whatever happens: it has nothing to do without. On leaving it is gone for good.
 
     Raises:
         OSError: it cannot be started.
@@ -29,36 +30,32 @@ async def hire_process() -> AsyncIterator[SocketChannel]:
     with theirs:
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
-            process = await _started(theirs.fileno())
-            theirs.close()
-            try:
+            with _started(theirs.fileno()) as process:
+                theirs.close()
                 yield SocketChannel(reader, writer)
                 writer.close()
-                await _left(process)
-            finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    await asyncio.to_thread(process.wait, _LEAVE_S)
         finally:
             writer.close()
 
 
-async def _started(number: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *_COMMAND,
-        str(number),
+@contextmanager
+def _started(number: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, dead at the end. Neither start nor end gives way to other tasks, or
+    a cancellation in between could leave one behind."""
+    process = subprocess.Popen(  # noqa: S603 this interpreter
+        [*_COMMAND, str(number)],
         pass_fds=[number],
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
         start_new_session=True,
         env=_environment(),
     )
-
-
-async def _left(process: asyncio.subprocess.Process) -> None:
-    """Give it the time to leave by itself."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE_S):
-            await process.wait()
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _environment() -> dict[str, str]:
