@@ -55,9 +55,10 @@ Command = Callable[..., Result]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the crash harness and the race for a lock are to go on, and whether a
-    real bucket may be changed."""
+    """How long the crash harness and the race for a lock are to go on, how large a run
+    of several processes is, and whether a real bucket may be changed."""
     parser.addoption("--crashes", type=int, default=6, help="kills of the real process")
+    parser.addoption("--objects", type=int, default=300, help="of several processes")
     parser.addoption("--lock-rounds", type=int, default=20, help="turns at a lock")
     parser.addoption("--live", action="store_true", help="run tests/live, too")
     parser.addoption(
@@ -112,6 +113,12 @@ def _quick_starts(
 def crashes(request: pytest.FixtureRequest) -> int:
     """How many times the crash harness kills."""
     return int(request.config.getoption("--crashes"))
+
+
+@pytest.fixture
+def objects(request: pytest.FixtureRequest) -> int:
+    """How large a run of several processes is."""
+    return int(request.config.getoption("--objects"))
 
 
 @pytest.fixture

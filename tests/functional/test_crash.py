@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 OBJECTS = 150
 LONGEST_LIFE_S = 1.2
+MOST_S = 600
 COPIES = ("--set", "project=atlas", "--rename", "owner=team", "--header", "expires=no")
 IN_PLACE = ("--tag", "project=atlas", "--untag", "t", "--acl", "public-read")
 WRITES = ("CopyObject", "PutObjectTagging", "DeleteObjectTagging", "PutObjectAcl")
@@ -48,7 +49,7 @@ class Machine:
 
     def run(self, *args: str) -> int:
         """A command that is left to its end; its exit code."""
-        return self._start(*args).wait(60)
+        return self._start(*args).wait(MOST_S)
 
     def crash(self, *args: str) -> bool:
         """A command that is killed after a while; whether it was still there."""

@@ -1,13 +1,16 @@
 """`--processes`: the objects of one run are handed to several processes, and nothing of
-what it promises changes. `--crashes N`: so many kills of processes, and of their
-driver."""
+what it promises changes.
+
+`--crashes N`: so many kills of processes, and of their driver. `--objects N`: of so
+large a run.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -22,7 +25,7 @@ import pytest
 from bulkmeta.emulator.faults import Fault
 from bulkmeta.emulator.options import EmulatorOptions
 from bulkmeta.emulator.server import EmbeddedOSS
-from tests.functional.test_crash import Machine
+from tests.functional.test_crash import MOST_S, Machine
 
 if TYPE_CHECKING:
     from tests.conftest import Command, RunLines
@@ -65,11 +68,13 @@ def sent(oss: EmbeddedOSS) -> Counter[str]:
     return Counter({k: n for k, n in kinds.items() if not k.startswith("GetBucket")})
 
 
-def test_as_in_one_process(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) -> None:
+def test_as_in_one_process(
+    oss: EmbeddedOSS, bulkmeta: Command, read_run: Read, objects: int
+) -> None:
     """The same states, lines and requests."""
     ends = []
     for processes in ("1", "2"):
-        put(oss)
+        put(oss, objects)
         oss.log.clear()
         name = f"{processes}.jsonl"
         more = ("--run-file", name, "--rate", "max", "--processes", processes)
@@ -82,11 +87,11 @@ def test_as_in_one_process(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) 
             for key, line in run.by_key().items()
         }
         seqs = sorted(line["seq"] for line in run.objects)
-        assert seqs == list(range(1, COUNT + 1))
+        assert seqs == list(range(1, objects + 1))
         assert not Path(f"{name}.journal").exists()
         ends.append((state(oss), lines, sent(oss), run.summary["counts"]))
     assert ends[0] == ends[1]
-    assert ends[1][2]["CopyObject"] == COUNT
+    assert ends[1][2]["CopyObject"] == objects
 
 
 def test_every_command(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) -> None:
@@ -200,11 +205,12 @@ def test_what_processes_do_is_told(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 @contextmanager
 def running(machine: Machine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command whose processes are at work; killed at the end."""
+    machine.oss.log.clear()
     process = machine._start(*args)
     try:
         deadline_s = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline_s:
-            if ("HeadObject", "p/0000") in machine.oss.log.operations():
+            if "HeadObject" in dict(machine.oss.log.operations()):
                 break
             time.sleep(0.01)
         yield process
@@ -239,20 +245,33 @@ def await_gone(pids: list[int]) -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Machine]:
-    """A slow service with a few hundred objects, and some lost answers. However its
-    processes end, none says more than a line."""
+def machine(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], objects: int
+) -> Iterator[Machine]:
+    """A slow service with some objects, and some lost answers. However its processes
+    end, none says more than a line."""
     with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")
-        put(oss)
+        put(oss, objects)
         oss.faults.add(Fault("reset_after", operation="CopyObject", probability=0.02))
         yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
     assert "Traceback" not in capfd.readouterr().err
 
 
-SLOW = ("--processes", "2", "--concurrency", "4", "--run-file", "run.jsonl")
+NAMED = ("--run-file", "run.jsonl")
+
+
+def few_at_once(objects: int) -> tuple[str, str]:
+    """So few requests at once that a run takes some seconds."""
+    return ("--concurrency", str(max(4, objects // 1000)))
+
+
+@pytest.fixture
+def slow(objects: int) -> tuple[str, ...]:
+    """Two processes that do a few requests at once."""
+    return ("--processes", "2", *few_at_once(objects))
 
 
 def check(machine: Machine, before: dict[str, tuple[Any, ...]], read_run: Read) -> None:
@@ -270,13 +289,15 @@ def check(machine: Machine, before: dict[str, tuple[Any, ...]], read_run: Read) 
 
 @pytest.mark.no_cover
 @pytest.mark.timeout(1800)
-def test_processes_are_killed(machine: Machine, read_run: Read, crashes: int) -> None:
+def test_processes_are_killed(
+    machine: Machine, read_run: Read, crashes: int, slow: tuple[str, ...]
+) -> None:
     """Again and again during a run: others take over, and the run comes to its end as
     if nothing had been."""
     before = state(machine.oss)
     kills = 0
     while kills < crashes:
-        with running(machine, *APPLY, *SLOW) as process:
+        with running(machine, *APPLY, *NAMED, *slow) as process:
             kills += kill_some(machine, process, children, crashes - kills)
         check(machine, before, read_run)
 
@@ -295,45 +316,77 @@ def kill_some(
                 os.kill(machine.draw.choice(found), signal.SIGKILL)
             kills += 1
         time.sleep(machine.draw.uniform(0.2, 1.5))
-    assert process.wait(300) == 0
+    assert process.wait(MOST_S) == 0
     assert kills
     return kills
 
 
 @pytest.mark.timeout(1800)
-def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) -> None:
+def test_the_driver_is_killed(
+    machine: Machine, read_run: Read, crashes: int, slow: tuple[str, ...]
+) -> None:
     """Its processes end with it; nothing was sent that is not on record; resumed, in
     several processes or in one, the run comes to its end."""
     before = state(machine.oss)
-    order = (*APPLY, *SLOW)
-    for number in range(math.ceil(crashes / 2)):
-        machine.oss.log.clear()
+    kills = 0
+    while kills < crashes:
+        order = (*APPLY, *NAMED, *slow)
+        kills += kill_driver(
+            machine, order, (slow[2:], slow), children, crashes - kills
+        )
+        check(machine, before, read_run)
+
+
+def kill_driver(
+    machine: Machine,
+    order: tuple[str, ...],
+    ways: tuple[tuple[str, ...], tuple[str, ...]],
+    find: Callable[[int], list[int]],
+    most: int,
+) -> int:
+    """Kill the driver of a run, resume the run in one of these ways, kill again, until
+    the run ends; how often."""
+    kills = 0
+    while kills < most:
         with running(machine, *order) as process:
             time.sleep(machine.draw.uniform(0.1, 0.5))
-            mine = children(process.pid)
+            mine = find(process.pid)
         await_gone(mine)
         if process.returncode == 0:
             break
-        known = b"".join(
-            path.read_bytes() for path in machine.folder.glob("run.jsonl*")
-        ).decode()
-        for logged in machine.oss.log.requests():
-            if logged.operation == "CopyObject":
-                assert f'"{logged.key}"' in known
-        more = SLOW[:4] if number % 2 else SLOW[2:4]
-        order = ("resume", "run.jsonl", *more)
+        assert process.returncode == -signal.SIGKILL
+        assert copied(machine) <= on_record(machine)
+        kills += 1
+        order = ("resume", "run.jsonl", *ways[kills % 2])
+    assert kills
     if b'{"type":"summary"' not in (machine.folder / "run.jsonl").read_bytes():
-        assert machine.run("resume", "run.jsonl", "--processes", "2") == 0
-    check(machine, before, read_run)
+        assert machine.run(*order) == 0
+    return kills
+
+
+def copied(machine: Machine) -> set[str]:
+    """The keys of all updates that the service has been sent."""
+    return {key for name, key in machine.oss.log.operations() if name == "CopyObject"}
+
+
+def on_record(machine: Machine) -> set[str]:
+    """The keys of all updates that the run knows of."""
+    return {
+        key.decode()
+        for path in machine.folder.glob("run.jsonl*")
+        for key in re.findall(rb'"(p/\d+)"', path.read_bytes())
+    }
 
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(machine: Machine, read_run: Read, number: signal.Signals) -> None:
+def test_interrupted(
+    machine: Machine, read_run: Read, number: signal.Signals, slow: tuple[str, ...]
+) -> None:
     """One signal to the driver: what is under way comes to its end everywhere, and has
     its line. A terminal's Ctrl-C does not reach the others."""
     before = state(machine.oss)
-    with running(machine, *APPLY, *SLOW) as process:
+    with running(machine, *APPLY, *NAMED, *slow) as process:
         mine = children(process.pid)
         assert mine
         assert all(os.getsid(pid) != os.getsid(0) for pid in mine if is_there(pid))
@@ -343,17 +396,19 @@ def test_interrupted(machine: Machine, read_run: Read, number: signal.Signals) -
     done = {line["key"] for line in read_run(machine.folder / "run.jsonl").objects}
     changed = {key for key, now in state(machine.oss).items() if now != before[key]}
     assert done == changed
-    assert 0 < len(done) < COUNT
+    assert 0 < len(done) < len(before)
     assert machine.run("resume", "run.jsonl", "--processes", "2") == 0
     check(machine, before, read_run)
 
 
 @pytest.mark.no_cover
-def test_interrupted_twice(machine: Machine, read_run: Read) -> None:
+def test_interrupted_twice(
+    machine: Machine, read_run: Read, slow: tuple[str, ...]
+) -> None:
     """The second signal ends all at once; it can be resumed."""
     before = state(machine.oss)
     machine.oss.faults.add(Fault("hang", operation="CopyObject", probability=0.2))
-    with running(machine, *APPLY, *SLOW) as process:
+    with running(machine, *APPLY, *NAMED, *slow) as process:
         mine = children(process.pid)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)

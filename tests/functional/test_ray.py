@@ -1,18 +1,17 @@
 """`--on ray`: worker processes on a Ray cluster, one that runs on this machine.
 
-`--crashes N`: so many kills of its processes, and of the driver.
+`--crashes N`: so many kills of its processes, and a sixth of them of the driver.
+`--objects N`: of so large a run.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-import math
 import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,10 +25,11 @@ from bulkmeta.emulator.server import EmbeddedOSS
 from tests.functional.test_crash import Machine
 from tests.functional.test_processes import (
     APPLY,
-    COUNT,
+    NAMED,
     Read,
-    await_gone,
     check,
+    few_at_once,
+    kill_driver,
     kill_some,
     put,
     running,
@@ -41,18 +41,23 @@ if TYPE_CHECKING:
 
 pytest.importorskip("ray", reason="without the extra `ray`", exc_type=ImportError)
 ON_RAY = ("--on", "ray", "--processes", "2", "--progress", "none")
-NAMED = ("--run-file", "run.jsonl")
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A slow service with a few hundred objects."""
+def machine(tmp_path: Path, objects: int) -> Iterator[Machine]:
+    """A slow service with some objects."""
     with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")
-        put(oss)
+        put(oss, objects)
         yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
+
+
+@pytest.fixture
+def slow(objects: int) -> tuple[str, ...]:
+    """Two processes that do a few requests at once."""
+    return (*ON_RAY, *few_at_once(objects))
 
 
 def actors(driver: int) -> list[int]:
@@ -72,16 +77,16 @@ def _session_of(pid: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_as_on_one_machine(machine: Machine, read_run: Read) -> None:
+@pytest.mark.timeout(1800)
+def test_as_on_one_machine(machine: Machine, read_run: Read, objects: int) -> None:
     """The same states, lines and requests as by one process; and back again."""
     before = state(machine.oss)
     assert machine.run(*APPLY, *NAMED, *ON_RAY) == 0
     on_ray, sent = state(machine.oss), _sent(machine)
     lines = read_run(machine.folder / "run.jsonl").objects
-    assert sorted(line["seq"] for line in lines) == list(range(1, COUNT + 1))
+    assert sorted(line["seq"] for line in lines) == list(range(1, objects + 1))
     check(machine, before, read_run)
-    put(machine.oss)
+    put(machine.oss, objects)
     machine.oss.log.clear()
     assert machine.run(*APPLY, "--run-file", "alone.jsonl") == 0
     assert (state(machine.oss), _sent(machine)) == (on_ray, sent)
@@ -93,40 +98,36 @@ def _sent(machine: Machine) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_workers_are_killed(machine: Machine, read_run: Read, crashes: int) -> None:
+def test_workers_are_killed(
+    machine: Machine, read_run: Read, crashes: int, slow: tuple[str, ...]
+) -> None:
     """Others take over what they had in hand; the run comes to its end."""
     before = state(machine.oss)
     kills = 0
     while kills < crashes:
-        order = (*APPLY, *NAMED, *ON_RAY, "--concurrency", "4")
-        with running(machine, *order) as process:
+        with running(machine, *APPLY, *NAMED, *slow) as process:
             kills += kill_some(machine, process, actors, crashes - kills)
         check(machine, before, read_run)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_driver_is_killed(machine: Machine, read_run: Read, crashes: int) -> None:
-    """Its actors end with it; what was sent is on record. The run is resumed on one
-    machine, or on a cluster."""
+def test_the_driver_is_killed(
+    machine: Machine,
+    read_run: Read,
+    crashes: int,
+    objects: int,
+    slow: tuple[str, ...],
+) -> None:
+    """Its actors end with it; what was sent is on record. The run is resumed on a
+    cluster, or in processes of one machine."""
     before = state(machine.oss)
-    order = (*APPLY, *NAMED, *ON_RAY, "--concurrency", "4")
-    for number in range(math.ceil(crashes / 6)):
-        machine.oss.log.clear()
-        with running(machine, *order) as process:
-            time.sleep(machine.draw.uniform(0.1, 0.5))
-            mine = actors(process.pid)
-        await_gone(mine)
-        known = b"".join(
-            path.read_bytes() for path in machine.folder.glob("run.jsonl*")
-        ).decode()
-        for logged in machine.oss.log.requests():
-            if logged.operation == "CopyObject":
-                assert f'"{logged.key}"' in known
-        more = ON_RAY if number % 2 else ("--processes", "2")
-        order = ("resume", "run.jsonl", *more, "--concurrency", "4")
-    assert machine.run("resume", "run.jsonl") == 0
-    check(machine, before, read_run)
+    ways = (slow, ("--processes", "2", *few_at_once(objects)))
+    kills, wanted = 0, -(-crashes // 6)
+    while kills < wanted:
+        order = (*APPLY, *NAMED, *slow)
+        kills += kill_driver(machine, order, ways, actors, wanted - kills)
+        check(machine, before, read_run)
 
 
 def test_what_keeps_stdout_clean() -> None:
