@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkmeta.model.protection import NEEDS_RESTORE
+from bulkmeta.model.quantity import counted
 from bulkmeta.model.values import with_row
 from bulkmeta.report.forecast import Reach
 
@@ -101,9 +102,9 @@ def _on_rewrite(reach: Reach) -> Iterator[Caution]:
         "consumer that writes again can loop",
     )
     if reach.early != 0:
-        count = f"{reach.early:,} " if reach.early else ""
+        early = counted(reach.early) if reach.early else "objects"
         yield Caution(
             "minimum_duration",
-            f"the minimum storage duration of {count}objects of class IA or colder "
+            f"the minimum storage duration of {early} of class IA or colder "
             "starts anew, and may be charged",
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
@@ -158,7 +162,7 @@ _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "modified_before": lambda time: f"modified before {time}",
     "storage_classes": lambda names: f"class {' or '.join(names)}",
     "object_types": lambda names: f"type {' or '.join(names)}",
-    "limit": lambda most: f"at most {most:,} objects",
+    "limit": lambda most: f"at most {counted(most)}",
 }
 
 
@@ -208,11 +212,26 @@ def end_lines(end: RunEnd) -> Iterator[str]:
     """The counters, and the reasons behind skipped and failed objects."""
     rate = end.stats.objects / end.elapsed_s if end.elapsed_s else 0.0
     yield (
-        f"{end.stats.objects:,} objects in {end.elapsed_s:,.1f} s "
+        f"{counted(end.stats.objects)} in {end.elapsed_s:,.1f} s "
         f"({rate:,.0f}/s): {end.stats.line()}"
     )
     for reason, count in sorted(end.stats.reasons.items()):
         yield f"  {reason:<28} {count:,}{advice(reason)}"
+
+
+def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
+    """What can be done about a run now, as commands."""
+    if end.why or end.interrupted:
+        yield resume_line(run_file)
+    elif end.stats.counts["failed"]:
+        yield f"retry     bulkmeta retry {quote(str(run_file))}"
+    if end.stats.counts["updated"]:
+        yield f"undo      bulkmeta undo {quote(str(run_file))}"
+
+
+def resume_line(run_file: Path) -> str:
+    """How a run that did not come to its end goes on."""
+    return f"resume    bulkmeta resume {quote(str(run_file))}"
 
 
 def advice(reason: str) -> str:
@@ -240,7 +259,7 @@ ADVICE = {
 def unprinted_lines(count: int) -> Iterator[str]:
     """That not all differences were shown, if it is so."""
     if count:
-        yield f"… and {count:,} objects more; --full shows each"
+        yield f"… and {counted(count)} more; --full shows each"
 
 
 def kind_lines(account: Account) -> Iterator[str]:

@@ -18,12 +18,14 @@ from bulkmeta.cli.session import (
     exit_code,
     preview,
     refuse_existing,
+    see_through,
 )
 from bulkmeta.cli.watching import telling_of
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.runners.host import NOBODY
 from bulkmeta.runners.ledger import default_run_file
@@ -56,13 +58,12 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     outside().learn(spec)
     specs.await_window(spec.until)
     done = found.start.counts.total()
-    tell(f"resuming  {run_file}: {done:,} objects have their line")
+    tell(f"resuming  {run_file}: {counted(done)} done")
     tell(f"in doubt  {len(found.start.doubts):,}")
     told = telling_of(values)
     told.begin(spec, run_file)
-    end = run_loop(resume_job(spec, run_file, found, host=told.hosted(NOBODY)))
-    told.end(end, end_lines(end), run_file)
-    return exit_code(end, run_file)
+    running = resume_job(spec, run_file, found, host=told.hosted(NOBODY))
+    return see_through(running, run_file, told)
 
 
 def rerun(

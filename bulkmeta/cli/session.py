@@ -15,8 +15,10 @@ from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.describe import (
     end_lines,
     kind_lines,
+    next_lines,
     order_lines,
     probe_lines,
+    resume_line,
     unprinted_lines,
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
@@ -37,6 +39,9 @@ from bulkmeta.runners.preflight import Findings, inspect_bucket, refuse_unwanted
 from bulkmeta.runners.work import count_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.runners.host import RunEnd
@@ -120,16 +125,30 @@ def carry_out(
     told.begin(spec, run_file)
     if not yes:
         tell(f"run file  {run_file}")
-    end = run_loop(
-        run_job(
-            spec,
-            run_file=run_file,
-            host=told.hosted(host),
-            inspect=inspect if yes else None,
-        )
+    running = run_job(
+        spec,
+        run_file=run_file,
+        host=told.hosted(host),
+        inspect=inspect if yes else None,
     )
+    return see_through(running, run_file, told)
+
+
+def see_through(
+    running: Coroutine[Any, Any, RunEnd], run_file: Path, told: Telling
+) -> int:
+    """Have a run come to its end, tell how it ended and what can be done now; the exit
+    code."""
+    try:
+        end = run_loop(running)
+    except BaseException:
+        if run_file.exists():
+            tell(resume_line(run_file))
+        raise
     told.end(end, end_lines(end), run_file)
-    return exit_code(end, run_file)
+    for line in next_lines(end, run_file):
+        tell(line)
+    return exit_code(end)
 
 
 def preview(
@@ -197,11 +216,10 @@ class Outlook:
                 warn(caution.message)
 
 
-def exit_code(end: RunEnd, run_file: Path | None = None) -> int:
+def exit_code(end: RunEnd) -> int:
     """What a run's end is to the shell."""
     if end.why:
-        more = f"; `bulkmeta resume {run_file}` goes on" if run_file else ""
-        complain(f"stopped: {end.why}{more}", logging.INFO)
+        complain(f"stopped: {end.why}", logging.INFO)
         return OUT_OF_TIME
     if end.interrupted:
         complain("interrupted")

@@ -14,6 +14,7 @@ from bulkmeta.cli.output import print_result, tell
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import create_file
+from bulkmeta.model.quantity import counted
 from bulkmeta.model.shards import MOST_BYTES, parse_shards
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.sharding import cut_shards
@@ -36,8 +37,8 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
         file.close()
     total, largest = sum(shards.objects), max(shards.objects)
     print_result(
-        f"{total:,} objects in {parts:,} shards of {median(shards.objects):,.0f} "
-        f"(the largest has {largest:,}), by {requests:,} requests: {out}"
+        f"{counted(total)} in {parts:,} shards of {median(shards.objects):,.0f} "
+        f"(the largest has {largest:,}; requests sent: {requests:,}): {out}"
     )
     return OK
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.model.quantity import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,15 +132,15 @@ class Failures:
     def _too_many(self, reason: str) -> str | None:
         most = self._tolerance
         if most.failures is not None and self._failed > most.failures:
-            return f"{self._failed:,} objects failed, of {most.failures:,} put up with"
+            return f"{counted(self._failed)} failed, of {most.failures:,} put up with"
         if self._is_share_exceeded():
             share = self._failed / self._objects
-            return f"{share:.1%} of {self._objects:,} objects failed"
+            return f"{share:.1%} of {counted(self._objects)} failed"
         by_reason = most.reasons.get(reason)
         if by_reason is not None and self._reasons[reason] > by_reason:
-            return f"{self._reasons[reason]:,} objects failed as {reason}"
+            return f"{counted(self._reasons[reason])} failed as {reason}"
         if most.consecutive is not None and self._in_a_row > most.consecutive:
-            return f"{self._in_a_row:,} objects failed one after another"
+            return f"{counted(self._in_a_row)} failed one after another"
         return None
 
     def _is_share_exceeded(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.chart import HEIGHT, LEFT, RIGHT, WIDTH, Chart, Line, draw
 from bulkmeta.report.diff import diff_lines, value_words
 from bulkmeta.report.text import printable
@@ -69,7 +70,7 @@ def _facts(account: Account) -> list[tuple[str, str]]:
         if latency_ms is not None:
             facts.append((f"time per object, {word} below", f"{latency_ms:,.0f} ms"))
     facts += [
-        ("requests tried again for", f"{account.retried:,} objects"),
+        ("requests tried again for", counted(account.retried)),
         ("other writers met", f"{account.conflicts:,} times"),
     ]
     if whole.paces:

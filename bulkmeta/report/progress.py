@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.text import plain, printable
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def headline(state: RunState, rate: float) -> str:
     """How far the run is, how fast, and how long it will take, where that is known."""
     done, total = state.stats.objects, state.total
     if not total:
-        return f"{done:,} objects, {rate:,.0f}/s"
-    words = f"{done:,} of {total:,} objects ({done / total:.0%}), {rate:,.0f}/s"
+        return f"{counted(done)}, {rate:,.0f}/s"
+    words = f"{done:,} of {counted(total)} ({done / total:.0%}), {rate:,.0f}/s"
     left = max(total - done, 0)
     return f"{words}, {duration(left / rate)} left" if rate and left else words
 

@@ -25,6 +25,7 @@ from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError, RunFatalError, UsageError
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.outcome import timestamp
+from bulkmeta.model.quantity import counted
 from bulkmeta.oss.sharing import ROUND_S
 from bulkmeta.runners.flow import ungrouped
 from bulkmeta.runners.messages import Report, Work, error_of, fault_of
@@ -236,7 +237,7 @@ class Crew:
             where = "" if member.host == gethostname() else f" [on {member.host}]"
             self._fail(member, error_of(report.fault, where))
         elif member.held and not self._stop.requested:
-            words = f"a worker process left {len(member.held)} objects undone"
+            words = f"a worker process left {counted(len(member.held))} undone"
             self._fail(member, RunFatalError(words))
         for held in member.held.values():
             held.settle(None)
@@ -246,7 +247,7 @@ class Crew:
         """The process is dead: hand its objects out again."""
         lost = list(member.held.values())
         if not self._stop.requested:
-            words = f"a worker process died; its {len(lost)} objects are taken up again"
+            words = f"a worker process died; {counted(len(lost))} are taken up again"
             _LOG.warning(words)
             self._say(words)
         for held in lost:

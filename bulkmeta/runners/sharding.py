@@ -10,6 +10,7 @@ from bulkmeta import __version__
 from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import timestamp
+from bulkmeta.model.quantity import counted
 from bulkmeta.model.shards import Shards, Tally
 from bulkmeta.runners.flow import requests_ahead, ungrouped
 from bulkmeta.runners.host import bucket_of
@@ -41,7 +42,7 @@ async def cut_shards(
                 tally.note(marks.start_of(item.key), item.key)
                 if not tally.total % _LOOK_EVERY and time.monotonic() >= due_s:
                     due_s = time.monotonic() + _TELL_EVERY_S
-                    say(f"{tally.total:,} objects counted")
+                    say(f"{counted(tally.total)} counted")
             requests = bucket.requests.total()
     bounds, objects = tally.cut(parts)
     shards = Shards(

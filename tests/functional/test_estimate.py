@@ -227,7 +227,7 @@ def test_warnings_of_a_plan(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         "tags",
     ]
     assert "each of 13 updates adds one" in found["new_versions"]
-    assert "of 1 objects of class IA or colder" in found["minimum_duration"]
+    assert "of 1 object of class IA or colder" in found["minimum_duration"]
 
     told = bulkmeta(*order)
     assert [told.err.count(f"warning   {text}\n") for text in found.values()] == [1] * 6

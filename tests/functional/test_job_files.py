@@ -106,7 +106,7 @@ def test_what_is_typed_goes_before_it(oss: EmbeddedOSS, bulkmeta: Command) -> No
     assert result.code == 0, result.err
     assert 'set file = "{stem}"; set project = "other"; set new = "1"' in result.err
     assert 'tag "Team" = "x"' in result.err
-    assert "at most 1 objects" in result.err
+    assert "at most 1 object" in result.err
     assert "3 workers" in result.err
     assert result.out.startswith("p/d.jpg\n")
 

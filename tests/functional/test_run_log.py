@@ -232,7 +232,7 @@ def test_why_it_stopped(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """When it is decided, and at the end; a stop in time is no error."""
     oss.faults.add(DENIED)
     assert bulkmeta(*ORDER, *FILE, "--max-failures", "0").code == 3
-    words = "stopped: 1 objects failed, of 0 put up with (--max-failures)"
+    words = "stopped: 1 object failed, of 0 put up with (--max-failures)"
     assert one(lines(), f"stop requested: {words}")["level"] == "info"
     ended = one(lines(), "run ended")
     assert (ended["level"], ended["error"]) == ("error", words)

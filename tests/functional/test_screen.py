@@ -157,8 +157,9 @@ def test_finished(terminal: Terminals) -> None:
     with terminal(*ORDER) as shown:
         lines = shown.to_the_end()
     assert shown.process.returncode == 0
-    assert lines[-1].startswith("200 objects in ")
-    assert lines[-1].endswith("200 updated")
+    assert lines[-2].startswith("200 objects in ")
+    assert lines[-2].endswith("200 updated")
+    assert lines[-1] == "undo      bulkmeta undo run.jsonl"
     assert not any("under way" in line for line in lines)
     assert shown.colours() == {"default"}
 

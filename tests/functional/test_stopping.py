@@ -93,7 +93,7 @@ def test_max_duration(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 
     assert result.code == 6
     assert result.err.strip().splitlines()[-1] == (
-        "bulkmeta: stopped: --max-duration is over; `bulkmeta resume run.jsonl` goes on"
+        "bulkmeta: stopped: --max-duration is over"
     )
     done = objects()
     assert 0 < len(done) < COUNT

@@ -77,7 +77,7 @@ async def test_a_clock_that_stands_still() -> None:
         await report_progress(
             RunState(stats, calm), lines.append, now_s=lambda: 1.0, sleep=sleep
         )
-    assert [line.partition(",")[0] for line in lines] == ["1 objects"]
+    assert [line.partition(",")[0] for line in lines] == ["1 object"]
 
 
 async def test_throttling_is_told_once_for_each_time() -> None:

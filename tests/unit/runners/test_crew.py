@@ -522,4 +522,4 @@ async def test_who_leaves_work_undone_fails_the_run() -> None:
 
     team = Team(lazy)
     assert await team.process(1) == [None]
-    assert "left 1 objects undone" in str(team.stop.error)
+    assert "left 1 object undone" in str(team.stop.error)

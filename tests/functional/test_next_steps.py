@@ -1,0 +1,83 @@
+"""At its end a run tells, ready to be pasted, what can be done about it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+    from tests.conftest import Command
+
+NAME = "a night's run.jsonl"
+ORDER = ("apply", "oss://bucket/p/", "--set", "n=1", "--yes", "--run-file", NAME)
+
+
+@pytest.fixture(autouse=True)
+def _seeded(oss: EmbeddedOSS) -> None:
+    oss.store.put_objects("bucket", ({"key": f"p/{n:02}"} for n in range(40)))
+
+
+def told(err: str) -> dict[str, list[str]]:
+    """The commands that were told, by their label."""
+    words = {line[:10].strip(): line[10:] for line in err.splitlines()}
+    return {
+        label: shlex.split(words[label])
+        for label in ("resume", "retry", "undo")
+        if label in words
+    }
+
+
+def test_all_was_updated(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """It can be taken back, by just what was told; that again, too."""
+    done = bulkmeta(*ORDER)
+    assert told(done.err) == {"undo": ["bulkmeta", "undo", NAME]}
+    undone = bulkmeta(*told(done.err)["undo"][1:], "--yes", "--run-file", "un.jsonl")
+    assert undone.code == 0
+    assert not any(stored.meta for stored in oss.store.objects("bucket"))
+    assert told(undone.err) == {"undo": ["bulkmeta", "undo", "un.jsonl"]}
+
+
+def test_some_failed(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """They can be tried again. Where nothing was changed, nothing is taken back."""
+    oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/07"))
+    done = bulkmeta(*ORDER)
+    assert done.code == 1
+    assert list(told(done.err)) == ["retry", "undo"]
+    retry = told(done.err)["retry"][1:]
+    again = bulkmeta(*retry, "--yes", "--run-file", "again.jsonl")
+    assert (again.code, list(told(again.err))) == (1, ["retry"])
+
+
+def test_stopped_in_time(bulkmeta: Command) -> None:
+    """It goes on; and when it is resumed and done, no more of that."""
+    done = bulkmeta(*ORDER, "--rate", "40", "--max-duration", "1s")
+    assert (done.code, list(told(done.err))) == (6, ["resume", "undo"])
+    again = bulkmeta(*told(done.err)["resume"][1:])
+    assert (again.code, list(told(again.err))) == (0, ["undo"])
+
+
+def test_ended_by_an_error(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What ended it stands last, and how it goes on before it. A run that did not begin
+    does not go on."""
+    oss.faults.add(Fault("error", operation="HeadObject", status=403))
+    done = bulkmeta(*ORDER, "--max-failures", "3")
+    assert (done.code, told(done.err)["resume"]) == (3, ["bulkmeta", "resume", NAME])
+    assert "put up with" in done.err.splitlines()[-1]
+    refused = bulkmeta(*ORDER)
+    assert (refused.code, told(refused.err)) == (2, {})
+
+
+def test_nothing_to_do(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Nothing to say, either; a plan has no former states."""
+    assert not told(bulkmeta("plan", *ORDER[1:4], "--out", "plan.jsonl").err)
+    for stored in list(oss.store.objects("bucket")):
+        oss.store.put_objects("bucket", [{"key": stored.key, "meta": {"n": "1"}}])
+    done = bulkmeta(*ORDER)
+    assert (done.code, told(done.err)) == (0, {})
+    assert Path(NAME).exists()
