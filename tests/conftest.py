@@ -128,12 +128,19 @@ def lock_rounds(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def oss() -> Iterator[EmbeddedOSS]:
+def log_size(objects: int) -> int:
+    """How many requests an embedded OSS keeps in mind: all of a run and its undoing."""
+    return max(20_000, 10 * objects)
+
+
+@pytest.fixture
+def oss(log_size: int) -> Iterator[EmbeddedOSS]:
     """An embedded OSS with one empty bucket, `bucket`. Its thread is not traced: it has
     tests of its own, and here that would be a third of all they take."""
     with ExitStack() as serving:
         with _untraced():
-            embedded = serving.enter_context(EmbeddedOSS(EmulatorOptions()))
+            options = EmulatorOptions(log_size=log_size)
+            embedded = serving.enter_context(EmbeddedOSS(options))
         embedded.store.create_bucket(BUCKET)
         yield embedded
 

@@ -246,11 +246,12 @@ def await_gone(pids: list[int]) -> None:
 
 @pytest.fixture
 def machine(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], objects: int
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], objects: int, log_size: int
 ) -> Iterator[Machine]:
     """A slow service with some objects, and some lost answers. However its processes
     end, none says more than a line."""
-    with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
+    options = EmulatorOptions(latency_s=0.02, seed=7, log_size=log_size)
+    with EmbeddedOSS(options) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")

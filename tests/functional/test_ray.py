@@ -44,9 +44,10 @@ ON_RAY = ("--on", "ray", "--processes", "2", "--progress", "none")
 
 
 @pytest.fixture
-def machine(tmp_path: Path, objects: int) -> Iterator[Machine]:
+def machine(tmp_path: Path, objects: int, log_size: int) -> Iterator[Machine]:
     """A slow service with some objects."""
-    with EmbeddedOSS(EmulatorOptions(latency_s=0.02, seed=7)) as oss:
+    options = EmulatorOptions(latency_s=0.02, seed=7, log_size=log_size)
+    with EmbeddedOSS(options) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")
