@@ -116,7 +116,7 @@ def crashes(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def objects(request: pytest.FixtureRequest) -> int:
+def run_objects(request: pytest.FixtureRequest) -> int:
     """How large a run of several processes is."""
     return int(request.config.getoption("--objects"))
 
@@ -128,9 +128,9 @@ def lock_rounds(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def log_size(objects: int) -> int:
+def log_size(run_objects: int) -> int:
     """How many requests an embedded OSS keeps in mind: all of a run and its undoing."""
-    return max(20_000, 10 * objects)
+    return max(20_000, 10 * run_objects)
 
 
 @pytest.fixture

@@ -69,12 +69,12 @@ def sent(oss: EmbeddedOSS) -> Counter[str]:
 
 
 def test_as_in_one_process(
-    oss: EmbeddedOSS, bulkmeta: Command, read_run: Read, objects: int
+    oss: EmbeddedOSS, bulkmeta: Command, read_run: Read, run_objects: int
 ) -> None:
     """The same states, lines and requests."""
     ends = []
     for processes in ("1", "2"):
-        put(oss, objects)
+        put(oss, run_objects)
         oss.log.clear()
         name = f"{processes}.jsonl"
         more = ("--run-file", name, "--rate", "max", "--processes", processes)
@@ -87,11 +87,11 @@ def test_as_in_one_process(
             for key, line in run.by_key().items()
         }
         seqs = sorted(line["seq"] for line in run.objects)
-        assert seqs == list(range(1, objects + 1))
+        assert seqs == list(range(1, run_objects + 1))
         assert not Path(f"{name}.journal").exists()
         ends.append((state(oss), lines, sent(oss), run.summary["counts"]))
     assert ends[0] == ends[1]
-    assert ends[1][2]["CopyObject"] == objects
+    assert ends[1][2]["CopyObject"] == run_objects
 
 
 def test_every_command(oss: EmbeddedOSS, bulkmeta: Command, read_run: Read) -> None:
@@ -246,7 +246,7 @@ def await_gone(pids: list[int]) -> None:
 
 @pytest.fixture
 def machine(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], objects: int, log_size: int
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], run_objects: int, log_size: int
 ) -> Iterator[Machine]:
     """A slow service with some objects, and some lost answers. However its processes
     end, none says more than a line."""
@@ -255,7 +255,7 @@ def machine(
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")
-        put(oss, objects)
+        put(oss, run_objects)
         oss.faults.add(Fault("reset_after", operation="CopyObject", probability=0.02))
         yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
     assert "Traceback" not in capfd.readouterr().err
@@ -264,15 +264,15 @@ def machine(
 NAMED = ("--run-file", "run.jsonl")
 
 
-def few_at_once(objects: int) -> tuple[str, str]:
+def few_at_once(run_objects: int) -> tuple[str, str]:
     """So few requests at once that a run takes some seconds."""
-    return ("--concurrency", str(max(4, objects // 1000)))
+    return ("--concurrency", str(max(4, run_objects // 1000)))
 
 
 @pytest.fixture
-def slow(objects: int) -> tuple[str, ...]:
+def slow(run_objects: int) -> tuple[str, ...]:
     """Two processes that do a few requests at once."""
-    return ("--processes", "2", *few_at_once(objects))
+    return ("--processes", "2", *few_at_once(run_objects))
 
 
 def check(machine: Machine, before: dict[str, tuple[Any, ...]], read_run: Read) -> None:

@@ -44,21 +44,21 @@ ON_RAY = ("--on", "ray", "--processes", "2", "--progress", "none")
 
 
 @pytest.fixture
-def machine(tmp_path: Path, objects: int, log_size: int) -> Iterator[Machine]:
+def machine(tmp_path: Path, run_objects: int, log_size: int) -> Iterator[Machine]:
     """A slow service with some objects."""
     options = EmulatorOptions(latency_s=0.02, seed=7, log_size=log_size)
     with EmbeddedOSS(options) as oss:
         if not Path("/proc/self/stat").exists():
             pytest.skip("processes are looked for in /proc")
         oss.store.create_bucket("bucket")
-        put(oss, objects)
+        put(oss, run_objects)
         yield Machine(oss, tmp_path, random.Random(20261129))  # noqa: S311 repeatable
 
 
 @pytest.fixture
-def slow(objects: int) -> tuple[str, ...]:
+def slow(run_objects: int) -> tuple[str, ...]:
     """Two processes that do a few requests at once."""
-    return (*ON_RAY, *few_at_once(objects))
+    return (*ON_RAY, *few_at_once(run_objects))
 
 
 def actors(driver: int) -> list[int]:
@@ -79,15 +79,15 @@ def _session_of(pid: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_as_on_one_machine(machine: Machine, read_run: Read, objects: int) -> None:
+def test_as_on_one_machine(machine: Machine, read_run: Read, run_objects: int) -> None:
     """The same states, lines and requests as by one process; and back again."""
     before = state(machine.oss)
     assert machine.run(*APPLY, *NAMED, *ON_RAY) == 0
     on_ray, sent = state(machine.oss), _sent(machine)
     lines = read_run(machine.folder / "run.jsonl").objects
-    assert sorted(line["seq"] for line in lines) == list(range(1, objects + 1))
+    assert sorted(line["seq"] for line in lines) == list(range(1, run_objects + 1))
     check(machine, before, read_run)
-    put(machine.oss, objects)
+    put(machine.oss, run_objects)
     machine.oss.log.clear()
     assert machine.run(*APPLY, "--run-file", "alone.jsonl") == 0
     assert (state(machine.oss), _sent(machine)) == (on_ray, sent)
@@ -117,13 +117,13 @@ def test_the_driver_is_killed(
     machine: Machine,
     read_run: Read,
     crashes: int,
-    objects: int,
+    run_objects: int,
     slow: tuple[str, ...],
 ) -> None:
     """Its actors end with it; what was sent is on record. The run is resumed on a
     cluster, or in processes of one machine."""
     before = state(machine.oss)
-    ways = (slow, ("--processes", "2", *few_at_once(objects)))
+    ways = (slow, ("--processes", "2", *few_at_once(run_objects)))
     kills, wanted = 0, -(-crashes // 6)
     while kills < wanted:
         order = (*APPLY, *NAMED, *slow)
