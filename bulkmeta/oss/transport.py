@@ -313,7 +313,7 @@ async def open_session(
     ) as session:
         # aiohttp sends GET, HEAD and PUT once more by itself when a used connection
         # breaks. That an update was sent twice must not be hidden; no public switch.
-        session._retry_connection = False  # noqa: SLF001 pinned by test_faults
+        session._retry_connection = False  # noqa: SLF001 pinned by tests of faults
         yield session
 
 

@@ -31,7 +31,7 @@ import pytest
 
 from bulkmeta.cli.main import bulkmeta as group
 from bulkmeta.cli.main import run
-from tests.functional.test_inventory import made, row
+from tests.functional.inventory.conftest import made, row
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS

@@ -42,23 +42,18 @@ def proxied(oss: EmbeddedOSS) -> Iterator[tuple[str, list[str]]]:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             there = http.client.HTTPConnection(service.hostname or "", service.port)
-            there.putrequest(
-                self.command,
-                f"{url.path}?{url.query}" if url.query else url.path,
-                skip_host=True,
-                skip_accept_encoding=True,
-            )
+            path = f"{url.path}?{url.query}" if url.query else url.path
+            there.putrequest(self.command, path, True, True)  # its own headers only
             for name, value in self.headers.items():
                 there.putheader(name, value)
             there.endheaders(body or None)
             answer = there.getresponse()
-            data = answer.read()
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() != "transfer-encoding":
                     self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(answer.read())
             there.close()
 
         do_GET = do_PUT = do_HEAD = pass_on  # noqa: N815 the library's names

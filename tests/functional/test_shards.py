@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
-from tests.functional.test_inventory import made, row
+from tests.functional.inventory.conftest import made, row
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS

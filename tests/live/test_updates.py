@@ -66,14 +66,7 @@ def test_an_update_loses_nothing_is_done_once_and_undone(
     assert before.meta == {"owner": "测试 é 😀", "percent": "100%25+b&c=d"}
     assert before.tags == {"team": "a b", "组": "一"}
     assert before.acl == "private"
-    job = (
-        "--set",
-        "project=图",
-        "--rename",
-        "owner=team",
-        "--header",
-        "expires=" + LATER,
-    )
+    job = ("--set", "project=图", "--rename=owner=team", f"--header=expires={LATER}")
 
     bulkmeta("apply", folder.target, *job, *APPLY, "1.jsonl")
 

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-FOLDERS: Final = ("bulkmeta", "benchmarks", "docs")
+FOLDERS: Final = ("bulkmeta", "benchmarks", "docs", "tests")
 FILES: Final = [
     path for name in FOLDERS for path in sorted((ROOT / name).rglob("*.py"))
 ]

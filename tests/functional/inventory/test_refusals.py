@@ -1,0 +1,178 @@
+"""An inventory that is missing, damaged, another one, or tells too little."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulkmeta.emulator.faults import Fault
+from tests.functional.inventory.conftest import (
+    MANIFEST,
+    ORDER,
+    WHOLE,
+    Command,
+    deliver,
+    made,
+    row,
+    run,
+    write,
+)
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+
+@pytest.mark.parametrize(
+    ("option", "column"),
+    [
+        (("--max-size", "100"), "Size"),
+        (("--min-size", "1"), "Size"),
+        (("--modified-before", "1d"), "LastModifiedDate"),
+        (("--in-class", "Standard"), "StorageClass"),
+        (("--object-type", "Normal"), "ObjectType"),
+    ],
+)
+def test_selection_by_what_it_does_not_tell(
+    bucket: EmbeddedOSS, bulkmeta: Command, option: tuple[str, ...], column: str
+) -> None:
+    """Refused, rather than decided by a guess."""
+    write(made([[row("p/a")]], "Bucket, Key"))
+    result = run(bulkmeta, *option)
+    assert (result.code, f"has no column {column}" in result.err) == (2, True)
+    assert bucket.log.operations() == []
+
+
+def test_a_missing_file_is_told_before_anything_is_done(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Also if it is not the first."""
+    files = made(WHOLE)
+    write({k: v for k, v in files.items() if "1.csv" not in k})
+    result = run(bulkmeta)
+    assert (result.code, "is not there" in result.err) == (2, True)
+    assert bucket.log.operations() == []
+
+
+def test_another_manifest_is_not_resumed(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """The run was agreed to with other objects; its undo does not need it."""
+    write(made(WHOLE))
+    assert run(bulkmeta).code == 0
+    whole = Path("run.jsonl").read_text()
+    header = whole.splitlines(keepends=True)[0]
+    start = json.loads(header)
+    Path("cut.jsonl").write_text(header)
+    journal = {"job_hash": start["job_hash"], "run_started": start["started"]}
+    Path("cut.jsonl.journal").write_text(
+        json.dumps({"type": "journal", "schema": 1, **journal}) + "\n"
+    )
+    write(made(WHOLE[:1]))
+    result = bulkmeta("resume", "cut.jsonl")
+    assert (result.code, "not as it was" in result.err) == (2, True), result.err
+    Path(MANIFEST).unlink()
+    bucket.clock.offset_s += 5
+    undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+    assert undone.code == 0
+    assert [dict(o.meta) for o in bucket.store.objects("bucket", "p/")] == [{}] * 3
+
+
+def damaged(files: dict[str, bytes], part: str, data: bytes) -> dict[str, bytes]:
+    (key,) = [key for key in files if key.endswith(part)]
+    return {**files, key: data}
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "words"),
+    [
+        (
+            damaged(made(WHOLE), "manifest.json", b"{}"),
+            2,
+            "is not what manifest.checksum",
+        ),
+        (damaged(made(WHOLE), "manifest.checksum", b"0" * 32), 2, "get it once more"),
+        (made(WHOLE, bucket="other"), 2, "is of bucket 'other', not of 'bucket'"),
+        (made(WHOLE, "Bucket, Size"), 2, "no column Key"),
+        (damaged(made(WHOLE), "1.csv.gz", b"x"), 4, "is damaged: its MD5 is"),
+        ({k: v for k, v in made(WHOLE).items() if "1.csv" not in k}, 2, "is not there"),
+        (made([[row("p/a", Size="big")]]), 4, "line 1: 'big' is no size"),
+        (made([[row("p/a", Key="%ff")]]), 4, "line 1: 'utf-8' codec"),
+    ],
+)
+def test_what_is_wrong_with_it(
+    bucket: EmbeddedOSS,
+    bulkmeta: Command,
+    files: dict[str, bytes],
+    code: int,
+    words: str,
+) -> None:
+    """One line, with the place; what was not verified is not used."""
+    del bucket
+    write(files)
+    result = run(bulkmeta)
+    assert (result.code, words in result.err) == (code, True), result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"nonsense", "is no manifest"),
+        (b"\xff", "is no manifest"),
+        (b'{"files": []}', "missing required field"),
+    ],
+)
+def test_no_manifest(
+    bucket: EmbeddedOSS, bulkmeta: Command, text: bytes, words: str
+) -> None:
+    """Told before anything is sent."""
+    Path("manifest.json").write_bytes(text)
+    result = run(bulkmeta, name="manifest.json")
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert bucket.log.operations() == []
+
+
+def test_no_manifest_in_the_bucket(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Told by its name, before anything is done."""
+    bucket.store.create_bucket("reports")
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert (result.code, f"there is no 'oss://reports/{MANIFEST}'" in result.err) == (
+        2,
+        True,
+    ), result.err
+
+
+def test_a_checksum_that_cannot_be_read_is_not_passed_over(
+    bucket: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Only one that was never delivered is done without."""
+    deliver(bucket, made(WHOLE))
+    refusal = Fault("error", status=403, code="AccessDenied", key="*.checksum")
+    bucket.faults.add(refusal)
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert (result.code, "AccessDenied" in result.err) == (4, True), result.err
+
+    bucket.faults.clear()
+    bucket.store.delete_object("reports", MANIFEST.replace(".json", ".checksum"))
+    result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (("--inventory", "m", "--keys-from", "k"), "give one"),
+        (("--acl-policy", "inventory"), "goes with --inventory"),
+        (("--inventory", "none.json"), "No such file"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    bucket: EmbeddedOSS, bulkmeta: Command, order: tuple[str, ...], words: str
+) -> None:
+    """Nothing is sent."""
+    result = bulkmeta(*ORDER, *order)
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert bucket.log.operations() == []

@@ -1,0 +1,136 @@
+"""A job goes on where its last run stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.functional.keeping.conftest import COPY, ORDER, Command, asked, started
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+
+def test_goes_on_by_itself(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """The same command again continues the run that was stopped, until it is done."""
+    order = (
+        *ORDER[:-1], "40", "--run-file", "run.jsonl", "--max-duration", "1s",
+        "--concurrency", "2",
+    )  # fmt: skip
+    codes: list[int] = []
+    while not codes or codes[-1] == 6:
+        result = bulkmeta(*order)
+        codes.append(result.code)
+        assert len(codes) < 20
+    assert codes[-1] == 0
+    assert len(codes) > 2
+    assert "going on  with " in result.err
+
+    lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
+    keys = [line["key"] for line in lines if line["type"] == "object"]
+    assert sorted(keys) == [f"p/{n:03}" for n in range(50)]
+    assert lines[-1]["type"] == "summary"
+    assert len(asked(oss, COPY)) == 50
+
+    result = bulkmeta(*order)  # done: the next one is a new run
+    assert (result.code, "'run.jsonl' exists" in result.err) == (2, True)
+
+
+def test_another_job_does_not_go_on(bulkmeta: Command) -> None:
+    """Nor does the same one, once it was resumed to its end by hand."""
+    order = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
+    assert bulkmeta(*order, "--run-file", "run.jsonl").code == 6
+    other = bulkmeta(*ORDER, "--set", "m=1", "--run-file", "other.jsonl")
+    assert (other.code, "going on" in other.err) == (0, False)
+    assert bulkmeta("resume", "run.jsonl", "--rate", "max").code == 0
+    again = bulkmeta(*ORDER, "--run-file", "again.jsonl")
+    assert (again.code, "going on" in again.err) == (0, False)
+
+
+def test_an_interrupted_run_does_not_go_on(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """Whoever pressed Ctrl-C decides what comes next."""
+    with started(oss, tmp_path, "--run-file", "run.jsonl") as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 130
+    result = bulkmeta(*ORDER, "--run-file", "new.jsonl")
+    assert (result.code, "going on" in result.err) == (0, False)
+
+
+ROWS = "".join(f"p/{n:03},{{0}}\n" for n in range(50))
+
+
+TRANSFORM = """
+import bulkmeta
+
+def made(found):
+    return bulkmeta.Change(set_meta={{"n": "{0}"}})
+"""
+
+
+GIVEN = {
+    "--values": ("v.csv", f"key,meta.n\n{ROWS}"),
+    "--keys-from": ("keys", "".join(f"p/{n:03}\n" for n in range(50)) + "p/x{0}\n"),
+    "--transform": ("made.py", TRANSFORM),
+}
+
+
+@pytest.mark.parametrize("option", [*GIVEN, "stdin"])
+def test_what_it_was_given_is_another_one(
+    oss: EmbeddedOSS, tmp_path: Path, option: str
+) -> None:
+    """The run that was stopped cannot be gone on with, and does not stand in the way of
+    a new one; if it was given the same, it is gone on with."""
+    name, text = GIVEN["--keys-from" if option == "stdin" else option]
+    order = {
+        "--values": ("oss://bucket/p/", "--values", name),
+        "--keys-from": ("oss://bucket/p/", "--set", "n=1", "--keys-from", name),
+        "--transform": ("oss://bucket/p/", "--transform", "made:made"),
+        "stdin": ("oss://bucket/p/", "--set", "n=1", "--keys-from", "-"),
+    }[option]
+
+    def run(content: str, *more: str) -> tuple[int, str]:
+        (tmp_path / name).write_text(text.format(content))
+        ended = subprocess.run(  # noqa: S603 our own interpreter
+            [sys.executable, "-m", "bulkmeta", "apply", *order, "--yes", *more],
+            env={**os.environ, **oss.environment},
+            cwd=tmp_path,
+            input=text.format(content),
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        return ended.returncode, ended.stderr
+
+    slowly = ("--rate", "20", "--concurrency", "2", "--max-duration", "0.5s")
+    assert run("1", *slowly)[0] == 6
+    code, told = run("1", *slowly)
+    assert (code, "going on  with " in told) == (6, option != "stdin")
+    code, told = run("2", "--rate", "max")
+    assert (code, "going on" in told) == (0, False)
+    assert "was stopped in time, and stays as it is: " in told
+    changed = [o.key for o in oss.store.objects("bucket", "p/") if "n" in o.meta]
+    assert len(changed) == 50
+    code, told = run("2", "--rate", "max")
+    assert (code, "stays as it is" in told) == (0, False)
+
+
+def test_another_plan_of_the_same_name(bulkmeta: Command) -> None:
+    """Is carried out, whatever became of the one before it."""
+    plan = ("plan", "oss://bucket/p/", "--out", "plan.jsonl")
+    slowly = ("--rate", "20", "--concurrency", "2", "--max-duration", "0.5s")
+    assert bulkmeta(*plan, "--set", "n=1").code == 0
+    assert bulkmeta("apply", "plan.jsonl", "--yes", *slowly).code == 6
+    Path("plan.jsonl").unlink()
+    assert bulkmeta(*plan, "--set", "n=2").code == 0
+    result = bulkmeta("apply", "plan.jsonl", "--yes", "--rate", "max")
+    assert (result.code, "plan.jsonl' is not as it was" in result.err) == (0, True)

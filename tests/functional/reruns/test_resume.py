@@ -1,0 +1,131 @@
+"""An interrupted run goes on: each key has one outcome, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from bulkmeta.emulator.faults import Fault
+from tests.functional.reruns.conftest import (
+    CHANGE,
+    COPY,
+    JOURNAL,
+    LONG_AGO_S,
+    OLD,
+    OURS,
+    RUN,
+    THEIRS,
+    Command,
+    age,
+    assert_refused,
+    lines_of,
+    meta,
+    seed,
+    sent,
+    write_as_other,
+)
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+PLAIN = "from bulkmeta.cli.main import main; main()"
+
+
+def test_a_complete_run_is_not_resumed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """There is nothing to do, and that is said."""
+    seed(oss, 1)
+    assert apply().code == 0
+
+    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "is complete")
+
+
+def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Each key has one outcome, and no object is updated twice."""
+    seed(oss, 200)
+    oss.faults.add(Fault("latency", COPY, seconds=0.1))
+    with subprocess.Popen(  # noqa: S603 our own command line
+        [sys.executable, "-c", PLAIN, "apply", *CHANGE, "--concurrency", "8"],
+        env={**os.environ, **oss.environment},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline_s = time.monotonic() + 20
+        while len(sent(oss)) < 20 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert JOURNAL.exists()
+    oss.faults.clear()
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    keys = sorted(ln["key"] for ln in lines_of(RUN) if ln["type"] == "object")
+    assert keys == sorted(sent(oss)) == [f"p/{n:04}" for n in range(200)]
+    assert lines_of(RUN)[-1]["counts"]["updated"] == 200
+    assert not JOURNAL.exists()
+
+
+def test_a_torn_line_is_cut_off(oss: EmbeddedOSS, cut: Any, bulkmeta: Command) -> None:
+    """What a crash left of a line goes, and its key gets a whole one."""
+    cut(3)
+    with RUN.open("ab") as file:
+        file.write(b'{"type":"object","seq":4,"k')
+
+    assert bulkmeta("resume", "run.jsonl").code == 0
+
+    assert [ln["type"] for ln in lines_of(RUN)].count("object") == 6
+    assert sent(oss) == []
+
+
+def test_updates_in_doubt(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command, read_run: Any
+) -> None:
+    """Done: confirmed by a head. Not done: done now. Somebody else's on top: merged
+    anew. Deleted: skipped. Each with one line."""
+    cut(2)
+    age(oss)
+    write_as_other(oss, 3, meta=OLD, last_modified=LONG_AGO_S)
+    write_as_other(oss, 4)
+    oss.store.delete_object("bucket", "p/0005")
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    lines = read_run(RUN).by_key()
+    assert len(lines) == 6
+    assert sorted(sent(oss)) == ["p/0003", "p/0004"]
+    done, undone, other, gone = (lines[f"p/{n:04}"] for n in (2, 3, 4, 5))
+    assert (done["status"], done["confirmed"]) == ("updated", True)
+    assert done["before"]["meta"] == OLD
+    assert (undone["status"], undone["confirmed"]) == ("updated", False)
+    assert other["before"]["meta"] == THEIRS
+    assert meta(oss, 4) == {**THEIRS, "x": "1"}
+    assert (gone["status"], gone["reason"]) == ("skipped", "gone")
+
+
+def test_ctrl_c_with_a_lost_answer(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What could not be told in time is told by `resume`; nothing stays undone."""
+    seed(oss, 40)
+    oss.faults.add(Fault("reset_before", COPY, key="p/00[01]*"))
+    with subprocess.Popen(  # noqa: S603 our own command line
+        [sys.executable, "-c", PLAIN, "apply", *CHANGE, "--retries", "50"],
+        env={**os.environ, **oss.environment},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline_s = time.monotonic() + 20
+        while len(sent(oss)) < 25 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    oss.faults.clear()
+
+    result = bulkmeta("resume", "run.jsonl")
+
+    assert result.code == 0, result.err
+    assert [meta(oss, n) for n in range(40)] == [OURS] * 40

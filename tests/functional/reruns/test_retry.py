@@ -1,0 +1,72 @@
+"""What failed is run again, as a run of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bulkmeta.emulator.faults import Fault
+from tests.functional.reruns.conftest import COPY, HEAD, RUN, Command, age, seed
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+
+def test_retry_takes_what_failed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """A run of its own, that names its parent and asks for nothing else."""
+    seed(oss, 10)
+    fault = Fault("error", COPY, key="p/000[37]", status=403, code="AccessDenied")
+    oss.faults.add(fault)
+    assert apply().code == 1
+    oss.faults.clear()
+    oss.log.clear()
+
+    result = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+
+    assert result.code == 0, result.err
+    again = read_run("retry.jsonl")
+    assert {k: v["status"] for k, v in again.by_key().items()} == {
+        "p/0003": "updated",
+        "p/0007": "updated",
+    }
+    parent, header = again.header["job"]["parent"], read_run(RUN).header
+    assert parent["path"] == str(RUN.resolve())
+    assert parent["job_hash"] == header["job_hash"]
+    heads = [k for operation, k in oss.log.operations() if operation == HEAD]
+    assert sorted(heads) == ["p/0003", "p/0007"]
+
+
+def test_retrying_an_undo_does_not_apply_the_change_again(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """What an undo failed on is tried again by undoing, never by the old change."""
+    seed(oss, 3)
+    assert apply().code == 0
+    age(oss)
+    oss.faults.add(Fault("error", COPY, key="p/0001", status=403, code="AccessDenied"))
+    assert bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl").code == 1
+    oss.faults.clear()
+    oss.log.clear()
+
+    result = bulkmeta("retry", "undo.jsonl", "--yes")
+
+    assert result.code == 2
+    assert result.err.startswith("bulkmeta: 'undo.jsonl' took its objects from")
+    assert "bulkmeta undo " in result.err
+    assert oss.log.requests() == []
+
+
+def test_retrying_a_plan_or_what_it_did_is_refused(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """A plan tried nothing; what one did is tried again by applying it."""
+    seed(oss, 3)
+    plan = ("plan", "oss://bucket/p/", "--set", "project=atlas", "--out", "plan.jsonl")
+    assert bulkmeta(*plan).code == 0
+    done = bulkmeta("apply", "plan.jsonl", "--yes", "--run-file", "done.jsonl")
+    assert done.code == 0, done.err
+
+    assert "is a plan" in bulkmeta("retry", "plan.jsonl", "--yes").err
+    result = bulkmeta("retry", "done.jsonl", "--yes")
+    assert (result.code, "bulkmeta apply " in result.err) == (2, True)

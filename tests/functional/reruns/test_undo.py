@@ -1,0 +1,207 @@
+"""What a run changed is put back, unless somebody else changed it since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bulkmeta.emulator.dataset import varied_objects
+from bulkmeta.emulator.faults import Fault
+from tests.functional.reruns.conftest import (
+    COPY,
+    LONG_AGO_S,
+    OLD,
+    OURS,
+    RUN,
+    THEIRS,
+    Command,
+    age,
+    carried,
+    meta,
+    seed,
+    sent,
+    write_as_other,
+)
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+
+def test_undo_restores_everything_and_can_be_undone(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Varied objects are, field for field, as before; undone again, as after."""
+    oss.store.put_objects(
+        "bucket", ({**s, "last_modified": LONG_AGO_S} for s in varied_objects(120))
+    )
+    before = carried(oss)
+    changes = (
+        "--set", "project=atlas", "--rename", "owner=team", "--header",
+        "cache-control=max-age=1", "--unset-header", "content-disposition",
+    )  # fmt: skip
+    run = ("--yes", "--run-file")
+    first = bulkmeta("apply", "oss://bucket/", "--all", *changes, *run, "a.jsonl")
+    assert first.code in {0, 1}, first.err
+    after = carried(oss)
+    assert after != before
+    age(oss)
+
+    assert bulkmeta("undo", "a.jsonl", *run, "b.jsonl").code == 0
+    assert carried(oss) == before
+    age(oss)
+
+    assert bulkmeta("undo", "b.jsonl", *run, "c.jsonl").code == 0
+    assert carried(oss) == after
+
+
+@pytest.mark.parametrize("changes", [{}, {"meta": OURS}])
+def test_undo_leaves_alone_what_others_touched(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    read_run: Any,
+    changes: dict[str, Any],
+) -> None:
+    """`failed: changed_since_run`, exit 1, whether the metadata differs or only the
+    date does."""
+    seed(oss, 3)
+    assert apply().code == 0
+    age(oss)
+    write_as_other(oss, 1, **changes)
+    left = meta(oss, 1)
+    oss.log.clear()
+
+    result = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert result.code == 1, result.err
+    line = read_run("undo.jsonl").by_key()["p/0001"]
+    assert (line["status"], line["reason"]) == ("failed", "changed_since_run")
+    assert [meta(oss, n) for n in range(3)] == [OLD, left, OLD]
+    assert sorted(sent(oss)) == ["p/0000", "p/0002"]
+
+
+def test_undo_without_doing(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """`--dry-run` shows the former values, and sends no update."""
+    seed(oss, 2)
+    assert apply().code == 0
+    age(oss)
+    oss.log.clear()
+
+    result = bulkmeta("undo", "run.jsonl", "--dry-run")
+
+    assert result.code == 0, result.err
+    assert "p/0001" in result.out
+    assert {logged.method for logged in oss.log.requests()} <= {"GET", "HEAD"}
+
+
+def test_an_undo_can_be_resumed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """Cut off after one line, an undo goes on with the others."""
+    seed(oss, 4)
+    assert apply().code == 0
+    age(oss)
+    undo, path = (
+        ("undo", "run.jsonl", "--yes", "--run-file", "u.jsonl"),
+        Path("u.jsonl"),
+    )
+    oss.faults.add(Fault("error", COPY, skip=2, status=403, code="InvalidAccessKeyId"))
+    assert bulkmeta(*undo, "--concurrency", "1").code == 4
+    oss.faults.clear()
+    assert [meta(oss, n) for n in range(4)].count(OLD) == 2
+
+    result = bulkmeta("resume", "u.jsonl")
+
+    assert result.code == 0, result.err
+    assert len(read_run(path).by_key()) == 4
+    assert [meta(oss, n) for n in range(4)] == [OLD] * 4
+
+
+def test_undo_covers_what_is_in_doubt(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command
+) -> None:
+    """Updates that only the journal knows of are undone as well, done or not."""
+    cut(3)
+    age(oss)
+    write_as_other(oss, 5, meta=OLD, last_modified=LONG_AGO_S)
+
+    result = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    assert result.code == 0, result.err
+    assert [meta(oss, n) for n in range(6)] == [OLD] * 6
+
+
+def test_undo_of_a_selection(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """Only the keys that are wanted go back; the order of the two options counts."""
+    seed(oss, 12)
+    assert apply().code == 0
+    age(oss)
+    undo = ("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+
+    result = bulkmeta(*undo, "--exclude", "*1", "--include", "p/0001")
+
+    assert result.code == 0, result.err
+    assert "select    exclude *1; include p/0001" in result.err
+    assert set(read_run("undo.jsonl").by_key()) == {
+        f"p/{n:04}" for n in range(12) if n != 11
+    }
+    assert [n for n in range(12) if meta(oss, n) == OURS] == [11]
+
+
+def test_undo_of_what_fails_verification(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, read_run: Any
+) -> None:
+    """What the service did not do as asked goes back; what others wrote stays theirs,
+    and what is as it should be is left alone."""
+    seed(oss, 3)
+    assert apply().code == 0
+    run_line = read_run(RUN).by_key()["p/0000"]
+    ours_s = parsedate_to_datetime(run_line["last_modified"]).timestamp()
+    age(oss)
+    write_as_other(oss, 0, meta={"x": "1"}, last_modified=ours_s)
+    write_as_other(oss, 1)
+
+    result = bulkmeta(
+        "undo", "run.jsonl", "--only-failed-verify", "--yes", "--run-file", "u.jsonl"
+    )
+
+    assert result.code == 1, result.err
+    ends = {
+        k: (v["status"], v["reason"]) for k, v in read_run("u.jsonl").by_key().items()
+    }
+    assert ends == {
+        "p/0000": ("updated", None),
+        "p/0001": ("failed", "changed_since_run"),
+        "p/0002": ("skipped", "as_run_left_it"),
+    }
+    assert [meta(oss, n) for n in range(3)] == [OLD, THEIRS, OURS]
+
+
+def test_undo_under_other_rules_than_the_run(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """A lifecycle rule moved an object meanwhile: what was not put back is no success,
+    and undo has the option that it names."""
+    seed(oss, 2)
+    assert apply("--allow-new-versions").code == 0
+    age(oss)
+    found = oss.store.get_object("bucket", "p/0001")
+    oss.store.save(replace(found, storage_class="IA"), oss.store.body(found))
+
+    refused = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u1.jsonl")
+
+    assert refused.code == 1
+    assert "--allow-early-rewrite" in refused.out
+    assert [meta(oss, n) for n in range(2)] == [OLD, OURS]
+    allowed = bulkmeta("undo", "run.jsonl", "--yes", "--allow-early-rewrite")
+    assert allowed.code == 0, allowed.err
+    assert meta(oss, 1) == OLD
+    assert oss.store.get_object("bucket", "p/0001").storage_class == "IA"

@@ -1,0 +1,75 @@
+"""Whether objects are still as a run left them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.functional.reruns.conftest import HEAD, Command, seed, sent, write_as_other
+
+if TYPE_CHECKING:
+    from bulkmeta.emulator.server import EmbeddedOSS
+
+
+def test_verify(oss: EmbeddedOSS, apply: Command, bulkmeta: Command) -> None:
+    """Nothing to say right after a run; drift is reported with exit 1."""
+    seed(oss, 5)
+    assert apply().code == 0
+    assert bulkmeta("verify", "run.jsonl").code == 0
+    write_as_other(oss, 2)
+    oss.log.clear()
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 1, result.err
+    assert "drift" in result.out
+    assert "p/0002" in result.out
+    assert "p/0001" not in result.out
+    assert sent(oss) == []
+
+
+@pytest.mark.parametrize(("sample", "least", "most"), [("7", 7, 7), ("50%", 10, 90)])
+def test_verify_a_sample(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    sample: str,
+    least: int,
+    most: int,
+) -> None:
+    """So many objects are read, or about such a part of them."""
+    seed(oss, 100)
+    assert apply().code == 0
+    oss.log.clear()
+
+    result = bulkmeta("verify", "run.jsonl", "--sample", sample)
+
+    assert result.code == 0, result.err
+    heads = [k for operation, k in oss.log.operations() if operation == HEAD]
+    assert least <= len(set(heads)) == len(heads) <= most
+
+
+def test_verify_tells_of_lists_and_of_what_is_gone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """An access control list is part of what was recorded."""
+    seed(oss, 3)
+    assert apply().code == 0
+    found = oss.store.get_object("bucket", "p/0001")
+    oss.store.save(replace(found, acl="public-read"), oss.store.body(found))
+    oss.store.delete_object("bucket", "p/0002")
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 1, result.err
+    assert "failed: drift" in result.out
+    assert "failed: gone" in result.out
+
+
+def test_verify_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> None:
+    """It cannot tell of what was under way."""
+    cut(3)
+    result = bulkmeta("verify", "run.jsonl")
+    assert (result.code, "was interrupted" in result.err) == (0, True)
