@@ -15,6 +15,7 @@ from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.sources.inventory import (
+    CHECKSUM,
     Fetch,
     files_of,
     list_inventory,
@@ -121,7 +122,7 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
         async with fetch(key) as manifest:
             text = manifest.read_bytes()
         try:
-            async with fetch(f"{folder}/manifest.checksum") as path:
+            async with fetch(f"{folder}/{CHECKSUM}") as path:
                 return text, path.read_bytes()
         except ObjectError as error:
             if error.reason != "gone":

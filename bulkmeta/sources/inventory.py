@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.selection import Selection
 
 _ROWS_AT_ONCE: Final = 200
-_MANIFEST: Final = "manifest.json"
-_CHECKSUM: Final = "manifest.checksum"
+CHECKSUM: Final = "manifest.checksum"
 _TELLS: Final = {
     "Key": "key",
     "Size": "size",
@@ -84,7 +83,7 @@ def parse_manifest(name: str, text: bytes, checksum: bytes | None) -> Inventory:
     found = hashlib.md5(text, usedforsecurity=False).hexdigest()
     told = (checksum or b"").decode("ascii", "replace").strip()
     if told and told.lower() != found:
-        raise UsageError(f"{name!r} is not what {_CHECKSUM} says; get it once more")
+        raise UsageError(f"{name!r} is not what {CHECKSUM} says; get it once more")
     manifest = _decoded(name, text)
     if manifest.file_format.upper() != "CSV":
         raise UsageError(f"{name!r} is of format {manifest.file_format!r}, not CSV")
@@ -139,7 +138,7 @@ def read_local_manifest(path: Path) -> tuple[bytes, bytes | None]:
     Raises:
         UsageError: it cannot be read.
     """
-    checksum = path.with_name(_CHECKSUM)
+    checksum = path.with_name(CHECKSUM)
     try:
         return path.read_bytes(), checksum.read_bytes() if checksum.exists() else None
     except OSError as error:
