@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,6 @@ from bulkmeta.errors import UsageError
 from bulkmeta.model.changes import Change, make_change
 from bulkmeta.model.content_types import parse_types
 from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES
-
-Body = Callable[..., Any]
-Decorator = Callable[[Body], Body]
 
 
 def _types(
