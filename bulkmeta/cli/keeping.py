@@ -56,7 +56,7 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
             not go with the job.
     """
     settings = settings_of(spec.connection)
-    key = _key(values, locate(spec.job.target.bucket, spec.connection, settings).base)
+    key = _key(locate(spec.job.target.bucket, spec.connection, settings).base)
     named = values["state"]
     if named == "":
         raise UsageError("--state names no folder")
@@ -76,7 +76,7 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
             yield Kept(folder, folder.read(), spec, values)
 
 
-def _key(values: dict[str, Any], address: str) -> str:
+def _key(address: str) -> str:
     """A fingerprint of the job as it is written, on that service: ages and files are
     what they say, not what that comes to today."""
     written: dict[str, Any] = click.get_current_context().meta[WRITTEN]
