@@ -85,7 +85,7 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     if yes:
         return
     lines = count_lines(spec.job)
-    findings = run_loop(inspect_bucket(spec, sample=lines is None, patient=False))
+    findings = run_loop(inspect_bucket(spec, sample=lines is None))
     refuse_unwanted(spec.job, findings)
     if lines is not None:
         findings = replace(findings, listed=lines)

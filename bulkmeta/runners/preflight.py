@@ -40,9 +40,9 @@ class Findings:
     copies: Probed | None = None
 
 
-async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findings:
-    """Look at the bucket with two requests at most; `sample` asks for the second, and
-    `patient` waits as long as the service asks for fewer requests.
+async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
+    """Look at the bucket with two requests at most; `sample` asks for the second.
+    Throttling is not waited out: somebody waits for the answer.
 
     Raises:
         RunFatalError: no such bucket, wrong credentials, no connection.
@@ -52,7 +52,7 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool, patient: bool) -> Findi
         target.bucket,
         spec.connection,
         rate=None,
-        retry=_policy(spec, patient=patient),
+        retry=_policy(spec, patient=False),
         connections=1,
         answer_timeout_s=_TIMEOUT_S,
     ) as bucket:
