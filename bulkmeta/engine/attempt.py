@@ -18,7 +18,7 @@ from bulkmeta.errors import (
 )
 from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome, Status
-from bulkmeta.model.parts import Parts
+from bulkmeta.model.parts import NOTHING, Parts
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.oss.effort import Effort
 
@@ -57,7 +57,7 @@ class Attempt(msgspec.Struct):
 
     def touched(self) -> Parts:
         """The parts that updates sent before may have changed."""
-        return reduce(or_, (sent.plan.parts() for sent in self.sent), Parts())
+        return reduce(or_, (sent.plan.parts() for sent in self.sent), NOTHING)
 
     def in_doubt(self) -> UpdatePlan | None:
         """The last update that may have landed, or may yet."""

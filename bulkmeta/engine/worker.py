@@ -41,7 +41,7 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import SETTLE_S, ObjectHead
 from bulkmeta.model.outcome import Outcome, timestamp
-from bulkmeta.model.parts import Parts
+from bulkmeta.model.parts import NOTHING, Parts
 from bulkmeta.model.plan import UpdatePlan, with_acl
 from bulkmeta.model.protection import (
     is_other_version,
@@ -162,7 +162,7 @@ class Worker:
             except UnreadError as unread:
                 plan = await self._decided_by_more(attempt, head, unread.parts)
             needed = plan.parts()
-            late = needed if needed.rewrite and not parts.rewrite else Parts()
+            late = needed if needed.rewrite and not parts.rewrite else NOTHING
             end = refusal_of_head(head, self._rules, late) or end_by_head(
                 attempt, plan, head, write=self._record is not None
             )

@@ -15,7 +15,7 @@ from bulkmeta.errors import ErrorDetail, ObjectError, UsageError
 from bulkmeta.model.changes import Change, checked
 from bulkmeta.model.content_types import content_type_of
 from bulkmeta.model.metadata import STANDARD_CLASS
-from bulkmeta.model.parts import Parts
+from bulkmeta.model.parts import NOTHING, Parts
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
@@ -117,7 +117,7 @@ def change_by(transform: Transform, key: str, head: ObjectHead) -> Change:
     unread = Parts(
         tags=parts.tags and state.tags is None, acl=parts.acl and state.acl is None
     )
-    if unread != Parts():
+    if unread != NOTHING:
         raise UnreadError(unread)
     kind = content_type_of(key, change.types) if change.content_type_auto else None
     if kind is None:

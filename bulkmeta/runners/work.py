@@ -18,7 +18,7 @@ from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.model.parts import Parts, parts_between
+from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
 from bulkmeta.model.selection import share_of
@@ -229,7 +229,7 @@ def _concerns_of(job: JobSpec, table: Rows | None) -> Callable[[Item], Parts]:
     """Which parts of an object the job has to look at: those that it may change, and
     those that its values and conditions are made from."""
     # What a program's change needs shows when it is made.
-    own = Parts() if job.transform else job.parts()
+    own = NOTHING if job.transform else job.parts()
     condition = _condition_of(job)
     if reads_tags(job.change) or (condition and condition.reads_tags):
         own |= Parts(tags=True)
@@ -242,7 +242,7 @@ def _concerns_of(job: JobSpec, table: Rows | None) -> Callable[[Item], Parts]:
     def recorded(item: Item) -> Parts:
         line = recorded_of(item)
         if line.before is None or line.after is None:
-            return Parts(rewrite=True)
+            return REWRITE
         return parts_between(line.before, line.after)
 
     def replanned(item: Item) -> Parts:
