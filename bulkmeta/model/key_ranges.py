@@ -43,6 +43,11 @@ class Span:
         """Whether `key` is not beyond the span's end."""
         return self.up_to is None or in_order(key) <= in_order(self.up_to)
 
+    def within(self, other: Span) -> Span:
+        """What of it lies in another one."""
+        ends = [end for end in (self.up_to, other.up_to) if end is not None]
+        return Span(max(self.after, other.after), min(ends, default=None))
+
     def meets(self, prefix: str) -> bool:
         """Whether a key that begins so may lie in it."""
         end = behind(prefix)

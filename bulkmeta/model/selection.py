@@ -114,8 +114,7 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
         """The part of a key range that may hold admitted keys."""
         if self.part:
             span = self.part.within(span)
-        ends = [end for end in (span.up_to, self.end_before) if end is not None]
-        return Span(max(span.after, self.start_after or ""), min(ends, default=None))
+        return span.within(Span(self.start_after or "", self.end_before))
 
     def _admits_by_rules(self, key: str) -> bool:
         for rule in reversed(self.keys):

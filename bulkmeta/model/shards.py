@@ -42,8 +42,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def within(self, span: Span) -> Span:
         """What of a span is in this part."""
-        ends = [end for end in (span.up_to, self.up_to) if end is not None]
-        return Span(max(span.after, self.after), min(ends, default=None))
+        return span.within(Span(self.after, self.up_to))
 
 
 class Shards(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="shards"):
