@@ -46,6 +46,12 @@ class UpdatePlan(msgspec.Struct, frozen=True):
         """The parts of the object that it changes."""
         return parts_between(self.before, self.after)
 
+    def rewrites_content(self) -> bool:
+        """Whether it has the service write the content anew: class or encryption are
+        other ones."""
+        before, after = self.before, self.after
+        return before.storage_class != after.storage_class or before.sse != after.sse
+
     def in_class(self, storage_class: str | None) -> Metadata:
         """The state it leads to, if the storage class has become this one since."""
         if self.before.storage_class != self.after.storage_class:
@@ -149,11 +155,9 @@ def _map_differences(
 
 
 def _refuse_large(plan: UpdatePlan, size_bytes: int) -> None:
-    """A changed class or encryption rewrites the content, which only objects up to
-    1 GB can take by a copy (CopyObject); a multipart copy would change the ETag."""
-    before, after = plan.before, plan.after
-    rewritten = before.storage_class != after.storage_class or before.sse != after.sse
-    if rewritten and size_bytes > limits.REWRITTEN_BYTES:
+    """A copy rewrites content of up to 1 GB only (CopyObject); one in parts would give
+    it another ETag."""
+    if plan.rewrites_content() and size_bytes > limits.REWRITTEN_BYTES:
         raise ObjectError(
             "too_large",
             f"the object has {size_bytes:,} bytes; OSS changes class or encryption of "

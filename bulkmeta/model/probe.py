@@ -103,11 +103,11 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
     def spares_acl(self, plan: UpdatePlan, object_type: str) -> bool:
         """Whether an update leaves the access control list alone, as far as the bucket
-        was seen to do so with objects of that very kind. A changed class or encryption
-        rewrites the content: that was seen to reset it elsewhere."""
+        was seen to do so with objects of that very kind. Rewritten content was seen to
+        reset it elsewhere."""
         before, after = plan.before, plan.after
-        same = (before.storage_class, before.sse) == (after.storage_class, after.sse)
-        if object_type != "Normal" or not same or not before.same_tags(after):
+        rewrites = plan.rewrites_content()
+        if object_type != "Normal" or rewrites or not before.same_tags(after):
             return False
         needed = ["acl"]
         if after.storage_class == _COLDER:
