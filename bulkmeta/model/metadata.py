@@ -26,6 +26,9 @@ STANDARD_HEADERS: Final = frozenset(
 )
 """The six headers that OSS keeps with an object and lets a user set."""
 
+DISPOSITION: Final = "content-disposition"
+"""The one of them that a forced download hides."""
+
 USER_META_PREFIX: Final = "x-oss-meta-"
 SSE_HEADER: Final = "x-oss-server-side-encryption"
 SSE_KEY_HEADER: Final = "x-oss-server-side-encryption-key-id"
@@ -148,8 +151,8 @@ class ObjectHead(msgspec.Struct, frozen=True):
         unlike = other.sse if other else None
         if not self.forced_download:
             return self.metadata.same_state(state, unlike)
-        return _without_disposition(self.metadata).same_state(
-            _without_disposition(state), unlike
+        return without_disposition(self.metadata).same_state(
+            without_disposition(state), unlike
         )
 
     def unsettled_s(self) -> float:
@@ -161,8 +164,9 @@ class ObjectHead(msgspec.Struct, frozen=True):
         return parse_http_date(self.last_modified)
 
 
-def _without_disposition(state: Metadata) -> Metadata:
-    headers = {n: v for n, v in state.headers.items() if n != "content-disposition"}
+def without_disposition(state: Metadata) -> Metadata:
+    """The state less its Content-Disposition."""
+    headers = {n: v for n, v in state.headers.items() if n != DISPOSITION}
     return msgspec.structs.replace(state, headers=headers)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from bulkmeta.errors import ObjectError
 from bulkmeta.model import limits
 from bulkmeta.model.applying import apply_change
-from bulkmeta.model.metadata import Metadata, ObjectHead
+from bulkmeta.model.metadata import (
+    DISPOSITION,
+    Metadata,
+    ObjectHead,
+    without_disposition,
+)
 from bulkmeta.model.parts import Parts, parts_between
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-
-_DISPOSITION: Final = "content-disposition"
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -88,16 +91,14 @@ def plan_update(key: str, head: ObjectHead, change: Change) -> UpdatePlan:
 def _own_metadata(head: ObjectHead, change: Change) -> Metadata:
     """What the head shows, less a header that is the service's: one that the change
     sets has to be sent even if it is shown so already."""
-    if not (head.forced_download and _DISPOSITION in change.set_headers):
+    if not (head.forced_download and DISPOSITION in change.set_headers):
         return head.metadata
-    headers = dict(head.metadata.headers)
-    headers.pop(_DISPOSITION, None)
-    return msgspec.structs.replace(head.metadata, headers=headers)
+    return without_disposition(head.metadata)
 
 
 def _refuse_forced(head: ObjectHead, change: Change) -> None:
     """What the service hides is not overwritten unless the change says with what."""
-    named = _DISPOSITION in change.set_headers or _DISPOSITION in change.unset_headers
+    named = DISPOSITION in change.set_headers or DISPOSITION in change.unset_headers
     if head.forced_download and not named:
         raise ObjectError(
             "forced_download",

@@ -9,7 +9,13 @@ import msgspec
 
 from bulkmeta.errors import ObjectError, SkipError
 from bulkmeta.model import limits
-from bulkmeta.model.metadata import ACLS, CLASSES, SSE_HEADERS, STANDARD_HEADERS
+from bulkmeta.model.metadata import (
+    ACLS,
+    CLASSES,
+    DISPOSITION,
+    SSE_HEADERS,
+    STANDARD_HEADERS,
+)
 from bulkmeta.model.parts import parts_between
 from bulkmeta.model.plan import UpdatePlan
 
@@ -127,8 +133,8 @@ def _refuse_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> None:
 
 def _is_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> bool:
     """Whether the two states differ in what the head does not show."""
-    name = "content-disposition"
-    return head.forced_download and before.headers.get(name) != after.headers.get(name)
+    was, became = before.headers.get(DISPOSITION), after.headers.get(DISPOSITION)
+    return head.forced_download and was != became
 
 
 def _states(recorded: Outcome, head: ObjectHead) -> tuple[Metadata, Metadata]:
