@@ -34,7 +34,6 @@ from bulkmeta.model.metadata import STANDARD_CLASS, USER_META_PREFIX, parse_http
 from bulkmeta.model.outcome import timestamp
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
-from bulkmeta.oss.endpoint import encoded_key
 from bulkmeta.oss.retry import backoff_s
 from bulkmeta.oss.transport import Request
 
@@ -324,10 +323,9 @@ class Lease:
 
     def _copy(self, seen: Seen) -> Request:
         """Make it this owner's from now on, if nobody was quicker."""
-        source = encoded_key(self._key).replace("/", "%2F")
         headers = {
             **self._headers(),
-            "x-oss-copy-source": f"/{self._bucket.name}/{source}",
+            "x-oss-copy-source": wire.copy_source(self._bucket.name, self._key),
             "x-oss-metadata-directive": "REPLACE",
             "x-oss-copy-source-if-match": f'"{seen.etag}"',
             "x-oss-copy-source-if-unmodified-since": seen.last_modified,

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 from bulkmeta.errors import BulkmetaError
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
-from bulkmeta.oss.endpoint import encoded_key
 from bulkmeta.oss.transport import Request
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ class Scratch:
         """Copy an object onto itself with just these headers and REPLACE; the version
         that this made, if any."""
         key = self.key(name)
-        source = encoded_key(key).replace("/", "%2F")
         headers = {
-            "x-oss-copy-source": f"/{self._bucket.name}/{source}",
+            "x-oss-copy-source": wire.copy_source(self._bucket.name, key),
             "x-oss-metadata-directive": "REPLACE",
             **headers,
         }

@@ -259,8 +259,7 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
     headers = {**after.headers, **after.sse}
     for name, value in after.meta.items():
         headers[f"{USER_META_PREFIX}{name}"] = value
-    source = encoded_key(plan.key).replace("/", "%2F")
-    headers["x-oss-copy-source"] = f"/{bucket}/{source}"
+    headers["x-oss-copy-source"] = copy_source(bucket, plan.key)
     headers["x-oss-metadata-directive"] = "REPLACE"
     headers["x-oss-copy-source-if-match"] = f'"{plan.etag}"'
     headers["x-oss-copy-source-if-unmodified-since"] = plan.last_modified
@@ -273,6 +272,11 @@ def replace_headers(bucket: str, plan: UpdatePlan) -> dict[str, str]:
         headers["x-oss-tagging-directive"] = "REPLACE"
         headers |= {"x-oss-tagging": _tagging(after.tags)} if after.tags else {}
     return headers
+
+
+def copy_source(bucket: str, key: str) -> str:
+    """An object as a copy names its source."""
+    return f"/{bucket}/{encoded_key(key).replace('/', '%2F')}"
 
 
 def _tagging(tags: dict[str, str]) -> str:
