@@ -65,6 +65,14 @@ class Attempt(msgspec.Struct):
         return unknown[-1] if unknown else None
 
 
+def begun(seq: int, item: Item) -> Attempt:
+    """An object that is taken up, with the update that it comes with in doubt."""
+    attempt = Attempt(seq, item)
+    if item.doubt:
+        attempt.sent.append(Sent(item.doubt, Fate.UNKNOWN))
+    return attempt
+
+
 class End(msgspec.Struct, frozen=True):
     """How an object ended without an error."""
 

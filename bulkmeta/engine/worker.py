@@ -19,6 +19,7 @@ from bulkmeta.engine.attempt import (
     End,
     Fate,
     Sent,
+    begun,
     confirmed,
     end_by_head,
     ended,
@@ -119,9 +120,7 @@ class Worker:
         is in the journal, and a resumed run looks at the object.
         """
         started_s = time.perf_counter()
-        attempt = Attempt(seq, item)
-        if item.doubt:
-            attempt.sent.append(Sent(item.doubt, Fate.UNKNOWN))
+        attempt = begun(seq, item)
         done = await self._done(attempt)
         if done.result is None:
             return done

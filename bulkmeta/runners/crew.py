@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bulkmeta import __version__
-from bulkmeta.engine.attempt import Attempt, Fate, Sent, failed, unnameable
+from bulkmeta.engine.attempt import Attempt, begun, failed, unnameable
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError, RunFatalError, UsageError
 from bulkmeta.model.limits import is_utf8
@@ -312,11 +312,9 @@ def _this_task() -> asyncio.Task[Any]:
 
 def _given_up(held: Held) -> Outcome:
     """The line of an object over which processes keep dying."""
-    attempt = Attempt(held.seq, held.item)
-    if held.item.doubt:
-        attempt.sent.append(Sent(held.item.doubt, Fate.UNKNOWN))
     words = f"{held.losses} worker processes died while they had it in hand"
-    return _stamped(failed(attempt, ObjectError("worker_died", words)))
+    error = ObjectError("worker_died", words)
+    return _stamped(failed(begun(held.seq, held.item), error))
 
 
 def _stamped(outcome: Outcome) -> Outcome:
