@@ -26,8 +26,8 @@ UNKNOWN: Final = "unknown: "
 VALID_FOR: Final = timedelta(days=30)
 """For how long what was found is relied on: a service changes."""
 
-_ENCRYPTED: Final = {SSE_HEADER: "AES256"}
-_COLDER: Final = "IA"
+TRIED_ENCRYPTION: Final = {SSE_HEADER: "AES256"}
+TRIED_CLASS: Final = "IA"
 """The encryption and the class that are tried."""
 
 
@@ -110,10 +110,10 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
         if object_type != "Normal" or rewrites or not before.same_tags(after):
             return False
         needed = ["acl"]
-        if after.storage_class == _COLDER:
+        if after.storage_class == TRIED_CLASS:
             needed.append("acl_with_class")
         if after.sse:
             needed.append("acl_with_encryption")
-        seen = after.storage_class in {None, STANDARD_CLASS, _COLDER}
-        seen = seen and after.sse in ({}, _ENCRYPTED)
+        seen = after.storage_class in {None, STANDARD_CLASS, TRIED_CLASS}
+        seen = seen and after.sse in ({}, TRIED_ENCRYPTION)
         return seen and all(self.found.get(name) == KEPT for name in needed)

@@ -20,7 +20,17 @@ from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
 from bulkmeta.errors import ObjectError, RunFatalError, ServiceError, Verdict
 from bulkmeta.model.metadata import DEFAULT_ACL, SSE_HEADER, STANDARD_CLASS
 from bulkmeta.model.outcome import timestamp
-from bulkmeta.model.probe import DROPPED, HELD, KEPT, QUESTIONS, RESET, UNKNOWN, Probed
+from bulkmeta.model.probe import (
+    DROPPED,
+    HELD,
+    KEPT,
+    QUESTIONS,
+    RESET,
+    TRIED_CLASS,
+    TRIED_ENCRYPTION,
+    UNKNOWN,
+    Probed,
+)
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.facts import read_retention
 from bulkmeta.oss.retry import RetryPolicy
@@ -49,8 +59,7 @@ _BEFORE: Final = {
 }
 _AFTER: Final = {"x-oss-meta-after": "1"}
 _TAGS: Final = {"probe": "1"}
-_ENCRYPTED: Final = {SSE_HEADER: "AES256"}
-_COLDER: Final = {CLASS_HEADER: "IA"}
+_COLDER: Final = {CLASS_HEADER: TRIED_CLASS}
 
 Answers = dict[str, str]
 Left = Callable[[list[str]], object]
@@ -228,7 +237,9 @@ async def _acl_with_class(made: Scratch) -> Answers:
 
 
 async def _acl_with_encryption(made: Scratch) -> Answers:
-    return {"acl_with_encryption": await _acl_of(made, "acl-encryption", _ENCRYPTED)}
+    return {
+        "acl_with_encryption": await _acl_of(made, "acl-encryption", TRIED_ENCRYPTION)
+    }
 
 
 async def _acl_of(made: Scratch, name: str, sent: dict[str, str]) -> str:
@@ -242,7 +253,7 @@ async def _storage_class(made: Scratch) -> Answers:
     """What becomes of a class that is not the bucket's own."""
     await made.put("class", _BEFORE)
     usual = (await made.head("class")).metadata.storage_class
-    other = "IA" if usual == STANDARD_CLASS else STANDARD_CLASS
+    other = TRIED_CLASS if usual == STANDARD_CLASS else STANDARD_CLASS
     await made.put("class", {CLASS_HEADER: other})
     await _copied(made, "class", {})
     now = (await made.head("class")).metadata.storage_class
@@ -254,10 +265,11 @@ async def _encryption(made: Scratch) -> Answers:
     await made.put("encryption", _BEFORE)
     if (await made.head("encryption")).metadata.sse:
         return {"encryption": f"{UNKNOWN}the bucket encrypts every object"}
-    await made.put("encryption", _ENCRYPTED)
+    await made.put("encryption", TRIED_ENCRYPTION)
     await _copied(made, "encryption", {})
     now = (await made.head("encryption")).metadata.sse.get(SSE_HEADER)
-    return {"encryption": DROPPED if now is None else _compared(now, "AES256")}
+    tried = TRIED_ENCRYPTION[SSE_HEADER]
+    return {"encryption": DROPPED if now is None else _compared(now, tried)}
 
 
 async def _appendable(made: Scratch) -> Answers:
