@@ -12,7 +12,7 @@ from bulkmeta.cli.output import print_result, tell
 from bulkmeta.errors import OutputError
 from bulkmeta.journal.run_reader import read_run
 from bulkmeta.report.account import Account
-from bulkmeta.report.text import plain, printable
+from bulkmeta.report.text import last_line, plain, printable
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
@@ -80,7 +80,7 @@ def account_lines(account: Account) -> Iterator[str]:
     for reason, count in account.reasons.most_common():
         yield f"  {count:>10,}  {reason}{advice(reason)}"
         for one in account.examples[reason][:_EXAMPLES]:
-            said = one.error.message.rstrip().rpartition("\n")[2] if one.error else ""
+            said = last_line(one.error.message) if one.error else ""
             request = f" [request {one.request_id}]" if one.request_id else ""
             told = f": {plain(said)}" if said else ""
             yield f"              {printable(one.key)}{told}{request}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bulkmeta.model.plan import Difference, differences
-from bulkmeta.report.text import plain, printable, quoted
+from bulkmeta.report.text import last_line, plain, printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
@@ -37,7 +37,7 @@ class DiffPrinter:
         elif result.status == "failed" and result.error:
             self._write(
                 f"{printable(result.key)}\n"
-                f"  ! {result.reason}: {plain(_last_line(result.error.message))}"
+                f"  ! {result.reason}: {plain(last_line(result.error.message))}"
             )
 
     def flush(self) -> None:
@@ -50,11 +50,6 @@ def diff_lines(outcome: Outcome) -> list[str]:
         return [printable(outcome.key)]
     found = differences(outcome.before, outcome.after)
     return [printable(outcome.key), *map(_line, found)]
-
-
-def _last_line(text: str) -> str:
-    """What a traceback comes to."""
-    return text.rstrip().rpartition("\n")[2]
 
 
 def _line(difference: Difference) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.model.outcome import STATUSES
+from bulkmeta.report.text import last_line
 
 if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
@@ -43,8 +44,8 @@ class RunStats:
             self.reasons[f"{result.status}: {result.reason}"] += 1
         if result.status == "failed":
             message = result.error.message if result.error else ""
-            last = message.rstrip().rpartition("\n")[2]
-            self.failures.append(Failure(result.key, result.reason or "", last))
+            failure = Failure(result.key, result.reason or "", last_line(message))
+            self.failures.append(failure)
 
     def flush(self) -> None:
         """Counters hold nothing back."""

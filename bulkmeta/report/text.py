@@ -20,6 +20,11 @@ def printable(key: str) -> str:
     return key if key.isprintable() else quoted(key)
 
 
+def last_line(text: str) -> str:
+    """What a text comes to, such as a traceback."""
+    return text.rstrip().rpartition("\n")[2]
+
+
 def writable(text: str) -> str:
     """The text as UTF-8 can hold it; names of files need not be text."""
     return text.encode("utf-8", "backslashreplace").decode()
