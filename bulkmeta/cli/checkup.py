@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED
-from bulkmeta.cli.output import print_result, tell
+from bulkmeta.cli.output import print_result, tell_left
 from bulkmeta.model.checkup import Check
 from bulkmeta.report.text import plain
 from bulkmeta.runners.checkup import NO_OBJECT, check_reading, check_writing
@@ -48,8 +48,7 @@ def print_checkup(
             reads = Check("head", "skipped", NO_OBJECT) in made
             run_loop(note(check_writing(target, connection, left.extend, reads=reads)))
         finally:
-            for name in left:
-                tell(f"bulkmeta: left behind, remove it: {plain(name)}")
+            tell_left(left)
     elif not unreached:
         made.append(Check("put", "skipped", _NOT_TRIED))
         if not as_json:

@@ -12,6 +12,7 @@ from typing import TextIO
 import click
 
 from bulkmeta.errors import BulkmetaError, OutputError
+from bulkmeta.report.text import plain
 
 
 class ReaderGoneError(BulkmetaError):
@@ -102,6 +103,12 @@ def complain(words: str, level: int = logging.ERROR) -> None:
     """Tell people in one line why a command ends as it does."""
     _COMPLAINTS[:] = [concealed(words)]
     tell(words if _LISTENERS else f"bulkmeta: {words}", level)
+
+
+def tell_left(names: Iterable[str]) -> None:
+    """Name the temporary objects that could not be removed again."""
+    for name in names:
+        complain(f"left behind, remove it: {plain(name)}")
 
 
 def complaint() -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
 from bulkmeta.cli.main import OK, SOME_FAILED
-from bulkmeta.cli.output import print_result, tell
+from bulkmeta.cli.output import print_result, tell, tell_left
 from bulkmeta.model.probe import QUESTIONS, VALID_FOR, Probed
 from bulkmeta.oss.connect import settings_of
 from bulkmeta.oss.probes import save_probe
@@ -32,8 +32,7 @@ def print_probe(target: Target, connection: Connection, *, as_json: bool) -> int
     try:
         probed = run_loop(probe_at(target, connection, left.extend))
     finally:
-        for key in left:
-            tell(f"bulkmeta: left behind, remove it: {plain(key)}")
+        tell_left(left)
     if as_json:
         print_result(msgspec.json.encode(probed).decode())
     else:
