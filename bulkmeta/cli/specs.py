@@ -97,7 +97,7 @@ def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     """A run that only lists objects."""
     job = JobSpec(parse_targets(target, allow_all=values["allow_all"]))
     pace = Pace(
-        rate=None if values["rate"] == "max" else values["rate"],
+        rate=values["rate"],
         retries=values["retries"],
         spread=_spread(values),
     )
@@ -267,10 +267,9 @@ def pace_of(values: dict[str, Any]) -> Pace:
         raise UsageError(
             "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
         )
-    rate = values["rate"]
     return Pace(
         concurrency=values["concurrency"],
-        rate=None if rate == "max" else rate,
+        rate=values["rate"],
         retries=values["retries"],
         spread=_spread(values),
         processes=values.get("processes") or (2 if values.get("cluster") else 1),
@@ -282,5 +281,6 @@ def _spread(values: dict[str, Any]) -> int:
     """How many key ranges; one for commands that do not list."""
     if "spread" not in values:
         return 1
-    rate = None if values["rate"] == "max" else values["rate"]
-    return spread_for(rate) if values["spread"] is None else int(values["spread"])
+    if values["spread"] is None:
+        return spread_for(values["rate"])
+    return int(values["spread"])

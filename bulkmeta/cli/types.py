@@ -33,16 +33,16 @@ _SPANS: Final = {
 }
 
 
-class Rate(click.ParamType[float | str]):
-    """Requests a second, or `max` for no cap."""
+class Rate(click.ParamType[float | None]):
+    """Requests a second, or `max` for no cap (None)."""
 
     name = "REQUESTS_PER_S|max"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | str:
+    ) -> float | None:
         if value == "max":
-            return "max"
+            return None
         try:
             rate = float(value)
         except ValueError:
