@@ -22,9 +22,8 @@ from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
-from bulkmeta.journal.run_reader import read_header, read_run, scan_progress
+from bulkmeta.journal.run_reader import read_header, read_outcomes, scan_progress
 from bulkmeta.model.job import SCHEME, Recent
-from bulkmeta.model.outcome import Outcome
 from bulkmeta.oss.connect import locate, settings_of
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import service_time
@@ -200,9 +199,9 @@ def _other_origin(job: JobSpec, now: JobSpec) -> str | None:
 def _after(state: JobState, run_file: Path, recent: Recent, job: str) -> JobState:
     """What is known after a run that came to its end."""
     failed = []
-    for record in read_run(run_file):
-        if isinstance(record, Outcome) and record.status == "failed":
-            failed.append(record.key)
+    for outcome in read_outcomes(run_file):
+        if outcome.status == "failed":
+            failed.append(outcome.key)
             if len(failed) > MOST_FAILED:  # the next run begins where this one did
                 since = recent.since if state.job == job else None
                 return msgspec.structs.replace(state, since=since)

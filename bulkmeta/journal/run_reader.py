@@ -80,6 +80,13 @@ def read_run(path: str | Path) -> Iterator[Record]:
         yield _decoded(_records, path, line)
 
 
+def read_outcomes(path: str | Path) -> Iterator[Outcome]:
+    """The lines of objects in a run file or plan file; raises as `read_run` does."""
+    for record in read_run(path):
+        if isinstance(record, Outcome):
+            yield record
+
+
 def read_header(path: Path) -> RunHeader:
     """The first line of a run file."""
     return _header(path, first_line(path))

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
-from bulkmeta.journal.run_reader import read_header, read_run
+from bulkmeta.journal.run_reader import read_header, read_outcomes
 from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
 from bulkmeta.model.key_ranges import Marks
-from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Parent
     from bulkmeta.model.metadata import ObjectHead
+    from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.values import Row
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.runners.restart import Start
@@ -329,8 +329,8 @@ def count_lines(job: JobSpec) -> int | None:
         return None
     wanted = _WANTED[job.takes]
     return sum(
-        isinstance(record, Outcome) and wanted(record) and job.select.admits(record.key)
-        for record in read_run(job.parent.path)
+        wanted(outcome) and job.select.admits(outcome.key)
+        for outcome in read_outcomes(job.parent.path)
     )
 
 
@@ -355,14 +355,9 @@ def _draw(run_file: Path, count: int) -> set[str]:
     """The keys of `count` lines, each with the same chance; memory holds no more."""
     draw = random.Random(read_header(run_file).started)  # noqa: S311 no secret
     chosen: list[str] = []
-    settled = (
-        record.key
-        for record in read_run(run_file)
-        if isinstance(record, Outcome) and _is_settled(record)
-    )
-    for number, key in enumerate(settled):
+    for number, outcome in enumerate(filter(_is_settled, read_outcomes(run_file))):
         if number < count:
-            chosen.append(key)
+            chosen.append(outcome.key)
         elif (place := draw.randrange(number + 1)) < count:
-            chosen[place] = key
+            chosen[place] = outcome.key
     return set(chosen)

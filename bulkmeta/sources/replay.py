@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.run_reader import read_run
+from bulkmeta.journal.run_reader import read_outcomes
 from bulkmeta.model.item import Item
 from bulkmeta.model.outcome import Outcome
 
@@ -52,9 +52,7 @@ def _named_version(outcome: Outcome) -> str | None:
 
 
 def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:
-    for record in read_run(path):
-        if isinstance(record, Outcome):
-            yield record
+    yield from read_outcomes(path)
     for plan in doubts.values():
         yield Outcome(
             seq=0,
