@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,29 +23,25 @@ from bulkmeta.model.values import (
     parse_column,
     sets_of,
 )
+from bulkmeta.sources.databases import (
+    MAKE_ROOM,
+    temporary_database,
+    told_in_words,
+)
 from bulkmeta.sources.key_file import fingerprint
-from bulkmeta.sources.once import told_in_words
 from bulkmeta.sources.tables import Cells, read_rows
 
 if TYPE_CHECKING:
     from bulkmeta.model.key_ranges import Marks
 
-_CACHE_KIB: Final = 16_384
 _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(Row).decode
 
 
 class ValuesTable:
-    """Rows by key, in a database without a name that is gone when it is closed."""
+    """Rows by key, in a temporary database."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", check_same_thread=False)
-        for setting in (
-            "journal_mode = OFF",
-            "synchronous = OFF",
-            f"cache_size = -{_CACHE_KIB}",
-            "temp_store = FILE",
-        ):
-            self._database.execute(f"PRAGMA {setting}")
+        self._database = temporary_database()
 
     def close(self) -> None:
         self._database.close()
@@ -120,8 +116,7 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     except sqlite3.Error as error:
         table.close()
         raise UsageError(
-            f"{str(path)!r} cannot be kept in temporary files: {error}; make room, or "
-            "set SQLITE_TMPDIR"
+            f"{str(path)!r} cannot be kept in temporary files: {error}; {MAKE_ROOM}"
         ) from error
     except KeyTwiceError as error:
         table.close()
