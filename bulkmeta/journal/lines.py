@@ -71,7 +71,7 @@ def first_line(path: Path) -> Line | None:
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except codec.damage as error:
-        raise refuse_line(path, 1, f"damaged: {error}") from error
+        raise bad_line(path, 1, f"damaged: {error}") from error
     text, end, _ = start.partition(b"\n")
     return Line(1, text, 0) if end else None
 
@@ -100,7 +100,7 @@ def _unpacked(path: Path, file: BinaryIO, codec: Codec) -> Iterator[Line]:
         _refuse_endless(path, number + 1, rest)
     if rest:
         why = "it has no end; decompress the file and use that"
-        raise refuse_line(path, number + 1, why)
+        raise bad_line(path, number + 1, why)
 
 
 def _whole_bytes(path: Path, file: BinaryIO, codec: Codec) -> int:
@@ -112,7 +112,7 @@ def _whole_bytes(path: Path, file: BinaryIO, codec: Codec) -> int:
             whole_bytes = chunk.whole_bytes
     except codec.damage as error:
         if not _ends_blank(file):
-            raise refuse_line(path, number, f"damaged: {error}") from error
+            raise bad_line(path, number, f"damaged: {error}") from error
     return whole_bytes
 
 
@@ -125,9 +125,9 @@ def _ends_blank(file: BinaryIO) -> bool:
 
 def _refuse_endless(path: Path, number: int, text: bytes) -> None:
     if len(text) > _LONGEST_BYTES:
-        raise refuse_line(path, number, "no line is as long as this")
+        raise bad_line(path, number, "no line is as long as this")
 
 
-def refuse_line(path: Path, number: int, why: object) -> UsageError:
+def bad_line(path: Path, number: int, why: object) -> UsageError:
     """The error about a line that is not what it should be."""
     return UsageError(f"{str(path)!r}, line {number}: {why}")

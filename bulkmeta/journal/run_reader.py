@@ -14,9 +14,9 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import (
     UNREADABLE,
     Line,
+    bad_line,
     first_line,
     read_lines,
-    refuse_line,
 )
 from bulkmeta.model.limits import bucket_fault
 from bulkmeta.model.low_water import LowWater
@@ -144,9 +144,9 @@ def _header(path: Path, first: Line | None) -> RunHeader:
             )
         header = _headers.decode(first.text)
     except UNREADABLE as error:
-        raise refuse_line(path, 1, f"no run file begins so: {error}") from error
+        raise bad_line(path, 1, f"no run file begins so: {error}") from error
     if header.bucket != header.job.target.bucket or bucket_fault(header.bucket):
-        raise refuse_line(path, 1, f"bucket {header.bucket!r} is none of a run")
+        raise bad_line(path, 1, f"bucket {header.bucket!r} is none of a run")
     return header
 
 
@@ -154,4 +154,4 @@ def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
     try:
         return decoder.decode(line.text)
     except UNREADABLE as error:
-        raise refuse_line(path, line.number, error) from error
+        raise bad_line(path, line.number, error) from error

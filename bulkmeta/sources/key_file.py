@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.lines import bad_line
 from bulkmeta.journal.run_reader import read_run
 from bulkmeta.model.item import Item
 from bulkmeta.model.job import KeyFile, KeyForm
@@ -108,10 +109,8 @@ def read_keys(
         if not text:
             continue
         if form == "lines" and b"\0" in text:
-            raise UsageError(
-                f"{str(path)!r}, line {number}: it holds a NUL; give --null if a "
-                "NUL ends each key"
-            )
+            why = "it holds a NUL; give --null if a NUL ends each key"
+            raise bad_line(path, number, why)
         try:
             yield (
                 _in_row(number, text)
@@ -119,9 +118,7 @@ def read_keys(
                 else Named(number, text.decode())
             )
         except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-            raise UsageError(
-                f"{str(path)!r}, line {number}: {_FAULTS[form]}"
-            ) from error
+            raise bad_line(path, number, _FAULTS[form]) from error
 
 
 def _keys_in_rows(path: Path) -> Iterator[Named]:
@@ -129,7 +126,7 @@ def _keys_in_rows(path: Path) -> Iterator[Named]:
         key = cells.get(KEY)
         if not key:
             why = f"it has no key; keys stand in column {KEY!r}"
-            raise UsageError(f"{str(path)!r}, line {number}: {why}")
+            raise bad_line(path, number, why)
         yield Named(number, key, cells.get(_VERSION) or None)
 
 

@@ -14,6 +14,7 @@ from typing import Any, AnyStr, BinaryIO, Final
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.lines import bad_line
 
 Cells = dict[str, str | None]
 Rows = Iterator[tuple[int, Cells]]
@@ -71,14 +72,10 @@ def _csv(path: Path) -> Rows:
             for cells in filter(None, reader):
                 if len(cells) != len(header):
                     why = f"{len(cells)} cells, where the header has {len(header)}"
-                    raise _bad_line(path, reader.line_num, why)
+                    raise bad_line(path, reader.line_num, why)
                 yield reader.line_num, dict(zip(header, cells, strict=True))
         except csv.Error as error:
-            raise _bad_line(path, reader.line_num, error) from error
-
-
-def _bad_line(path: Path, number: int, why: object) -> UsageError:
-    return UsageError(f"{str(path)!r}, line {number}: {why}")
+            raise bad_line(path, reader.line_num, error) from error
 
 
 def _text_lines(file: BinaryIO) -> Iterator[str]:
@@ -114,7 +111,7 @@ def _jsonl(path: Path) -> Rows:
                 row = _decode_row(text)
             except msgspec.DecodeError as error:
                 why = f"write a JSON object of texts: {error}"
-                raise _bad_line(path, number, why) from error
+                raise bad_line(path, number, why) from error
             yield number, {name: _as_text(value) for name, value in row.items()}
 
 

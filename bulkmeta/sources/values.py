@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.errors import UsageError
+from bulkmeta.journal.lines import bad_line
 from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Span
 from bulkmeta.model.limits import is_utf8, key_fault
@@ -159,7 +160,7 @@ def _checked(
             key = _key_of(cells)
             row = make_row(cells)
         except UsageError as error:
-            raise UsageError(f"{str(path)!r}, line {line}: {error}") from error
+            raise bad_line(path, line, error) from error
         if key.startswith(prefix):
             told.used.update(column for column, value in cells.items() if value)
             yield line, key, _encode(row)
