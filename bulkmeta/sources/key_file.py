@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,7 +27,6 @@ _LONGEST_BYTES: Final = 64 * 1024
 """No line with a key of OSS is as long."""
 
 _VERSION: Final = "version_id"
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Row(msgspec.Struct):
@@ -150,7 +150,7 @@ def _lines(path: Path, end: bytes) -> Iterator[bytes]:
     reader of their own."""
     try:
         with path.open("rb") as file:
-            rest = file.read(_BLOCK_BYTES).removeprefix(_BOM)
+            rest = file.read(_BLOCK_BYTES).removeprefix(BOM_UTF8)
             while rest:
                 *lines, rest = rest.split(end)
                 yield from lines

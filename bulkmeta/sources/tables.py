@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from bulkmeta.journal.lines import bad_line
 Cells = dict[str, str | None]
 Rows = Iterator[tuple[int, Cells]]
 
-_BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_CELL: Final = 1024 * 1024
 """An open quote does not take in the rest of the file; OSS holds 8 KB."""
 
@@ -80,7 +80,7 @@ def _csv(path: Path) -> Rows:
 
 def _text_lines(file: BinaryIO) -> Iterator[str]:
     for number, line in enumerate(bounded_lines(file.readline)):
-        yield (line if number else line.removeprefix(_BOM)).decode()
+        yield (line if number else line.removeprefix(BOM_UTF8)).decode()
 
 
 def bounded_lines(readline: Callable[[int], AnyStr]) -> Iterator[AnyStr]:
@@ -104,7 +104,7 @@ def _refuse_twice(path: Path, header: list[str]) -> None:
 def _jsonl(path: Path) -> Rows:
     with _opened(path) as file:
         for number, line in enumerate(bounded_lines(file.readline), 1):
-            text = line if number > 1 else line.removeprefix(_BOM)
+            text = line if number > 1 else line.removeprefix(BOM_UTF8)
             if not text.strip():
                 continue
             try:
