@@ -10,10 +10,10 @@ import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import JobSpec, Parent
-from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.values import with_row
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import load_transform
+from bulkmeta.sources.key_file import recordable
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import Takes
@@ -85,9 +85,7 @@ def _taken_up(path: Path, header: RunHeader, takes: Takes, *, anew: bool) -> Job
 
 
 def _parent(path: Path, header: RunHeader) -> Parent:
-    whole = str(path.resolve())
-    if not is_utf8(whole):
-        raise UsageError(f"{whole!r}: the path is not UTF-8; move the file")
+    whole = recordable(path.resolve())
     return Parent(whole, header.job_hash, header.started, path.stat().st_size)
 
 

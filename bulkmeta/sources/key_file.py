@@ -56,9 +56,7 @@ def examine_keys(
     Raises:
         UsageError: it cannot be read, or a line names no key under one `prefix`.
     """
-    if not is_utf8(str(path)):
-        raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
-    count = 0
+    name, count = recordable(path), 0
     for number, key, _ in read_keys(path, form, statuses):
         count += 1
         fault = key_fault(key)
@@ -68,7 +66,18 @@ def examine_keys(
             raise UsageError(f"{str(path)!r}, line {number}, key {key!r}: {fault}")
     if not count:
         raise UsageError(f"{str(path)!r} names no keys")
-    return KeyFile(str(path), form, count, fingerprint(path), statuses)
+    return KeyFile(name, form, count, fingerprint(path), statuses)
+
+
+def recordable(path: Path) -> str:
+    """The file's path as a job can hold it.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    if not is_utf8(str(path)):
+        raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
+    return str(path)
 
 
 def fingerprint(path: Path) -> str:

@@ -14,7 +14,7 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import bad_line
 from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Span
-from bulkmeta.model.limits import is_utf8, key_fault
+from bulkmeta.model.limits import key_fault
 from bulkmeta.model.values import (
     KEY,
     KINDS,
@@ -29,7 +29,7 @@ from bulkmeta.sources.databases import (
     temporary_database,
     told_in_words,
 )
-from bulkmeta.sources.key_file import fingerprint
+from bulkmeta.sources.key_file import fingerprint, recordable
 from bulkmeta.sources.tables import Cells, read_rows
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
         UsageError: it cannot be read, two rows have one key, or a row or column is none
             that it may hold.
     """
-    if not is_utf8(str(path)):
-        raise UsageError(f"{str(path)!r}: the path is not UTF-8; move the file")
-    before = fingerprint(path)
+    name, before = recordable(path), fingerprint(path)
     table, told = ValuesTable(), _Told()
     try:
         count = table.fill(_checked(path, prefix, told))
@@ -137,7 +135,7 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
         raise UsageError(
             f"{str(path)!r}: none of its {told.others:,} rows is under {under}"
         )
-    return ValuesFile(str(path), count, before, sets_of(told.used), told.others), table
+    return ValuesFile(name, count, before, sets_of(told.used), told.others), table
 
 
 @dataclass
