@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,32 +111,35 @@ def load_values(path: Path, prefix: tuple[str, ...]) -> tuple[ValuesFile, Values
     """
     name, before = recordable(path), fingerprint(path)
     table, told = ValuesTable(), _Told()
+    with ExitStack() as failing:
+        failing.callback(table.close)
+        count = _filled(table, path, _checked(path, prefix, told))
+        if fingerprint(path) != before:
+            raise UsageError(f"{name!r} was changed while it was read; read it anew")
+        if not count:
+            under = " or ".join(map(repr, prefix))
+            raise UsageError(
+                f"{name!r}: none of its {told.others:,} rows is under {under}"
+            )
+        failing.pop_all()
+    return ValuesFile(name, count, before, sets_of(told.used), told.others), table
+
+
+def _filled(
+    table: ValuesTable, path: Path, rows: Iterator[tuple[int, str, bytes]]
+) -> int:
+    """How many rows the table has taken in."""
     try:
-        count = table.fill(_checked(path, prefix, told))
+        return table.fill(rows)
     except sqlite3.Error as error:
-        table.close()
         raise UsageError(
             f"{str(path)!r} cannot be kept in temporary files: {error}; {MAKE_ROOM}"
         ) from error
     except KeyTwiceError as error:
-        table.close()
         raise UsageError(
             f"{str(path)!r}: lines {error.first} and {error.second} both have "
             f"key {error.key!r}"
         ) from error
-    except BaseException:
-        table.close()
-        raise
-    if fingerprint(path) != before:
-        table.close()
-        raise UsageError(f"{str(path)!r} was changed while it was read; read it anew")
-    if not count:
-        table.close()
-        under = " or ".join(map(repr, prefix))
-        raise UsageError(
-            f"{str(path)!r}: none of its {told.others:,} rows is under {under}"
-        )
-    return ValuesFile(name, count, before, sets_of(told.used), told.others), table
 
 
 @dataclass
