@@ -6,7 +6,6 @@ import itertools
 import logging
 import time
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -263,10 +262,10 @@ def pace_of(values: dict[str, Any]) -> Pace:
     Raises:
         UsageError: on a cluster, and what is needed for that is not installed.
     """
-    if values.get("cluster") and find_spec("ray") is None:
-        raise UsageError(
-            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
-        )
+    if values.get("cluster"):
+        from bulkmeta.runners.cluster import require_ray
+
+        require_ray()
     return Pace(
         concurrency=values["concurrency"],
         rate=values["rate"],

@@ -18,6 +18,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.errors import RunFatalError, UsageError
@@ -158,17 +159,26 @@ def _is_own(cluster: str) -> bool:
     return cluster == LOCAL and not os.environ.get("RAY_ADDRESS")
 
 
+def require_ray() -> None:
+    """Stop before anything is done where Ray is not installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise UsageError(
+            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
+        )
+
+
 def _imported(cluster: str) -> Any:
+    require_ray()
     # Nothing of what runs is told to anybody, unless its owner wants that.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if _is_own(cluster):  # others on the network are not to use it
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
-        ) from error
+    import ray
+
     return ray
 
 
