@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
 from bulkmeta.cli.output import tell
@@ -47,6 +48,7 @@ def _with_values(spec: RunSpec, name: str) -> tuple[RunSpec, Host]:
     tell(f"reading   {name}")
     job = spec.job
     file, table = load_values(path, job.target.prefixes)
+    click.get_current_context().call_on_close(table.close)  # if no run does so before
     refuse_both(job.change, file.sets)
     job = msgspec.structs.replace(job, values=file)
     return msgspec.structs.replace(spec, job=job), Host(table=table)
