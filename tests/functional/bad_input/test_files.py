@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The limit is lifted before the interpreter ends, so that others can write at its exit.
 ON_A_FULL_DISK = """
 import resource, sys
+sys.dont_write_bytecode = True  # it would be cut off, too
 free = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
 from bulkmeta.cli.main import run

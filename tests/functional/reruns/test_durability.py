@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # it would be cut off, too
 free = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
 from bulkmeta.cli.main import run
