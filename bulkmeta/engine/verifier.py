@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from bulkmeta.engine.look import look_further
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.item import recorded_of
 from bulkmeta.model.outcome import Outcome, timestamp
+from bulkmeta.model.parts import Parts
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
@@ -59,15 +59,12 @@ class Verifier:
 
     async def _found(self, recorded: Outcome, effort: Effort) -> ObjectHead:
         """What is there now; with tags and ACL, if they were recorded."""
-        head = await self._bucket.head(recorded.key, effort)
-        state, after = head.metadata, recorded.after
-        if after and after.acl is not None:
-            acl = await self._bucket.acl(recorded.key, effort, head.version_id)
-            state = msgspec.structs.replace(state, acl=acl)
-        if after and after.tags is not None:
-            tags = await self._bucket.tags(recorded.key, effort, head.version_id)
-            state = msgspec.structs.replace(state, tags=tags)
-        return msgspec.structs.replace(head, metadata=state)
+        key, after = recorded.key, recorded.after
+        head = await self._bucket.head(key, effort)
+        if after is None:
+            return head
+        read = Parts(acl=after.acl is not None, tags=after.tags is not None)
+        return await look_further(self._bucket, key, head, read, effort)
 
 
 def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:

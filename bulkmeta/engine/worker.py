@@ -28,6 +28,7 @@ from bulkmeta.engine.attempt import (
     skipped,
     unnameable,
 )
+from bulkmeta.engine.look import look_further
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import (
     AmbiguousWriteError,
@@ -189,28 +190,19 @@ class Worker:
         if attempt.sent:
             parts |= attempt.touched()
         if parts.tags or parts.acl:
-            head = await self._look_further(attempt, head, parts)
+            head = await look_further(
+                self._bucket, attempt.key, head, parts, attempt.effort
+            )
         return head
-
-    async def _look_further(
-        self, attempt: Attempt, head: ObjectHead, parts: Parts
-    ) -> ObjectHead:
-        """The same head, and what it does not show."""
-        state, key, version = head.metadata, attempt.key, head.version_id
-        if parts.acl:
-            acl = await self._bucket.acl(key, attempt.effort, version)
-            state = msgspec.structs.replace(state, acl=acl)
-        if parts.tags:  # last, so that the time until they are written is short
-            tags = await self._bucket.tags(key, attempt.effort, version)
-            state = msgspec.structs.replace(state, tags=tags)
-        return msgspec.structs.replace(head, metadata=state)
 
     async def _decided_by_more(
         self, attempt: Attempt, head: ObjectHead, parts: Parts
     ) -> UpdatePlan:
         """What the object is to become; reads what turned out to be needed for that."""
         while True:
-            head = await self._look_further(attempt, head, parts)
+            head = await look_further(
+                self._bucket, attempt.key, head, parts, attempt.effort
+            )
             try:
                 return self._goal.decide(attempt.item, head)
             except UnreadError as unread:
