@@ -100,7 +100,7 @@ def resolve_endpoint(
         )
     if fault := limits.bucket_fault(bucket):  # it becomes part of the host's name
         raise UsageError(f"bucket {bucket!r}: {fault}")
-    path_style = _is_local(name)
+    path_style = _takes_path_style(name)
     if not path_style and name.endswith(".aliyuncs.com"):
         host = host if _names_bucket(name, bucket) else f"{bucket}.{host}"
     return Endpoint(f"{scheme}://{host}", bucket, region, path_style)
@@ -218,7 +218,7 @@ def _names_bucket(host: str, bucket: str) -> bool:
     return service != host and known
 
 
-def _is_local(host: str) -> bool:
+def _takes_path_style(host: str) -> bool:
     if host == "localhost" or host.startswith("["):
         return True
     try:
