@@ -99,14 +99,7 @@ def _marker_error(marker: StoredObject, *, named: bool) -> ServiceError:
     if named:
         message = "The specified method is not allowed against this resource."
         return ServiceError(405, "MethodNotAllowed", message, headers=headers)
-    return ServiceError(
-        404,
-        "NoSuchKey",
-        "The specified key does not exist.",
-        ec="0026-00000001",
-        headers=headers,
-        details=(("Key", marker.key),),
-    )
+    return no_such_key(marker.key, headers)
 
 
 def version_headers(bucket: StoredBucket, found: StoredObject) -> list[tuple[str, str]]:

@@ -49,13 +49,14 @@ def invalid_argument(message: str, name: str = "", value: str = "") -> ServiceEr
     return ServiceError(400, "InvalidArgument", message, details=details)
 
 
-def no_such_key(key: str) -> ServiceError:
+def no_such_key(key: str, headers: tuple[tuple[str, str], ...] = ()) -> ServiceError:
     """404 NoSuchKey."""
     return ServiceError(
         404,
         "NoSuchKey",
         "The specified key does not exist.",
         ec="0026-00000001",
+        headers=headers,
         details=(("Key", key),),
     )
 
