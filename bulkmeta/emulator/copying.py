@@ -50,15 +50,11 @@ def copy_object(context: Context, request: Request, bucket: StoredBucket) -> Rep
     _refuse_size(request, bucket, source)
     body = context.store.body(source)
     made = context.store.save(_copied(context, request, bucket, source), body)
-    return _result(context, request, bucket, source, made)
+    return _result(context, bucket, source, made)
 
 
 def _result(
-    context: Context,
-    request: Request,
-    bucket: StoredBucket,
-    source: StoredObject,
-    made: StoredObject,
+    context: Context, bucket: StoredBucket, source: StoredObject, made: StoredObject
 ) -> Reply:
     fields = (
         ("ETag", f'"{made.etag}"'),
