@@ -159,7 +159,7 @@ def sent_class(request: Request, default: str) -> str:
     """The storage class that `x-oss-storage-class` asks for.
 
     Raises:
-        ServiceError: 400 InvalidStorageClass-like argument error.
+        ServiceError: 400 InvalidArgument for a class that is none.
     """
     storage_class = request.headers.get("x-oss-storage-class")
     if storage_class is None:
