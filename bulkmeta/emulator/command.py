@@ -16,7 +16,6 @@ import click
 
 from .options import EmulatorOptions
 
-_LOCAL_NAMES = ("localhost",)
 _POSITIVE = click.FloatRange(0, min_open=True)
 
 
@@ -117,7 +116,7 @@ def _is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host in _LOCAL_NAMES
+        return host == "localhost"
 
 
 async def _serve(
