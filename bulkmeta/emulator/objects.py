@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .clock import http_date
@@ -12,20 +13,16 @@ from .context import version_headers
 from .errors import ServiceError, immutable
 from .rules import (
     check_key,
-    check_meta,
     check_put_headers,
-    parse_tagging,
     persistent_headers,
-    sent_acl,
-    sent_class,
+    sent_object,
     sent_sse,
 )
-from .stored import STANDARD_HEADERS, StoredObject
 from .wire import Reply
 
 if TYPE_CHECKING:
     from .context import Context
-    from .stored import StoredBucket
+    from .stored import StoredBucket, StoredObject
     from .wire import Request
 
 _HELD_LIMIT_BYTES = 64 * 1024 * 1024
@@ -36,16 +33,8 @@ def put_object(context: Context, request: Request, bucket: StoredBucket) -> Repl
     """PutObject."""
     check_key(request.key)
     check_put_headers(request)
-    made = StoredObject(
-        bucket=request.bucket,
-        key=request.key,
-        last_modified=context.now(),
-        content_type=request.headers.get("content-type", "application/octet-stream"),
-        headers=request.some(STANDARD_HEADERS),
-        meta=check_meta(request.meta()),
-        tags=parse_tagging(request.headers.get("x-oss-tagging", "")),
-        acl=sent_acl(request, bucket, "default"),
-        storage_class=sent_class(request, bucket.storage_class),
+    made = replace(
+        sent_object(request, bucket, context.now()),
         sse=sent_sse(request) or bucket.encryption,
         extra=persistent_headers(request),
         **describe_content(request.bucket, request.key, request.body),

@@ -9,7 +9,14 @@ from urllib.parse import unquote_plus
 
 from .content import content_md5
 from .errors import ServiceError, invalid_argument, not_implemented
-from .stored import OBJECT_ACLS, SSE_HEADERS, STORAGE_CLASSES
+from .stored import (
+    DEFAULT_TYPE,
+    OBJECT_ACLS,
+    SSE_HEADERS,
+    STANDARD_HEADERS,
+    STORAGE_CLASSES,
+    StoredObject,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +144,25 @@ def check_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _invalid_tag(message: str) -> ServiceError:
     return ServiceError(400, "InvalidTag", message, ec="0026-00000113")
+
+
+def sent_object(request: Request, bucket: StoredBucket, now: int) -> StoredObject:
+    """An object as the headers of a request describe it, without content.
+
+    Raises:
+        ServiceError: 400 or 403, as for each of them.
+    """
+    return StoredObject(
+        bucket=request.bucket,
+        key=request.key,
+        last_modified=now,
+        content_type=request.headers.get("content-type", DEFAULT_TYPE),
+        headers=request.some(STANDARD_HEADERS),
+        meta=check_meta(request.meta()),
+        tags=parse_tagging(request.headers.get("x-oss-tagging", "")),
+        acl=sent_acl(request, bucket, "default"),
+        storage_class=sent_class(request, bucket.storage_class),
+    )
 
 
 def sent_acl(request: Request, bucket: StoredBucket, default: str) -> str:

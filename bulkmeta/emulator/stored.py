@@ -24,6 +24,7 @@ COLD_CLASSES = ("Archive", "ColdArchive", "DeepColdArchive")
 STORAGE_CLASSES = ("Standard", "IA", *COLD_CLASSES)
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 NULL_VERSION = "null"
+DEFAULT_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class StoredObject:
     object_type: str = "Normal"
     restore: str | None = None
     """The value of x-oss-restore."""
-    content_type: str = "application/octet-stream"
+    content_type: str = DEFAULT_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
     """The five standard headers that a REPLACE wipes, by lower-case name."""
     meta: Mapping[str, str] = field(default_factory=dict)

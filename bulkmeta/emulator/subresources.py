@@ -13,20 +13,18 @@ from .errors import ServiceError, already_exists, invalid_argument
 from .rules import (
     check_digest,
     check_key,
-    check_meta,
     check_put_headers,
     check_tags,
-    parse_tagging,
     sent_acl,
-    sent_class,
+    sent_object,
     sent_sse,
 )
-from .stored import COLD_CLASSES, STANDARD_HEADERS, StoredObject
+from .stored import COLD_CLASSES
 from .wire import Reply
 
 if TYPE_CHECKING:
     from .context import Context
-    from .stored import StoredBucket
+    from .stored import StoredBucket, StoredObject
     from .wire import Request
 
 _ONGOING = 'ongoing-request="true"'
@@ -104,18 +102,10 @@ def put_symlink(context: Context, request: Request, bucket: StoredBucket) -> Rep
     if not target:
         raise invalid_argument("A symlink needs a target.", "x-oss-symlink-target")
     context.refuse_overwrite(request, bucket)
-    made = StoredObject(
-        bucket=request.bucket,
-        key=request.key,
-        last_modified=context.now(),
+    made = replace(
+        sent_object(request, bucket, context.now()),
         object_type="Symlink",
         symlink_target=target,
-        content_type=request.headers.get("content-type", "application/octet-stream"),
-        headers=request.some(STANDARD_HEADERS),
-        meta=check_meta(request.meta()),
-        tags=parse_tagging(request.headers.get("x-oss-tagging", "")),
-        acl=sent_acl(request, bucket, "default"),
-        storage_class=sent_class(request, bucket.storage_class),
         **describe_content(request.bucket, request.key, None),
     )
     made = context.store.save(made, b"")
@@ -165,17 +155,9 @@ def append_object(context: Context, request: Request, bucket: StoredBucket) -> R
 def _new_appendable(
     context: Context, request: Request, bucket: StoredBucket
 ) -> StoredObject:
-    return StoredObject(
-        bucket=request.bucket,
-        key=request.key,
-        last_modified=context.now(),
+    return replace(
+        sent_object(request, bucket, context.now()),
         object_type="Appendable",
-        content_type=request.headers.get("content-type", "application/octet-stream"),
-        headers=request.some(STANDARD_HEADERS),
-        meta=check_meta(request.meta()),
-        tags=parse_tagging(request.headers.get("x-oss-tagging", "")),
-        acl=sent_acl(request, bucket, "default"),
-        storage_class=sent_class(request, bucket.storage_class),
         sse=sent_sse(request) or bucket.encryption,
     )
 
