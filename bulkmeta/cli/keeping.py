@@ -150,8 +150,8 @@ class Kept:
         if not self.values["since_last_run"]:
             return None
         began = run_loop(service_time(self.spec))
-        state, same = self.state, self.state.job == _identity(job)
-        since, full = state.since, state.full
+        state, since, full = self.state, self.state.since, self.state.full
+        same = state.job is not None and state.job == _identity(job)
         if not (same and since and full) or not _is_before(since, began):
             return Recent(began=began)
         every = timedelta(seconds=self.values["full_every"])
@@ -196,7 +196,9 @@ def _other_origin(job: JobSpec, now: JobSpec) -> str | None:
     return None
 
 
-def _after(state: JobState, run_file: Path, recent: Recent, job: str) -> JobState:
+def _after(
+    state: JobState, run_file: Path, recent: Recent, job: str | None
+) -> JobState:
     """What is known after a run that came to its end."""
     failed = []
     for outcome in read_outcomes(run_file):
@@ -212,11 +214,11 @@ def _after(state: JobState, run_file: Path, recent: Recent, job: str) -> JobStat
     )
 
 
-def _identity(job: JobSpec) -> str:
+def _identity(job: JobSpec) -> str | None:
     """A fingerprint of all that decides what becomes of an object, but for when it was
-    modified; None of a program that has none is ever the same."""
+    modified; None if a program's part in that cannot be told from another's."""
     if job.transform and job.transform.sha256 is None:
-        return ""
+        return None
     select = msgspec.structs.replace(job.select, modified_after=None)
     whole = msgspec.structs.replace(job, select=select).hash()
     return f"{__version__}:{whole}"
