@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED
+from bulkmeta.cli.exit_codes import OK, RUN_FATAL, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell_left
 from bulkmeta.model.checkup import Check
 from bulkmeta.report.text import plain

@@ -19,7 +19,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 import click
 import msgspec
 
-from bulkmeta.cli.main import OK, RUN_FATAL, SOME_FAILED, run
+from bulkmeta.cli.exit_codes import OK, RUN_FATAL, SOME_FAILED
+from bulkmeta.cli.main import run
 from bulkmeta.emulator.dataset import Spec, varied_objects
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.report.diff import diff_lines
@@ -56,7 +57,7 @@ def demonstrate(objects: int) -> int:
         if code not in {OK, SOME_FAILED}:
             return code
     click.echo(f"\nEach object's line, with its former metadata: {first}")
-    return 0 if _is_as_promised(first, second, objects) else RUN_FATAL
+    return OK if _is_as_promised(first, second, objects) else RUN_FATAL
 
 
 @contextmanager

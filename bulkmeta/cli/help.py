@@ -7,16 +7,30 @@ from typing import Any, Final
 
 import click
 
+from bulkmeta.cli.exit_codes import (
+    INTERRUPTED,
+    LOCKED,
+    OK,
+    OUT_OF_TIME,
+    PENDING,
+    RUN_FATAL,
+    SOME_FAILED,
+    THRESHOLD,
+    USAGE,
+)
+
 EXIT_CODES: Final = {
-    0: "All done, or nothing to do.",
-    1: "Some objects failed, or are not as they should be; or --on-finish failed.",
-    2: "The command line asks for what cannot be done; nothing was changed.",
-    3: "Stopped: more failed than was put up with (--max-failures, --canary).",
-    4: "It could not go on: credentials, bucket, clock, network, or a full disk.",
-    5: "Another process is working on the same job or run, or has its lock.",
-    6: "Stopped in time (--max-duration, --window); it can be resumed.",
-    10: "With --detailed-exitcode: there is something to change.",
-    130: "Interrupted, or the answer was no; what was begun can be resumed.",
+    OK: "All done, or nothing to do.",
+    SOME_FAILED: "Some objects failed, or are not as they should be; or --on-finish "
+    "failed.",
+    USAGE: "The command line asks for what cannot be done; nothing was changed.",
+    THRESHOLD: "Stopped: more failed than was put up with (--max-failures, --canary).",
+    RUN_FATAL: "It could not go on: credentials, bucket, clock, network, or a full "
+    "disk.",
+    LOCKED: "Another process is working on the same job or run, or has its lock.",
+    OUT_OF_TIME: "Stopped in time (--max-duration, --window); it can be resumed.",
+    PENDING: "With --detailed-exitcode: there is something to change.",
+    INTERRUPTED: "Interrupted, or the answer was no; what was begun can be resumed.",
 }
 _ENVIRONMENT: Final = {
     "OSS_ENDPOINT, OSS_REGION": "The address, where --endpoint and --region are not "

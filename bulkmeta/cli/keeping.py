@@ -17,7 +17,7 @@ import msgspec
 
 from bulkmeta import __version__
 from bulkmeta.cli.commands import WRITTEN
-from bulkmeta.cli.main import OK, OUT_OF_TIME, SOME_FAILED
+from bulkmeta.cli.exit_codes import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.errors import FolderError, UsageError

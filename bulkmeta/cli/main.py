@@ -17,6 +17,14 @@ import click
 
 from bulkmeta import __version__
 from bulkmeta.cli.debugging import is_debugging, switch_debugging, tell_traceback
+from bulkmeta.cli.exit_codes import (
+    INTERRUPTED,
+    LOCKED,
+    OK,
+    RUN_FATAL,
+    THRESHOLD,
+    USAGE,
+)
 from bulkmeta.cli.output import (
     ReaderGoneError,
     complain,
@@ -30,16 +38,6 @@ from bulkmeta.cli.suggest import nearest
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain
-
-OK: Final = 0
-SOME_FAILED: Final = 1
-USAGE: Final = 2
-THRESHOLD: Final = 3
-RUN_FATAL: Final = 4
-LOCKED: Final = 5
-OUT_OF_TIME: Final = 6
-PENDING: Final = 10
-INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "plan": ("bulkmeta.cli.plan", "Show each object's exact difference; reads only."),

@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bulkmeta import __version__
+from bulkmeta.cli.exit_codes import (
+    INTERRUPTED,
+    OK,
+    OUT_OF_TIME,
+    PENDING,
+    SOME_FAILED,
+)
 from bulkmeta.cli.facts import RunFacts, as_json, counts_of, named
 from bulkmeta.cli.hook import hook_words, run_hook
 from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
@@ -27,10 +34,8 @@ if TYPE_CHECKING:
     from bulkmeta.report.progress import RunState
 
 _LOG: Final = logging.getLogger(__name__)
-_CALM: Final = {0, 6, 10}
+_CALM: Final = {OK, OUT_OF_TIME, PENDING}
 """Exit codes of runs that ended as they were to end."""
-
-_INTERRUPTED: Final = 130
 
 
 class Outside:
@@ -137,7 +142,7 @@ class Outside:
             command=spec.command if spec else self._command,
             target=str(target) if target else None,
             run_file=named(self._run_file),
-            interrupted=code == _INTERRUPTED,
+            interrupted=code == INTERRUPTED,
             objects=state.stats.objects if state else 0,
             counts=counts_of(state.stats if state else None),
             reasons=dict(state.stats.reasons) if state else {},
@@ -175,7 +180,7 @@ class Outside:
         complain(fault)
         if self._log and self._params["log_file"] != STDERR:
             _LOG.error("%s", fault)
-        return code or 1
+        return code or SOME_FAILED
 
 
 def outside() -> Outside:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.main import OK, SOME_FAILED
+from bulkmeta.cli.exit_codes import OK, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell, tell_left
 from bulkmeta.model.probe import QUESTIONS, VALID_FOR, Probed
 from bulkmeta.oss.connect import settings_of

@@ -22,7 +22,7 @@ from bulkmeta.cli.describe import (
     unprinted_lines,
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
-from bulkmeta.cli.main import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
+from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import UsageError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.main import OK
+from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError

@@ -13,7 +13,7 @@ import click
 
 from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import ORDER
-from bulkmeta.cli.main import OUT_OF_TIME
+from bulkmeta.cli.exit_codes import OUT_OF_TIME
 from bulkmeta.cli.output import complain
 from bulkmeta.cli.types import KeptShard
 from bulkmeta.errors import UsageError

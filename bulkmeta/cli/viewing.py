@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.main import INTERRUPTED, OK, SOME_FAILED
+from bulkmeta.cli.exit_codes import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.keeping import Kept
-from bulkmeta.cli.main import OK
 from bulkmeta.journal.job_folder import held_job
 from bulkmeta.model.job import JobSpec, Recent, RunSpec, Target
 from bulkmeta.model.run_file import RunHeader
