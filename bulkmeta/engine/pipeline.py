@@ -115,7 +115,7 @@ class _Hands(Generic[T]):
     async def work(self, inbox: Inbox[Numbered]) -> None:
         """Process items as long as there are any; after a stop, drop them."""
         while item := await inbox.take():
-            if not self.stop.requested:
+            if not self.stop.is_requested():
                 await self._handle(*item)
 
     async def _handle(self, seq: int, item: Item) -> None:

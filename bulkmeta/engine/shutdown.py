@@ -38,23 +38,19 @@ class StopRequest:
         self._event = asyncio.Event()
         self._callbacks: list[Callable[[], object]] = []
 
-    @property
-    def requested(self) -> bool:
-        return self._event.is_set()
-
     def is_requested(self) -> bool:
-        """The same as a function, for those that only need to ask."""
-        return self.requested
+        """Whether it is to end."""
+        return self._event.is_set()
 
     def on_request(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the stop is requested, at once if it already was."""
         self._callbacks.append(callback)
-        if self.requested:
+        if self.is_requested():
             callback()
 
     def request(self, why: str | None = None) -> None:
         """Wish for an end; once is enough."""
-        if self.requested:
+        if self.is_requested():
             return
         self.why = why
         self._event.set()
@@ -105,7 +101,7 @@ def stop_on_signals(stop: StopRequest, insist: Callable[[], object]) -> Iterator
     `insist` (which should cancel the run)."""
 
     def received() -> None:
-        if stop.requested:
+        if stop.is_requested():
             insist()
         else:
             stop.request()

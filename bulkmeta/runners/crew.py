@@ -104,7 +104,7 @@ class Crew:
         """Give an object to who has the least in hand; without anybody, it waits. One
         that a process died over is given to who has no other such: if it kills, it
         shall not be said of others."""
-        if self._stop.requested:
+        if self._stop.is_requested():
             held.settle(None)
             return
         fit = [m for m in self._members if not (held.losses and m.suspects)]
@@ -126,7 +126,7 @@ class Crew:
     async def fill_place(self) -> None:
         """Keep one process at work, by others when it dies, until all is done."""
         false_starts = 0
-        while not (self._ending or self._stop.requested):
+        while not (self._ending or self._stop.is_requested()):
             member = Member()
             try:
                 await self._employ(member)
@@ -192,8 +192,8 @@ class Crew:
         member.share = self._budget.new_share()
         self._members.append(member)
         self._hiring.discard(_this_task())
-        if self._stop.requested or self._ending:
-            member.out.stop, member.out.end = self._stop.requested, True
+        if self._stop.is_requested() or self._ending:
+            member.out.stop, member.out.end = self._stop.is_requested(), True
         member.set_pace()
         self._hand_out_waiting()
 
@@ -236,7 +236,7 @@ class Crew:
         if report.fault:
             where = "" if member.host == gethostname() else f" [on {member.host}]"
             self._fail(member, error_of(report.fault, where))
-        elif member.held and not self._stop.requested:
+        elif member.held and not self._stop.is_requested():
             words = f"a worker process left {counted(len(member.held))} undone"
             self._fail(member, RunFatalError(words))
         for held in member.held.values():
@@ -246,7 +246,7 @@ class Crew:
     def _take_back(self, member: Member) -> None:
         """The process is dead: hand its objects out again."""
         lost = list(member.held.values())
-        if not self._stop.requested:
+        if not self._stop.is_requested():
             words = f"a worker process died; {counted(len(lost))} are taken up again"
             _LOG.warning(words)
             self._say(words)

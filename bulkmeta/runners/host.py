@@ -70,7 +70,7 @@ def ended(
 ) -> RunEnd:
     """How a run on the bucket has ended."""
     requests = dict(bucket.requests)
-    return RunEnd(spec, stats, elapsed_s, stop.requested, requests, stop.why)
+    return RunEnd(spec, stats, elapsed_s, stop.is_requested(), requests, stop.why)
 
 
 def bucket_of(

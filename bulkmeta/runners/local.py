@@ -152,7 +152,7 @@ async def _run_held(
         def finish() -> None:
             nonlocal elapsed_s
             elapsed_s = time.monotonic() - started_s
-            if ledger and not stop.requested:
+            if ledger and not stop.is_requested():
                 ledger.finish(_summary(stats, bucket, elapsed_s))
 
         await Flow(spec.pace.workers, stop, start.seq, host.signals).run(

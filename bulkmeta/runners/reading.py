@@ -70,4 +70,4 @@ async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
             nullcontext(viewer.view_object),
             [sink],
         )
-    return stop.requested
+    return stop.is_requested()

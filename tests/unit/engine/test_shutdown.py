@@ -17,10 +17,14 @@ def test_callbacks_in_order() -> None:
     stop, told = StopRequest(), list[str]()
     stop.on_request(lambda: told.append("first"))
     stop.on_request(lambda: told.append("second"))
-    before = (stop.requested, list(told))
+    before = (stop.is_requested(), list(told))
     stop.request()
     stop.fail(ValueError("once is enough"))
-    assert (before, stop.requested, told) == ((False, []), True, ["first", "second"])
+    assert (before, stop.is_requested(), told) == (
+        (False, []),
+        True,
+        ["first", "second"],
+    )
 
 
 def test_callback_after_the_request() -> None:
@@ -92,9 +96,9 @@ async def test_first_signal_asks_second_insists(number: signal.Signals) -> None:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
             while not received.is_set():
                 await asyncio.sleep(0)
-                if stop.requested and len(insisted) >= len(states):
+                if stop.is_requested() and len(insisted) >= len(states):
                     received.set()
-            states.append((stop.requested, len(insisted)))
+            states.append((stop.is_requested(), len(insisted)))
     assert states == [(True, 0), (True, 1), (True, 2)]
 
 
@@ -114,7 +118,7 @@ async def test_where_the_loop_takes_no_handlers(
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(5):
             await stop.sleep(3600)
-    assert stop.requested
+    assert stop.is_requested()
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 

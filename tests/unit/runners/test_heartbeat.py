@@ -62,7 +62,7 @@ async def test_renewed_every_third_of_its_lease(virtual_time: VirtualTime) -> No
     stop = await kept(lease, virtual_time)
     beats = [round(beat - began_s) for beat in lease.beats]
     assert beats == [20, 40, 60, 80]
-    assert (stop.requested, stop.error) == (True, lost)
+    assert (stop.is_requested(), stop.error) == (True, lost)
 
 
 async def test_what_passes_is_tried_again(virtual_time: VirtualTime) -> None:
