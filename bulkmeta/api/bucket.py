@@ -12,7 +12,9 @@ import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import (
+    CONCURRENCY,
     RANGE_RATE,
+    RETRIES,
     SCHEME,
     Connection,
     Pace,
@@ -62,9 +64,9 @@ async def open_bucket(  # noqa: PLR0913 one argument per setting, all but one by
     dual_stack: bool = False,
     request_payer: bool = False,
     sign_version: SignatureVersion = "v4",
-    concurrency: int = 64,
+    concurrency: int = CONCURRENCY,
     rate: float | None = RANGE_RATE,
-    retries: int = 10,
+    retries: int = RETRIES,
     spread: int | None = None,
 ) -> AsyncIterator[OpenBucket]:
     """Connect to a bucket.

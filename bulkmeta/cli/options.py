@@ -22,7 +22,14 @@ from bulkmeta.cli.types import (
     Rate,
     Spread,
 )
-from bulkmeta.model.job import MOST_PROCESSES
+from bulkmeta.model.job import (
+    CONCURRENCY,
+    MOST_CONCURRENCY,
+    MOST_PROCESSES,
+    MOST_RETRIES,
+    RANGE_RATE,
+    RETRIES,
+)
 
 Body = Callable[..., Any]
 Decorator = Callable[[Body], Body]
@@ -78,15 +85,15 @@ RATES = (
         "--rate",
         type=Rate(),
         metavar="REQUESTS_PER_S|max",
-        default="2000",
+        default=f"{RANGE_RATE:g}",
         show_default=True,
         help="Requests per second at most: OSS's documented quota of one key range.",
     ),
     click.option(
         "--retries",
-        type=click.IntRange(0, 100),
+        type=click.IntRange(0, MOST_RETRIES),
         metavar="N",
-        default=10,
+        default=RETRIES,
         show_default=True,
         help="Tries of one request beyond the first; throttling does not count.",
     ),
@@ -94,9 +101,9 @@ RATES = (
 PACE = (
     click.option(
         "--concurrency",
-        type=click.IntRange(1, 1000),
+        type=click.IntRange(1, MOST_CONCURRENCY),
         metavar="N",
-        default=64,
+        default=CONCURRENCY,
         show_default=True,
         help="Objects in hand at the same time, in each process.",
     ),

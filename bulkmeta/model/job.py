@@ -29,7 +29,13 @@ RANGE_RATE = 2000.0
 ACCOUNT_RATE = 10_000.0
 """Requests a second that OSS documents for one key range, and for one account."""
 
+CONCURRENCY = 64
+RETRIES = 10
+"""Objects in hand at once, and retries of one request, unless others are asked for."""
+
 MOST_RANGES = 100
+MOST_CONCURRENCY = 1000
+MOST_RETRIES = 100
 MOST_PROCESSES = 256
 _RANGES_PER_QUOTA = 4
 
@@ -119,9 +125,9 @@ class Pace(msgspec.Struct, frozen=True):
     second (None: no cap), retries of one request, key ranges walked in turn, worker
     processes, and the cluster that they are on. Not part of the job's identity."""
 
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=MOST_CONCURRENCY)] = CONCURRENCY
     rate: Annotated[float, msgspec.Meta(gt=0)] | None = RANGE_RATE
-    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10
+    retries: Annotated[int, msgspec.Meta(ge=0, le=MOST_RETRIES)] = RETRIES
     spread: Annotated[int, msgspec.Meta(ge=1)] = 1
     processes: Annotated[int, msgspec.Meta(ge=1, le=MOST_PROCESSES)] = 1
     cluster: str | None = None
