@@ -65,12 +65,12 @@ def parse_window(text: str) -> Window:
         UsageError: it names none, or a time zone that this machine does not know.
     """
     found = _FORM.fullmatch(text)
+    if found is None:
+        raise _no_window(text)
     try:
-        opens, closes = _times(found) if found else (None, None)
+        opens, closes = time.fromisoformat(found[1]), time.fromisoformat(found[2])
     except ValueError:
-        found = None
-    if found is None or opens is None or closes is None:
-        raise UsageError(f"--window {text!r}: {_WRITE}")
+        raise _no_window(text) from None
     if opens == closes:
         raise UsageError(f"--window {text!r} is always open, or never; leave it out")
     zone = found["zone"]
@@ -85,5 +85,5 @@ def parse_window(text: str) -> Window:
     return Window(opens, closes, zone)
 
 
-def _times(found: re.Match[str]) -> tuple[time, time]:
-    return time.fromisoformat(found[1]), time.fromisoformat(found[2])
+def _no_window(text: str) -> UsageError:
+    return UsageError(f"--window {text!r}: {_WRITE}")
