@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bulkmeta.model.item import Item
-from bulkmeta.model.key_ranges import Span
 
 if TYPE_CHECKING:
+    from bulkmeta.model.key_ranges import Span
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.sources.ahead import Ahead
-
-EVERYWHERE: Final = Span()
 
 
 async def one_after_another(
@@ -25,7 +23,7 @@ async def one_after_another(
 
 
 async def list_prefix(
-    bucket: Bucket, prefix: str, ahead: Ahead, span: Span = EVERYWHERE
+    bucket: Bucket, prefix: str, ahead: Ahead, span: Span
 ) -> AsyncIterator[Item]:
     """Every object whose key begins with `prefix`, and lies in `span`. Once half of a
     page is used the next one is on its way.

@@ -58,7 +58,7 @@ async def test_the_next_page_is_on_its_way() -> None:
         }
     )
     async with requests_ahead() as ahead:
-        walk = list_prefix(cast("Bucket", bucket), "p", ahead)
+        walk = list_prefix(cast("Bucket", bucket), "p", ahead, Span())
         assert [(await anext(walk)).key, (await anext(walk)).key] == ["a", "b"]
         for _ in range(5):
             await asyncio.sleep(0)
