@@ -86,12 +86,17 @@ class ValuesTable:
         return _decode(row[0]) if row else None
 
     def keys_in(self, span: Span) -> Iterator[str]:
-        """The keys of rows in a span, in their order, which is the service's."""
+        """The keys of rows in a span, in their order, which is the service's.
+
+        Raises:
+            RunFatalError: the temporary file cannot be read.
+        """
         query, ends = "SELECT key FROM rows WHERE key > ?", [span.after]
         if span.up_to is not None:
             query, ends = f"{query} AND key <= ?", [span.after, span.up_to]
-        for (key,) in self._database.execute(f"{query} ORDER BY key", ends):
-            yield key
+        with told_in_words():
+            for (key,) in self._database.execute(f"{query} ORDER BY key", ends):
+                yield key
 
 
 class KeyTwiceError(Exception):
