@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model.quantity import counted
@@ -11,8 +10,6 @@ from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import quoted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
@@ -217,21 +214,6 @@ def end_lines(end: RunEnd) -> Iterator[str]:
     )
     for reason, count in sorted(end.stats.reasons.items()):
         yield f"  {reason:<28} {count:,}{advice(reason)}"
-
-
-def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
-    """What can be done about a run now, as commands."""
-    if end.why or end.interrupted:
-        yield resume_line(run_file)
-    elif end.stats.counts["failed"]:
-        yield f"retry     bulkmeta retry {quote(str(run_file))}"
-    if end.stats.counts["updated"]:
-        yield f"undo      bulkmeta undo {quote(str(run_file))}"
-
-
-def resume_line(run_file: Path) -> str:
-    """How a run that did not come to its end goes on."""
-    return f"resume    bulkmeta resume {quote(str(run_file))}"
 
 
 def advice(reason: str) -> str:

@@ -24,7 +24,8 @@ def init(file: str) -> None:
     """
     from bulkmeta.cli.commands import JOB_SUFFIX
     from bulkmeta.cli.output import tell
-    from bulkmeta.errors import UsageError
+    from bulkmeta.errors import OutputError, UsageError
+    from bulkmeta.journal.files import FULL
 
     if not file.endswith(JOB_SUFFIX):
         raise UsageError(f"{file!r}: a job file is named {JOB_SUFFIX}")
@@ -34,6 +35,9 @@ def init(file: str) -> None:
     except FileExistsError as error:
         raise UsageError(f"{file!r} exists; name another file") from error
     except (OSError, ValueError) as error:  # such as of a NUL in the name
+        if isinstance(error, OSError) and error.errno in FULL:
+            Path(file).unlink(missing_ok=True)
+            raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file!r}: {why}") from error
     tell(f"wrote     {file}; try it by: bulkmeta plan {file}")

@@ -47,11 +47,17 @@ def print_data(text: str) -> None:
     print_result(text.encode("utf-8", "backslashreplace"))
 
 
-def print_summary(lines: Iterable[str]) -> None:
-    """Write how a run ended; it ended so whether or not somebody reads it."""
-    with suppress(ReaderGoneError, OutputError):
+def print_summary(lines: Iterable[str]) -> str | None:
+    """Write how a run ended; it ended so whether or not somebody reads it. What was in
+    the way, if it could not be written."""
+    try:
         for line in lines:
             print_result(line)
+    except ReaderGoneError:
+        return None
+    except OutputError as error:
+        return str(error)
+    return None
 
 
 _CONCEALED: dict[str, str] = {}

@@ -55,6 +55,7 @@ class Outside:
         self._hook: list[str] = []
         self._metrics: Path | None = None
         self._log: JsonLog | None = None
+        self._missed: str | None = None
 
     def open(self, command: str, params: Mapping[str, Any]) -> None:
         """Take up what the options ask for; the command line is understood.
@@ -111,11 +112,16 @@ class Outside:
         """Take note of how the run ended."""
         self._ended, self._more = facts, more
 
+    def miss(self, fault: str | None) -> None:
+        """Take note of what kept the command from telling its result."""
+        self._missed = fault
+
     def finish(self, code: int) -> int:
         """Tell those outside that the command ended so; the exit code, in which a
         success that could not be told shows."""
         if not self._command:
             return code
+        code = self._judged(self._missed, code)
         ended_s, facts, error = time.time(), self._facts(code), complaint()
         if self._log:
             _tell_end(facts, code, error)

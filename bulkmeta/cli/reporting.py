@@ -46,6 +46,7 @@ def write_page(run: Path, page: Path) -> None:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
+        page.unlink(missing_ok=True)
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
     tell(f"wrote     {page}")
 

@@ -15,14 +15,13 @@ from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.describe import (
     end_lines,
     kind_lines,
-    next_lines,
     order_lines,
     probe_lines,
-    resume_line,
     unprinted_lines,
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
+from bulkmeta.cli.next_steps import next_lines, resume_line
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import UsageError
@@ -141,6 +140,8 @@ def see_through(
     code."""
     try:
         end = run_loop(running)
+    except UsageError:  # it cannot go on as it is
+        raise
     except BaseException:
         if run_file.exists():
             tell(resume_line(run_file))

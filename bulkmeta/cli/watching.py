@@ -64,7 +64,7 @@ class Telling:
         facts = facts_of(end, run_file)
         self.outside.end(facts, more or {})
         json = [as_json(facts, more or {}).decode()] if self.as_json else None
-        print_summary(json or lines)
+        self.outside.miss(print_summary(json or lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Breaker:
 
     def _cause_elsewhere(self, outcome: Outcome) -> RunFatalError | None:
         error = outcome.error
-        if outcome.status == "skipped":
+        if outcome.status == "skipped" or outcome.reason == "gone":
             return None
         if error is None:
             self._failures.end()

@@ -17,13 +17,13 @@ try:
 except ImportError:  # on Windows; what is to be changed there is refused below
     fcntl = None  # type: ignore[assignment]
 
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 def _sync(fd: int) -> None:
     """Wait until all data is on the medium itself, as far as the system can tell."""
     if sys.platform == "darwin":
-        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        fcntl.fcntl(fd, fcntl.FFULLFSYNC)
     elif sys.platform == "win32":
         os.fsync(fd)
     else:
@@ -124,7 +124,7 @@ def create_file(path: Path, what: str) -> AppendFile:
     except FileExistsError as error:
         raise UsageError(f"{what} {str(path)!r} exists; name another") from error
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise _failure(path, error) from error
         raise UsageError(
             f"cannot create the {what} {str(path)!r}: {error.strerror}; name another"
@@ -227,5 +227,5 @@ def sync_folder(path: Path) -> None:
 def _failure(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"cannot write {str(path)!r}: {error.strerror}; "
-        "make room and continue with resume"
+        "make room, and resume the run if it had begun"
     )

@@ -129,7 +129,9 @@ def change_by(transform: Transform, key: str, head: ObjectHead) -> Change:
 def _made(transform: Transform, view: ObjectView) -> Change:
     try:
         change = transform(view)
-    except (Exception, SystemExit) as error:
+    except (UnreadError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever it is, it is about this object
         own = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         trace = "".join(traceback.format_exception(own))[-_TRACE_CHARACTERS:]
         raise _failed(repr(error), trace) from error

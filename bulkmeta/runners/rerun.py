@@ -97,15 +97,20 @@ def _transform(header: RunHeader) -> TransformRef | None:
 
 def _refuse_retry(path: Path, header: RunHeader) -> None:
     """Retrying applies the job's change, which is not what such a run was to do."""
-    if header.job.parent and header.job.takes in {"former", "drifted"}:
-        flag = ["--only-failed-verify"] if header.job.takes == "drifted" else []
-        again = shlex.join(["undo", header.job.parent.path, *flag])
-    elif header.job.parent and header.job.takes != "failed":
-        flag = ["--replan"] if header.job.takes == "replanned" else []
-        again = shlex.join(["apply", header.job.parent.path, *flag])
-    else:
-        return
-    raise UsageError(
-        f"{str(path)!r} took its objects from another file; to try again what failed "
-        f"in it, run: bulkmeta {again}"
-    )
+    if words := another_way(header.job):
+        raise UsageError(
+            f"{str(path)!r} took its objects from another file; to try again what "
+            f"failed in it, run: {shlex.join(['bulkmeta', *words])}"
+        )
+
+
+def another_way(job: JobSpec) -> list[str] | None:
+    """The words of the command that tries again what failed in a run of this job, if
+    it is not to be retried."""
+    if not job.parent or job.takes == "failed":
+        return None
+    if job.takes in {"former", "drifted"}:
+        flag = ["--only-failed-verify"] if job.takes == "drifted" else []
+        return ["undo", job.parent.path, *flag]
+    flag = ["--replan"] if job.takes == "replanned" else []
+    return ["apply", job.parent.path, *flag]

@@ -204,8 +204,8 @@ def reopen_values(file: ValuesFile, prefix: tuple[str, ...]) -> ValuesTable:
     path = Path(file.path)
     if fingerprint(path) != file.sha256:
         raise UsageError(
-            f"{file.path!r} is not as it was when the run began; to use it as it is "
-            "now, apply anew with --keys-from RUN.jsonl --status failed"
+            f"{file.path!r} is not as it was when the run began; put it back, or apply "
+            "anew with another run file: what is done already is left alone"
         )
     return load_values(path, prefix)[1]
 

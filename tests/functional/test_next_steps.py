@@ -81,3 +81,35 @@ def test_nothing_to_do(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     done = bulkmeta(*ORDER)
     assert (done.code, told(done.err)) == (0, {})
     assert Path(NAME).exists()
+
+
+def test_an_undo_that_failed(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """It is tried again as another undo of the same run, if that can be of use: not of
+    what somebody else has changed since."""
+    assert bulkmeta(*ORDER).code == 0
+    oss.clock.offset_s += 10
+    oss.store.put_object("bucket", "p/01", meta={"theirs": "1"})
+    oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/07"))
+    undo = ("undo", NAME, "--yes", "--run-file")
+    done = bulkmeta(*undo, "un1.jsonl")
+    assert done.code == 1
+    again = ["bulkmeta", "undo", str(Path(NAME).resolve())]
+    assert told(done.err) == {"retry": again, "undo": ["bulkmeta", "undo", "un1.jsonl"]}
+    oss.faults.clear()
+    done = bulkmeta(*told(done.err)["retry"][1:], "--yes", "--run-file", "un2.jsonl")
+    assert (done.code, list(told(done.err))) == (1, ["undo"])
+
+
+def test_what_cannot_go_on(bulkmeta: Command) -> None:
+    """Values that were changed since: what to do instead, and no `resume` again."""
+    rows = "key,meta.n\n" + "".join(f"p/{n:02},1\n" for n in range(40))
+    Path("values.csv").write_text(rows)
+    order = ("apply", "oss://bucket/p/", "--values", "values.csv", "--yes")
+    late = ("--rate", "40", "--max-duration", "1s", "--run-file", NAME)
+    assert bulkmeta(*order, *late).code == 6
+    Path("values.csv").write_text(rows.replace(",1\n", ",2\n"))
+    refused = bulkmeta("resume", NAME)
+    assert (refused.code, told(refused.err)) == (2, {})
+    assert "apply anew with another run file" in refused.err
+    done = bulkmeta(*order, "--run-file", "anew.jsonl")
+    assert (done.code, "40 updated" in done.out) == (0, True)

@@ -58,11 +58,9 @@ def changed(oss: EmbeddedOSS) -> int:
     "line",
     [
         f"bulkmeta {APPLY} | true",
-        f"bulkmeta {APPLY} > /dev/full",
         f"bulkmeta {APPLY} >&-",
         f"bulkmeta {APPLY} 2> /dev/full",
         f"bulkmeta {APPLY} 2>&-",
-        f"bulkmeta {APPLY} > /dev/full 2> /dev/full",
         f"bulkmeta {APPLY} >&- 2>&-",
         f"bulkmeta {APPLY} 2>&1 | true",
     ],
@@ -77,6 +75,21 @@ def test_a_run_ends_as_it_ended_whoever_reads_it(
     assert changed(oss) == COUNT
     assert read_run(tmp_path / "run.jsonl").summary["counts"]["updated"] == COUNT
     assert "bulkmeta: " not in err
+
+
+@pytest.mark.parametrize("more", ["", "--json", "2> /dev/full"])
+def test_a_summary_that_cannot_be_written(
+    oss: EmbeddedOSS, shell: Shell, tmp_path: Path, read_run: Any, more: str
+) -> None:
+    """A full disk: the run came to its end, and whoever reads that learns by the exit
+    code, and in a line, that what is there is not all."""
+    code, err = shell(f"bulkmeta {APPLY} > /dev/full {more}")
+
+    assert code == 1, err
+    assert changed(oss) == COUNT
+    assert read_run(tmp_path / "run.jsonl").summary["counts"]["updated"] == COUNT
+    said = [line for line in err.splitlines() if line.startswith("bulkmeta: ")]
+    assert said == ([] if "2>" in more else [f"bulkmeta: cannot write results: {FULL}"])
 
 
 @pytest.mark.parametrize("command", [PLAN, SHOW])

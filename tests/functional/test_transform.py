@@ -162,6 +162,7 @@ def test_what_needs_a_rewrite(oss: EmbeddedOSS, bulkmeta: Command, module: Any) 
         ("return 1 / 0", "ZeroDivisionError"),
         ("return found.nothing", "AttributeError"),
         ("raise SystemExit(3)", "SystemExit"),
+        ("raise type('Own', (BaseException,), {})('x')", "Own: x"),
         ("return {'set_meta': {}}", "is no bulkmeta.Change"),
         ("return Change(set_meta={'a': 1})", "Expected `str`, got `int`"),
         ("return Change(set_meta={'a_b': '1'})", "only letters, digits"),

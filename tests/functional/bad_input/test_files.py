@@ -156,7 +156,7 @@ def test_a_full_disk_in_mid_run(oss: EmbeddedOSS, tmp_path: Path) -> None:
     assert process.returncode == 4, err
     *order, complaint = err.splitlines()
     assert complaint.startswith("bulkmeta: cannot write 'run.jsonl")
-    assert complaint.endswith("make room and continue with resume")
+    assert complaint.endswith("make room, and resume the run if it had begun")
     assert not any(line.startswith("bulkmeta: ") for line in order)
     assert "Traceback" not in err
     content = (tmp_path / "run.jsonl").read_bytes()

@@ -73,3 +73,15 @@ def test_verify_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> No
     cut(3)
     result = bulkmeta("verify", "run.jsonl")
     assert (result.code, "was interrupted" in result.err) == (0, True)
+
+
+def test_verify_of_what_is_all_gone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """However many: each is told, and it is no cause outside of them."""
+    seed(oss, 150)
+    assert apply().code == 0
+    for stored in list(oss.store.objects("bucket")):
+        oss.store.delete_object("bucket", stored.key)
+    result = bulkmeta("verify", "run.jsonl")
+    assert (result.code, "150 failed" in result.out) == (1, True)

@@ -16,6 +16,13 @@ def failed(code: str, status: int | None = 403) -> Outcome:
 
 DENIED = failed("AccessDenied")
 SKIPPED = Outcome(seq=1, key="k", status="skipped", reason="symlink")
+GONE = Outcome(
+    seq=1,
+    key="k",
+    status="failed",
+    reason="gone",
+    error=ErrorDetail("NoSuchKey", 404, "words", "req"),
+)
 
 
 def test_all_alike() -> None:
@@ -50,10 +57,12 @@ def test_one_that_is_different(different: Outcome, at: int) -> None:
 
 
 def test_skipped_objects_say_nothing() -> None:
-    """Objects that were left alone are no evidence either way."""
+    """Objects that were left alone are no evidence either way; nor are those that
+    verification does not find any more."""
     breaker = Breaker(2)
-    verdicts = [breaker.judge(o) for o in (SKIPPED, DENIED, SKIPPED, DENIED)]
-    assert verdicts[:-1] == [None] * 3
+    outcomes = (SKIPPED, DENIED, GONE, GONE, SKIPPED, DENIED)
+    verdicts = [breaker.judge(o) for o in outcomes]
+    assert verdicts[:-1] == [None] * 5
     assert str(verdicts[-1]).startswith("the first objects")
 
 

@@ -66,7 +66,7 @@ def test_full_disk() -> None:
     file.close()
     assert str(caught.value) == (
         "cannot write '/dev/full': No space left on device; "
-        "make room and continue with resume"
+        "make room, and resume the run if it had begun"
     )
 
 

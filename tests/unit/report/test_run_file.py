@@ -212,7 +212,7 @@ def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             file.flush()
     assert str(caught.value) == (
         f"cannot write {str(path)!r}: No space left on device; "
-        "make room and continue with resume"
+        "make room, and resume the run if it had begun"
     )
 
 

@@ -1,0 +1,33 @@
+"""What can be done about a run that has ended, as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Final
+
+from bulkmeta.runners.rerun import another_way
+
+if TYPE_CHECKING:
+    from bulkmeta.runners.host import RunEnd
+
+_FOR_GOOD: Final = ("failed: changed_since_run", "failed: changed_since_plan")
+"""What fails again however often it is tried."""
+
+
+def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
+    """How to go on with it or try again what failed, and how to take it back."""
+    lost = sum(end.stats.reasons[reason] for reason in _FOR_GOOD)
+    if end.why or end.interrupted:
+        yield resume_line(run_file)
+    elif end.stats.counts["failed"] > lost:
+        words = another_way(end.spec.job) or ["retry", str(run_file)]
+        yield f"retry     {join(['bulkmeta', *words])}"
+    if end.stats.counts["updated"]:
+        yield f"undo      {join(['bulkmeta', 'undo', str(run_file)])}"
+
+
+def resume_line(run_file: Path) -> str:
+    """How a run that did not come to its end goes on."""
+    return f"resume    {join(['bulkmeta', 'resume', str(run_file)])}"
