@@ -11,7 +11,7 @@ from bulkmeta.cli.help import HelpfulCommand
 EXAMPLE = Path(__file__).with_name("example.toml")
 
 
-@click.command(cls=HelpfulCommand)
+@click.command(cls=HelpfulCommand, exits=(0, 2, 4))
 @click.argument("file", metavar="FILE", default="job.toml")
 def init(file: str) -> None:
     """Write an example of a job file, with all that it may say; FILE must not exist.
@@ -25,19 +25,20 @@ def init(file: str) -> None:
     from bulkmeta.cli.commands import JOB_SUFFIX
     from bulkmeta.cli.output import tell
     from bulkmeta.errors import OutputError, UsageError
-    from bulkmeta.journal.files import FULL
 
     if not file.endswith(JOB_SUFFIX):
         raise UsageError(f"{file!r}: a job file is named {JOB_SUFFIX}")
     try:
-        with Path(file).open("x", encoding="utf-8") as written:
-            written.write(EXAMPLE.read_text("utf-8"))
+        new = Path(file).open("x", encoding="utf-8")  # noqa: SIM115 below
     except FileExistsError as error:
         raise UsageError(f"{file!r} exists; name another file") from error
     except (OSError, ValueError) as error:  # such as of a NUL in the name
-        if isinstance(error, OSError) and error.errno in FULL:
-            Path(file).unlink(missing_ok=True)
-            raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file!r}: {why}") from error
+    try:
+        with new:
+            new.write(EXAMPLE.read_text("utf-8"))
+    except OSError as error:
+        Path(file).unlink()
+        raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
     tell(f"wrote     {file}; try it by: bulkmeta plan {file}")

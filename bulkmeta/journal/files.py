@@ -17,13 +17,13 @@ try:
 except ImportError:  # on Windows; what is to be changed there is refused below
     fcntl = None  # type: ignore[assignment]
 
-FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 def _sync(fd: int) -> None:
     """Wait until all data is on the medium itself, as far as the system can tell."""
     if sys.platform == "darwin":
-        fcntl.fcntl(fd, fcntl.FFULLFSYNC)
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
     elif sys.platform == "win32":
         os.fsync(fd)
     else:
@@ -124,7 +124,7 @@ def create_file(path: Path, what: str) -> AppendFile:
     except FileExistsError as error:
         raise UsageError(f"{what} {str(path)!r} exists; name another") from error
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in _FULL:
             raise _failure(path, error) from error
         raise UsageError(
             f"cannot create the {what} {str(path)!r}: {error.strerror}; name another"

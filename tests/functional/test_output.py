@@ -135,3 +135,18 @@ def test_an_error_that_cannot_be_told_has_its_exit_code(shell: Shell) -> None:
     code, err = shell(f"OSS_ACCESS_KEY_ID= bulkmeta {PLAN} 2> /dev/full")
 
     assert (code, err) == (4, "")
+
+
+@pytest.mark.parametrize("order", ["init j.toml", "report run.jsonl --html r.html"])
+def test_a_file_that_has_no_room_is_not_left_behind(
+    shell: Shell, tmp_path: Path, order: str
+) -> None:
+    """Or the second try, with room, would be refused."""
+    assert shell(f"bulkmeta {APPLY}")[0] == 0
+    code, err = shell(
+        f"export PYTHONDONTWRITEBYTECODE=1; trap '' XFSZ; ulimit -f 1; bulkmeta {order}"
+    )
+    name = order.rpartition(" ")[2]
+    assert (code, f"cannot write '{name}': File too large" in err) == (4, True)
+    assert not (tmp_path / name).exists()
+    assert shell(f"bulkmeta {order}")[0] == 0
