@@ -30,6 +30,12 @@ class _Teller(logging.Handler):
 
 _TREE: Final = logging.getLogger("bulkmeta")
 _TELLER: Final = _Teller()
+_NOBODY: Final = logging.NullHandler(_NOTHING)
+"""Without any handler Python itself would print warnings, which people are told by the
+command already."""
+
+
+_TREE.addHandler(_NOBODY)
 
 
 def listen(handler: logging.Handler) -> None:
@@ -46,7 +52,7 @@ def unlisten(handler: logging.Handler) -> None:
 
 def _adjust_level() -> None:
     """Let loggers say what somebody wants to hear, and no more: it costs time."""
-    levels = [handler.level for handler in _TREE.handlers]
+    levels = [handler.level for handler in _TREE.handlers if handler is not _NOBODY]
     _TREE.setLevel(min(levels, default=logging.NOTSET))
 
 

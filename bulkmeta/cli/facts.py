@@ -31,10 +31,11 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
 
 
-def facts_of(end: RunEnd, run_file: Path | None) -> RunFacts:
-    """Of a run that came to an end of its own."""
+def facts_of(end: RunEnd, run_file: Path | None, command: str) -> RunFacts:
+    """Of a run that came to an end of its own; one that only looked goes by the name of
+    the `command` that did."""
     return RunFacts(
-        command=end.spec.command,
+        command=command if end.spec.command == "plan" else end.spec.command,
         target=str(end.spec.job.target),
         run_file=named(run_file),
         interrupted=end.interrupted,

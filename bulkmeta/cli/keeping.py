@@ -20,6 +20,7 @@ from bulkmeta.cli.commands import WRITTEN
 from bulkmeta.cli.exit_codes import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import tell, warn
+from bulkmeta.cli.specs import is_given
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.run_reader import read_header, read_outcomes, scan_progress
@@ -52,7 +53,7 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
     Raises:
         LockedError: another process is at it.
         UsageError: the folder that was named cannot be used, or --since-last-run does
-            not go with the job.
+            not go with the job, or --full-every stands alone.
     """
     settings = settings_of(spec.connection)
     key = _key(locate(spec.job.target.bucket, spec.connection, settings).base)
@@ -62,6 +63,8 @@ def kept_job(spec: RunSpec, values: dict[str, Any]) -> Iterator[Kept | None]:
     path = Path(named) if named else settings.home / _FOLDER / key[:16]
     if values["since_last_run"]:
         _refuse_since(spec.job, values)
+    elif is_given("full_every"):
+        raise UsageError("--full-every goes with --since-last-run")
     with ExitStack() as stack:
         held = held_job(path, key, wait_s=values["wait_lock"] or 0.0, say=tell)
         try:

@@ -76,6 +76,11 @@ class Outside:
             self._log = open_log(log, params["log_level"])
 
     @property
+    def command(self) -> str:
+        """What the command is called."""
+        return self._command
+
+    @property
     def logs(self) -> bool:
         """Whether there is a log."""
         return self._log is not None

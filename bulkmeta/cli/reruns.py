@@ -161,5 +161,5 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
                 host=told.hosted(NOBODY, DiffPrinter(told.result)),
             )
         )
-    told.end(end, end_lines(end), None)
+    told.end(end, end_lines(end), run_file)
     return exit_code(end)

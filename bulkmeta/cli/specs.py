@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import ORDER
@@ -226,6 +227,8 @@ def lock_of(values: dict[str, Any]) -> LockObject | None:
     if name is None:
         if values.get("wait_lock") and "state" not in values:
             raise UsageError("--wait-lock goes with --lock-object here")
+        if is_given("lease"):
+            raise UsageError("--lease goes with --lock-object")
         return None
     bucket, _, key = name.removeprefix(SCHEME).partition("/")
     if not name.startswith(SCHEME) or not key or key.endswith("/"):
@@ -235,6 +238,13 @@ def lock_of(values: dict[str, Any]) -> LockObject | None:
     if values["lease"] < LEAST_LEASE_S:
         raise UsageError(f"--lease takes {LEAST_LEASE_S:g}s at least")
     return LockObject(bucket, key, values["lease"], values["wait_lock"] or 0.0)
+
+
+def is_given(name: str) -> bool:
+    """Whether an option stands on the command line, or in its job file."""
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(name) if context else None
+    return source is ParameterSource.COMMANDLINE
 
 
 def await_window(until: StopRules) -> None:

@@ -61,7 +61,7 @@ class Telling:
     ) -> None:
         """Tell how the run ended; `lines` say it to people, and `more` is told to
         programs besides."""
-        facts = facts_of(end, run_file)
+        facts = facts_of(end, run_file, self.outside.command)
         self.outside.end(facts, more or {})
         json = [as_json(facts, more or {}).decode()] if self.as_json else None
         self.outside.miss(print_summary(json or lines))

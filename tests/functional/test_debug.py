@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -123,4 +125,20 @@ def test_it_ends_with_the_command(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert bulkmeta("plan", TARGET, *SET, "--debug").code == 4
     assert debug_lines(bulkmeta("plan", TARGET, *SET).err) == []
     tree = logging.getLogger("bulkmeta")
-    assert (tree.handlers, tree.level) == ([], logging.NOTSET)
+    assert {*map(type, tree.handlers)} <= {logging.NullHandler}
+    assert tree.level == logging.NOTSET
+
+
+def test_python_tells_nothing_by_itself() -> None:
+    """A command says what people are to know; a logger's warning would say it twice."""
+    code = (
+        "import logging, bulkmeta.cli.debugging as d\n"
+        "logging.getLogger('bulkmeta.x').warning('once')\n"
+        "d.switch_debugging(on=True)\n"
+        "logging.getLogger('bulkmeta.x').warning('twice')\n"
+    )
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "once" not in done.stderr
+    assert done.stderr.count("twice") == 1

@@ -127,4 +127,6 @@ def test_as_json(oss_: EmbeddedOSS, bulkmeta: Command) -> None:
         result = bulkmeta(*order, "--json")
         assert result.code == 0, result.err
         assert result.out.count("\n") == 1
-        assert json.loads(result.out)["objects"] == (0 if "retry" in order else 40)
+        found = json.loads(result.out)
+        assert found["command"] == order[0]
+        assert found["objects"] == (0 if "retry" in order else 40)

@@ -193,6 +193,14 @@ def test_what_does_not_go_together(
     assert (result.code, words in result.err) == (2, True), result.err
 
 
+def test_a_full_look_at_what_is_looked_at_in_full(bulkmeta: Command) -> None:
+    """--full-every says nothing where each run looks at all objects."""
+    whole = tuple(word for word in SINCE if word != "--since-last-run")
+    result = bulkmeta(*whole, "--full-every", "3d")
+    assert result.code == 2
+    assert result.err.splitlines()[-1].endswith("goes with --since-last-run")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}'])
 def test_a_damaged_state(bulkmeta: Command, text: str) -> None:
     """Named, with what becomes of it."""

@@ -160,6 +160,20 @@ def test_bad_names(
     assert oss.log.requests() == []
 
 
+def test_a_lease_of_nothing(bulkmeta: Command) -> None:
+    """An option that would do nothing is refused, on the command line and in a job
+    file."""
+    Path("job.toml").write_text(
+        '[source]\ntarget = "oss://bucket/p/"\n[change]\nset = { a = "1" }\n'
+        '[report]\nlease = "30s"\n'
+    )
+    apply = ("apply", "oss://bucket/p/", "--set", "a=1", "--yes")
+    for order in ((*apply, "--lease", "30s"), ("apply", "job.toml", "--yes")):
+        refused = bulkmeta(*order)
+        assert refused.code == 2
+        assert refused.err.splitlines()[-1].endswith("--lease goes with --lock-object")
+
+
 def test_nothing_to_wait_for(bulkmeta: Command) -> None:
     """Only `apply` has a lock without being told of one."""
     assert bulkmeta(*ORDER, "--run-file", "run.jsonl").code == 0
