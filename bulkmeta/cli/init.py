@@ -41,4 +41,4 @@ def init(file: str) -> None:
     except OSError as error:
         Path(file).unlink()
         raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
-    tell(f"wrote     {file}; try it by: bulkmeta plan {file}")
+    tell(f"wrote     {file}; name your bucket in it, then: bulkmeta plan {file}")

@@ -92,6 +92,7 @@ def _from_standard_input(
     try:
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
+        _refuse_nothing(path)
         return examine_keys(path, form, prefix)
     except OSError as error:
         path.unlink()
@@ -99,6 +100,11 @@ def _from_standard_input(
     except BaseException:
         path.unlink()
         raise
+
+
+def _refuse_nothing(path: Path) -> None:
+    if not path.stat().st_size:
+        raise UsageError("standard input names no keys")
 
 
 def _made(beside: Path | None) -> Path:

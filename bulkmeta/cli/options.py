@@ -22,6 +22,7 @@ from bulkmeta.cli.types import (
     Rate,
     Spread,
 )
+from bulkmeta.errors import UsageError
 from bulkmeta.model.job import (
     CONCURRENCY,
     MOST_CONCURRENCY,
@@ -29,6 +30,7 @@ from bulkmeta.model.job import (
     MOST_RETRIES,
     RANGE_RATE,
     RETRIES,
+    SCHEME,
 )
 
 Body = Callable[..., Any]
@@ -36,6 +38,8 @@ Decorator = Callable[[Body], Body]
 
 
 def _file(ctx: click.Context, param: click.Parameter, value: str) -> Path:
+    if value.startswith(SCHEME):
+        raise UsageError(f"{value!r} is a target; give the run file of a run on it")
     return file_named(value)
 
 

@@ -38,8 +38,8 @@ SELECTION = (
         "--shard",
         type=ShardOf(),
         metavar="I/N|I/FILE",
-        help="Only part I (from 0) of N: each key is in just one, by its hash; or of "
-        "a file that `bulkmeta shards` wrote: a range of keys.",
+        help="Only part I (from 0; N is 0 again) of N: each key is in just one, by its "
+        "hash; or of a file that `bulkmeta shards` wrote: a range of keys.",
     ),
     click.option(
         "--sample",

@@ -96,9 +96,18 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
         tell(line)
     for caution in found:
         warn(caution.message)
-    if not click.confirm("Change these objects?", err=True):
+    if not _consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _consents(question: str) -> bool:
+    """The answer; Ctrl-C and Ctrl-D are a no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        tell("")
+        return False
 
 
 def carry_out(

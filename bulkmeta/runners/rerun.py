@@ -48,7 +48,10 @@ def plan_job(path: Path, *, replan: bool) -> tuple[RunHeader, JobSpec]:
     progress, _ = examine_run(path)
     header = progress.header
     if header.command != "plan":
-        raise UsageError(f"{str(path)!r} is no plan; make one with plan --out")
+        raise UsageError(
+            f"{str(path)!r} is no plan; make one with plan --out (a run goes on by "
+            "resume, and what failed in it again by retry)"
+        )
     if not progress.complete:
         raise UsageError(f"{str(path)!r} is not complete; make the plan anew")
     takes: Final = "replanned" if replan else "planned"

@@ -65,7 +65,12 @@ def examine_keys(
         if fault:
             raise UsageError(f"{str(path)!r}, line {number}, key {key!r}: {fault}")
     if not count:
-        raise UsageError(f"{str(path)!r} names no keys")
+        which = (
+            f" of a status that was asked for ({', '.join(statuses)})"
+            if statuses
+            else ""
+        )
+        raise UsageError(f"{str(path)!r} names no keys{which}")
     return KeyFile(name, form, count, fingerprint(path), statuses)
 
 

@@ -115,6 +115,7 @@ def test_plan_of_standard_input(
     [
         (b"p/a\n/x\n", ("--yes",), "line 2, key '/x'"),
         (b"p/a\n", (), "standard input cannot name keys and answer, too"),
+        (b"", ("--yes",), "standard input names no keys"),
     ],
 )
 def test_refused_standard_input_leaves_nothing(

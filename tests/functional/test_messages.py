@@ -234,3 +234,16 @@ def test_a_moved_run_can_be_used(ran: str, bulkmeta: Command) -> None:
     shutil.move(ran, "elsewhere/moved.jsonl")
     result = bulkmeta("undo", "elsewhere/moved.jsonl", "--yes")
     assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("command", ["undo", "retry", "resume", "verify", "report"])
+def test_a_target_is_no_run_file(refused: Command, command: str) -> None:
+    """What is named is what was changed, not what was done."""
+    refused(command, TARGET, words="is a target; give the run file of a run on it")
+
+
+def test_a_run_in_which_nothing_failed(ran: str, refused: Command) -> None:
+    """It names keys, but none of those."""
+    order = ("apply", TARGET, *CHANGE, "--keys-from", ran, "--status", "failed")
+    words = "names no keys of a status that was asked for (failed)"
+    refused(*order, "--run-file", "again.jsonl", words=words)

@@ -118,7 +118,7 @@ def test_leaving_at_the_question(oss: EmbeddedOSS, tmp_path: Path, keys: bytes) 
         code, err = answer(keys)
 
     assert code == 130
-    assert err.strip().splitlines()[-1] == "bulkmeta: interrupted"
+    assert err.strip().splitlines()[-1] == "bulkmeta: nothing was changed"
     assert "Traceback" not in err
     assert_nothing_written(oss)
     assert list(tmp_path.iterdir()) == []
