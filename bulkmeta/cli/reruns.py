@@ -137,7 +137,8 @@ def plan_spec(plan: Path, values: dict[str, Any]) -> RunSpec:
 
 def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     """Report what is not as the run left it; the exit code."""
-    progress = scan_progress(run_file, set())
+    with held_for_reading(run_file):
+        progress = scan_progress(run_file, set())
     header = progress.header
     refuse_plan(run_file, header)
     if not progress.complete:

@@ -133,6 +133,17 @@ def test_a_run_under_way_is_not_replayed(
     assert (result.code, "another process" in result.err) == (5, True)
 
 
+def test_a_run_under_way_was_not_interrupted(cut: Any, bulkmeta: Command) -> None:
+    """Who is at it is all that is said."""
+    cut(3)
+    with RUN.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        result = bulkmeta("verify", "run.jsonl")
+
+    assert_refused(result, 5, "another process")
+
+
 @pytest.fixture
 def cut_short(oss: EmbeddedOSS, apply: Command) -> None:
     """A run on 20 objects that ended in the middle, its lines not yet synced."""
