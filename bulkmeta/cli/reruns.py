@@ -75,9 +75,12 @@ def rerun(
         LockedError: the run is still under way.
     """
     takes: Rerun = "failed" if command == "retry" else "former"
-    header, job = rerun_job(
+    progress, job = rerun_job(
         parent, "drifted" if values.get("only_failed_verify") else takes
     )
+    header = progress.header
+    if takes == "failed" and not progress.complete:
+        warn("the run was interrupted; what had not failed by then is left to resume")
     job = _ruled(job, values)
     connection = connection_for(parent, header, values)
     pace = specs.pace_of(values)

@@ -16,6 +16,7 @@ from bulkmeta.runners.transforms import load_transform
 from bulkmeta.sources.key_file import recordable
 
 if TYPE_CHECKING:
+    from bulkmeta.journal.run_reader import Progress
     from bulkmeta.model.job import Takes
     from bulkmeta.model.run_file import RunHeader
     from bulkmeta.model.transforms import TransformRef
@@ -23,20 +24,21 @@ if TYPE_CHECKING:
 Rerun = Literal["failed", "former", "drifted"]
 
 
-def rerun_job(path: Path, takes: Rerun) -> tuple[RunHeader, JobSpec]:
+def rerun_job(path: Path, takes: Rerun) -> tuple[Progress, JobSpec]:
     """The job that runs again what failed in a run, or puts back what it changed, and
-    the run's header.
+    how far the run came.
 
     Raises:
         UsageError: the file is a plan, or cannot be taken up so.
         LockedError: the run is still under way.
     """
-    header = examine_run(path)[0].header
+    progress, _ = examine_run(path)
+    header = progress.header
     refuse_plan(path, header)
     if takes == "failed":
         _refuse_retry(path, header)
-        return header, _taken_up(path, header, takes, anew=True)
-    return header, _taken_up(path, header, takes, anew=False)
+        return progress, _taken_up(path, header, takes, anew=True)
+    return progress, _taken_up(path, header, takes, anew=False)
 
 
 def plan_job(path: Path, *, replan: bool) -> tuple[RunHeader, JobSpec]:

@@ -37,6 +37,13 @@ def test_retry_takes_what_failed(
     assert sorted(heads) == ["p/0003", "p/0007"]
 
 
+def test_retry_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> None:
+    """What it did not come to, or may have done, is not among what failed."""
+    cut(3)
+    result = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+    assert (result.code, "is left to resume" in result.err) == (0, True)
+
+
 def test_retrying_an_undo_does_not_apply_the_change_again(
     oss: EmbeddedOSS, apply: Command, bulkmeta: Command
 ) -> None:
