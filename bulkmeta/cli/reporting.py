@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
 from bulkmeta.cli.output import print_result, tell
 from bulkmeta.errors import OutputError
-from bulkmeta.journal.run_reader import read_run
+from bulkmeta.journal.run_reader import read_header, read_run
 from bulkmeta.report.account import Account
 from bulkmeta.report.text import last_line, plain, printable
+from bulkmeta.runners.restart import refuse_altered
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
@@ -22,7 +23,7 @@ _EXAMPLES: Final = 2
 
 def print_report(run: Path) -> None:
     """Sum the run up on stdout."""
-    account = Account().add(read_run(run))
+    account = _account_of(run)
     for line in (*_head_lines(account), *account_lines(account)):
         print_result(line)
 
@@ -38,7 +39,7 @@ def write_page(run: Path, page: Path) -> None:
     from bulkmeta.report.page import render_page
 
     refuse_existing(page, "--html")
-    account = Account().add(read_run(run))
+    account = _account_of(run)
     words = _job_lines(account.header) if account.header else ()
     text = render_page(account, run.name, list(words))
     try:
@@ -49,6 +50,12 @@ def write_page(run: Path, page: Path) -> None:
         page.unlink(missing_ok=True)
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
     tell(f"wrote     {page}")
+
+
+def _account_of(run: Path) -> Account:
+    """What the file tells of the job that it was written for."""
+    refuse_altered(run, read_header(run))
+    return Account().add(read_run(run))
 
 
 def _head_lines(account: Account) -> Iterator[str]:

@@ -33,7 +33,7 @@ from bulkmeta.runners.local import resume_job
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.reading import verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
-from bulkmeta.runners.restart import find_restart
+from bulkmeta.runners.restart import find_restart, refuse_altered
 from bulkmeta.runners.work import sampled
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     with held_for_reading(run_file):
         progress = scan_progress(run_file, set())
     header = progress.header
+    refuse_altered(run_file, header)
     refuse_plan(run_file, header)
     if not progress.complete:
         warn("the run was interrupted; what was under way is not looked at")

@@ -89,16 +89,25 @@ def examine_run(run_file: Path) -> tuple[Progress, dict[str, UpdatePlan]]:
         )
     with held_for_reading(run_file):
         header = read_header(run_file)
-        if header.job.hash() != header.job_hash:
-            raise UsageError(
-                f"{str(run_file)!r} has been altered: its job is not the one it ran"
-            )
+        refuse_altered(run_file, header)
         unsettled = intended_keys(journal, header)
         progress = scan_progress(run_file, unsettled)
         if not journal.exists():
             _refuse_without_journal(run_file, progress)
         doubts = read_doubts(journal, header, unsettled) if unsettled else {}
         return progress, doubts
+
+
+def refuse_altered(run_file: Path, header: RunHeader) -> None:
+    """Stop where the file tells of another job than it was written for.
+
+    Raises:
+        UsageError: it does.
+    """
+    if header.job.hash() != header.job_hash:
+        raise UsageError(
+            f"{str(run_file)!r} has been altered: its job is not the one it ran"
+        )
 
 
 def _refuse_without_journal(run_file: Path, progress: Progress) -> None:

@@ -39,14 +39,15 @@ def test_another_jobs_journal(cut: Any, bulkmeta: Command) -> None:
     assert_refused(bulkmeta("resume", "run.jsonl"), 2, "belongs to another run")
 
 
-def test_an_altered_header(cut: Any, bulkmeta: Command) -> None:
-    """What was agreed to is what runs: an edited job is refused."""
+@pytest.mark.parametrize("command", ["resume", "verify", "report"])
+def test_an_altered_header(cut: Any, bulkmeta: Command, command: str) -> None:
+    """What was agreed to is what runs: an edited job is refused, and not told of."""
     cut(3)
     text = RUN.read_text()
     RUN.write_text(text.replace('"x": "1"', '"x": "2"', 1))
     assert text != RUN.read_text()
 
-    assert_refused(bulkmeta("resume", "run.jsonl"), 2, "has been altered")
+    assert_refused(bulkmeta(command, "run.jsonl"), 2, "has been altered")
 
 
 def test_another_endpoint(cut: Any, bulkmeta: Command) -> None:
