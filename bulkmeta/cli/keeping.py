@@ -130,7 +130,13 @@ class Kept:
         """The run that was stopped in time, if it still waits to be continued, and what
         it was given is as it was."""
         path = Path(self.state.stopped) if self.state.stopped else None
-        if path is None or not path.exists():
+        if path is None:
+            return None
+        if not path.exists():
+            warn(
+                f"{path}, which was stopped in time, is gone: beginning anew; to undo "
+                "what it changed takes that file"
+            )
             return None
         progress = scan_progress(path, set())
         if progress.complete:

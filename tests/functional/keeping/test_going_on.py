@@ -54,6 +54,18 @@ def test_another_job_does_not_go_on(bulkmeta: Command) -> None:
     assert (again.code, "going on" in again.err) == (0, False)
 
 
+def test_the_run_that_was_stopped_is_gone(bulkmeta: Command) -> None:
+    """The new one says so, once: nothing tells any more what the other changed."""
+    slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
+    assert bulkmeta(*slowly, "--run-file", "run.jsonl").code == 6
+    Path("run.jsonl").unlink()
+    words = "run.jsonl, which was stopped in time, is gone"
+    result = bulkmeta(*ORDER, "--run-file", "new.jsonl")
+    assert (result.code, words in result.err) == (0, True)
+    result = bulkmeta(*ORDER, "--run-file", "next.jsonl")
+    assert (result.code, words in result.err) == (0, False)
+
+
 def test_an_interrupted_run_does_not_go_on(
     oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
 ) -> None:
