@@ -32,6 +32,7 @@ def test_goes_on_by_itself(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert codes[-1] == 0
     assert len(codes) > 2
     assert "going on  with " in result.err
+    assert "is not used" not in result.err
 
     lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     keys = [line["key"] for line in lines if line["type"] == "object"]
@@ -52,6 +53,15 @@ def test_another_job_does_not_go_on(bulkmeta: Command) -> None:
     assert bulkmeta("resume", "run.jsonl", "--rate", "max").code == 0
     again = bulkmeta(*ORDER, "--run-file", "again.jsonl")
     assert (again.code, "going on" in again.err) == (0, False)
+
+
+def test_another_run_file_is_not_used(bulkmeta: Command) -> None:
+    """A run has one; that it is not the one that was named is said."""
+    slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
+    assert bulkmeta(*slowly, "--run-file", "run.jsonl").code == 6
+    result = bulkmeta(*ORDER, "--run-file", "other.jsonl")
+    assert (result.code, Path("other.jsonl").exists()) == (0, False)
+    assert "--run-file other.jsonl is not used" in result.err
 
 
 def test_the_run_that_was_stopped_is_gone(bulkmeta: Command) -> None:
