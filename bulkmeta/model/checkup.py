@@ -128,4 +128,6 @@ def refused(name: str, error: BulkmetaError) -> Check:
     if isinstance(error, ObjectError) and error.reason == "access_denied":
         advice = f"grant {need.action}"
         advice += f", or {need.without}" if need.without else ""
+    elif isinstance(error, ObjectError) and error.reason == "gone":
+        advice = "name an object that is there"
     return Check(name, need.lacking, str(error), advice)

@@ -120,6 +120,13 @@ def test_a_permission_is_missing(
     assert code == (1 if state == "failed" else 0)
 
 
+def test_the_object_is_not_there(doctor: Command) -> None:
+    """It says what to do, as each line does that is not ok."""
+    checks, code = doctor("--yes", "--object", "p/none")
+    assert (checks["head"]["state"], code) == ("failed", 1)
+    assert checks["head"]["advice"] == "name an object that is there"
+
+
 def test_protection(oss: EmbeddedOSS, doctor: Command) -> None:
     """A policy that forbids changes, and versions that each of them adds."""
     oss.store.configure_bucket("bucket", versioning="Enabled")
