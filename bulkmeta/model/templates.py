@@ -101,6 +101,7 @@ _INDEXED: Final[dict[str, Callable[[Source, str], str | None]]] = {
 _FORMED: Final[dict[str, Callable[[Source, str], str | None]]] = {
     "last_modified": _time
 }
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}", re.ASCII)
 FIELDS: Final = (
     *(f"{{{name}}}" for name in _PLAIN),
     "{part[N]}",
@@ -127,7 +128,7 @@ def parse_template(text: str) -> tuple[str | Field, ...]:
         if token["stray"]:
             raise UsageError(
                 f"{text!r}: a single {token['stray']!r}; "
-                f"write {2 * token['stray']!r} if that is meant"
+                f"write {2 * token['stray']!r} if that is meant{_hint(token)}"
             )
         parts.append(token["brace"][0] if token["brace"] else _field(token))
     parts.append(text[end:])
@@ -139,11 +140,19 @@ def _field(token: re.Match[str]) -> Field:
     if not _is_known(field):
         raise UsageError(
             f"{token.string!r}: there is no field {token[0]!r}; there are "
-            f"{' '.join(FIELDS)} (write '{{{{' for a brace)"
+            f"{' '.join(FIELDS)} (write '{{{{' for a brace){_hint(token)}"
         )
     if field.name in {"meta", "header"} and field.index:
         field = msgspec.structs.replace(field, index=field.index.lower())
     return field
+
+
+def _hint(token: re.Match[str]) -> str:
+    """What else may be meant by a brace behind a dollar."""
+    variable = _VARIABLE.match(token.string, max(0, token.start() - 1))
+    if variable is None:
+        return ""
+    return f'; a variable, if the job file has: environment = ["{variable[1]}"]'
 
 
 def _is_known(field: Field) -> bool:

@@ -108,6 +108,8 @@ def test_missing_fields(template: str) -> None:
         ("{}", "a single '{'"),
         ('{"a":1}', "a single '{'"),
         ("{nonsense}", "there is no field '{nonsense}'; there are {key} {name}"),
+        ("${FOO}", "is meant; a variable, if the job file has: environment = ["),
+        ("${foo}", "a brace); a variable, if the job file has: environment = ["),
         ("{key[0]}", "there is no field '{key[0]}'"),
         ("{key:>10}", "there is no field '{key:>10}'"),
         ("{part}", "there is no field '{part}'"),
