@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
-from bulkmeta.cli.output import print_result, tell
+from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.errors import OutputError
 from bulkmeta.journal.run_reader import read_header, read_run
 from bulkmeta.report.account import Account
 from bulkmeta.report.text import last_line, plain, printable
-from bulkmeta.runners.restart import refuse_altered
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
@@ -53,8 +52,10 @@ def write_page(run: Path, page: Path) -> None:
 
 
 def _account_of(run: Path) -> Account:
-    """What the file tells of the job that it was written for."""
-    refuse_altered(run, read_header(run))
+    """What the file tells; whether of the job that it was written for, is said."""
+    header = read_header(run)
+    if header.job.hash() != header.job_hash:
+        warn(f"{str(run)!r} has been altered: its job is not the one it ran")
     return Account().add(read_run(run))
 
 

@@ -137,6 +137,7 @@ def test_an_error_that_cannot_be_told_has_its_exit_code(shell: Shell) -> None:
     assert (code, err) == (4, "")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("order", ["init j.toml", "report run.jsonl --html r.html"])
 def test_a_file_that_has_no_room_is_not_left_behind(
     shell: Shell, tmp_path: Path, order: str
