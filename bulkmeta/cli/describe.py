@@ -38,7 +38,7 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
-    if spec.recent:
+    if spec.recent and spec.recent.since:
         yield f"since     {_recent_words(spec.recent)}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
     chosen = [*selection_words(spec.job.select), *conditions]
@@ -50,8 +50,6 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
 
 
 def _recent_words(recent: Recent) -> str:
-    if recent.since is None:
-        return "all objects: it is time for that, or there is no last run"
     again = f", and {len(recent.again):,} that failed then" if recent.again else ""
     return f"objects modified at {recent.since} or later{again}"
 

@@ -159,14 +159,24 @@ class Kept:
         if not self.values["since_last_run"]:
             return None
         began = run_loop(service_time(self.spec))
-        state, since, full = self.state, self.state.since, self.state.full
-        same = state.job is not None and state.job == _identity(job)
-        if not (same and since and full) or not _is_before(since, began):
+        if why := self._why_all(job, began):
+            tell(f"since     all objects: {why}")
             return Recent(began=began)
+        return Recent(began=began, since=self.state.since, again=self.state.failed)
+
+    def _why_all(self, job: JobSpec, began: str) -> str | None:
+        """Why a run looks at all objects, if it does."""
+        since, full = self.state.since, self.state.full
+        if not (since and full):
+            return "there is no last run of this job"
+        if self.state.job is None or self.state.job != _identity(job):
+            return "the job is another one than in the last run, or may be"
+        if not _is_before(since, began):
+            return "the last run began later than now, by the service's clock"
         every = timedelta(seconds=self.values["full_every"])
         if not _is_before(began, full, every):
-            return Recent(began=began)
-        return Recent(began=began, since=since, again=state.failed)
+            return "it is time for that (--full-every)"
+        return None
 
     def end(self, code: int, run_file: Path) -> None:
         """Note how the run ended."""

@@ -33,7 +33,7 @@ def test_only_what_was_modified(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     and then just what others wrote. Quiet nights write nothing."""
     result = bulkmeta(*SINCE)
     assert result.code == 0
-    assert "since     all objects" in result.err
+    assert "since     all objects: there is no last run of this job" in result.err
     assert len(asked(oss)) == 50
 
     oss.clock.offset_s += DAY_S
@@ -113,7 +113,9 @@ def test_all_of_them_now_and_then(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Tags, restored objects and old versions do not show in the time."""
     full = []
     for night in range(8):
-        assert bulkmeta(*SINCE, "--full-every", "3d").code == 0
+        result = bulkmeta(*SINCE, "--full-every", "3d")
+        assert result.code == 0
+        assert ("it is time for that" in result.err) == (night in {3, 6})
         if len(asked(oss)) == 50 and night != 1:  # the night after modified them all
             full.append(night)
         oss.clock.offset_s += DAY_S
@@ -140,7 +142,9 @@ def test_a_job_that_was_changed(
         oss.clock.offset_s += DAY_S
     asked(oss)
     (tmp_path / "v.csv").write_text("key,meta.v\np/001,2\n")
-    assert bulkmeta(*values).code == 0
+    result = bulkmeta(*values)
+    assert result.code == 0
+    assert "all objects: the job is another one than in the last run" in result.err
     assert asked(oss, COPY) == ["p/001"]
 
 
