@@ -154,4 +154,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
     try:
         return decoder.decode(line.text)
     except UNREADABLE as error:
-        raise bad_line(path, line.number, error) from error
+        why = error if line.text.strip() else "it is empty"
+        raise bad_line(path, line.number, why) from error

@@ -70,6 +70,13 @@ def test_bad_line_in_the_middle(path: Path, bad: bytes) -> None:
         scan_progress(path, set())
 
 
+def test_an_empty_line(path: Path) -> None:
+    """As an editor leaves one at the end: told in words."""
+    write(path, HEADER, line(1, "a"), tail=b"\n")
+    with pytest.raises(UsageError, match=r"run\.jsonl', line 3: it is empty"):
+        scan_progress(path, set())
+
+
 def test_key_that_is_not_utf8(path: Path) -> None:
     """Bytes that no text has are a bad line, not a crash."""
     text = msgspec.json.encode(line(1, "KEY")).replace(b"KEY", b"\xff")
