@@ -7,6 +7,10 @@ would even be stored: OSS takes it as the object's new type.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -335,13 +339,28 @@ def _translate(error: Exception) -> TransportError:
             "connection", f"cannot connect: {words}: {why}", sent=False
         )
     if isinstance(error, aiohttp.ClientConnectorError):
-        return TransportError("connection", f"cannot connect: {error}", sent=False)
+        words = f"cannot connect to {error.host}:{error.port}: {_cause_of(error)}"
+        return TransportError("connection", words, sent=False)
     if isinstance(error, aiohttp.InvalidURL):
         return TransportError("unsendable_key", f"no such URL: {error}", sent=False)
     if isinstance(error, asyncio.TimeoutError):
         return TransportError("timeout", "no answer in time", sent=True)
     words = f"connection lost: {_words_of(error)}"
     return TransportError("connection", words, sent=True)
+
+
+def _cause_of(error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection, without the libraries' own words around it."""
+    cause = error.os_error
+    if isinstance(cause, ssl.SSLError):
+        why = getattr(cause, "reason", None) or str(cause)  # not every one has it
+        if why == "WRONG_VERSION_NUMBER":
+            return "it does not speak TLS; write http:// if that is meant"
+        return why.replace("_", " ").lower()
+    number = None if isinstance(cause, socket.gaierror) else cause.errno
+    if number and number in errno.errorcode:
+        return os.strerror(number)
+    return cause.strerror or str(cause)
 
 
 def _words_of(error: Exception) -> str:

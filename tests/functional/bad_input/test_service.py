@@ -101,7 +101,7 @@ def closed_port() -> int:
 def test_an_unreachable_endpoint(refused: Command, closed_port: int) -> None:
     """Nobody listens there: the address, and what to check."""
     endpoint = f"http://127.0.0.1:{closed_port}"
-    words = ("cannot connect", f"127.0.0.1:{closed_port}", "check --endpoint")
+    words = (f"connect to 127.0.0.1:{closed_port}: Connection refused (check --end",)
     refused("apply", *GOOD, "--endpoint", endpoint, code=4, words=words)
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_host(refused: Command) -> None:
 def test_https_where_http_is_spoken(oss: EmbeddedOSS, refused: Command) -> None:
     """TLS against a plain port ends like any other connection that fails."""
     endpoint = oss.endpoint.replace("http:", "https:")
-    words = ("check --endpoint",)
+    words = ("does not speak TLS; write http:// if that is meant (check --endpoint",)
     refused("apply", *GOOD, "--endpoint", endpoint, code=4, words=words)
 
 
