@@ -19,7 +19,7 @@ _SAMPLE = click.option(
 )
 
 
-@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 6, 130))
+@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
     (_SAMPLE,),
