@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import value_words
-from bulkmeta.report.text import quoted
+from bulkmeta.report.text import printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
@@ -25,7 +25,7 @@ _VALUES: Final = 3
 
 def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
-    yield f"target    {spec.job.target}"
+    yield f"target    {printable(str(spec.job.target))}"
     words = [*job_words(spec.job)]
     if words:
         yield f"change    {'; '.join(words)}"

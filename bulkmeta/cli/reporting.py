@@ -75,7 +75,7 @@ def _head_lines(account: Account) -> Iterator[str]:
 
 
 def _job_lines(header: RunHeader) -> Iterator[str]:
-    yield f"{header.command:<9} {header.job.target}"
+    yield f"{header.command:<9} {printable(str(header.job.target))}"
     words = "; ".join([*job_words(header.job), *selection_words(header.job.select)])
     if words:
         yield f"change    {words}"

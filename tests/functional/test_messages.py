@@ -247,3 +247,15 @@ def test_a_run_in_which_nothing_failed(ran: str, refused: Command) -> None:
     order = ("apply", TARGET, *CHANGE, "--keys-from", ran, "--status", "failed")
     words = "names no keys of a status that was asked for (failed)"
     refused(*order, "--run-file", "again.jsonl", words=words)
+
+
+def test_a_prefix_that_moves_the_cursor(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """A target is shown as keys are: nothing in it reaches the terminal as it is."""
+    oss.store.put_object("bucket", "p\x1b[31m\n/a", body=b"")
+    order = ("apply", "oss://bucket/p\x1b[31m\n/", *CHANGE, "--run-file", "run.jsonl")
+    done = bulkmeta(*order)
+    told = bulkmeta("report", "run.jsonl")
+    assert (done.code, told.code) == (0, 0)
+    for text in (done.err, done.out, told.out):
+        assert "\x1b" not in text
+        assert "\n/" not in text
