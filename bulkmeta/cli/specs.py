@@ -154,12 +154,19 @@ def _key_rules(values: dict[str, Any]) -> tuple[KeyRule, ...]:
 
 
 def _refuse_empty(selection: Selection) -> None:
-    for option, least, most in (
-        ("size", selection.min_size, selection.max_size),
-        ("key", selection.start_after, selection.end_before),
+    for what, options, least, most in (
+        ("size", "--min-size, --max-size", selection.min_size, selection.max_size),
+        (
+            "key",
+            "--start-after, --end-before",
+            selection.start_after,
+            selection.end_before,
+        ),
     ):
         if least is not None and most is not None and least > most:  # type: ignore[operator]
-            raise UsageError(f"no {option} is above {least!r} and below {most!r}")
+            raise UsageError(
+                f"no {what} is above {least!r} and below {most!r} ({options})"
+            )
     after, before = selection.modified_after, selection.modified_before
     if (
         after

@@ -145,8 +145,14 @@ def test_samples_are_independent_of_shards(oss: EmbeddedOSS, bulkmeta: Command) 
     [
         ("--min-size 10X", "'10X' is no size; give bytes, or as 512K, 10M, 5G"),
         ("--min-size -1", "'-1' is no size"),
-        ("--min-size 2 --max-size 1", "no size is above 2 and below 1"),
-        ("--start-after b --end-before a", "no key is above 'b' and below 'a'"),
+        (
+            "--min-size 2 --max-size 1",
+            "no size is above 2 and below 1 (--min-size, --max-size)",
+        ),
+        (
+            "--start-after b --end-before a",
+            "no key is above 'b' and below 'a' (--start-after, --end-before)",
+        ),
         ("--modified-after soon", "'soon' is no time"),
         ("--modified-after 99999999999999d", "'99999999999999d' is no time"),
         ("--modified-after 2026-02-30", "'2026-02-30' is no time"),
