@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 import shlex
@@ -105,10 +106,13 @@ def emulator(
 
 
 def _complain(options: EmulatorOptions, error: Exception) -> int:
-    what = f"database {options.database}"
+    told = f"database {options.database}: {error}"
     if isinstance(error, OSError):
         what = "log file" if error.filename else f"{options.host}:{options.port}"
-    click.echo(f"emulator: {what}: {error}", err=True)
+        told = f"{what}: {error}"
+        if error.errno == errno.EADDRINUSE:
+            told = f"port {options.port} is in use; --port 0 takes a free one"
+    click.echo(f"bulkmeta: {told}", err=True)
     return 2
 
 

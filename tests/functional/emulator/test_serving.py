@@ -248,8 +248,8 @@ def test_the_command_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--port", "{taken}"], "127.0.0.1:"),
-        (["--host", "localhost", "--port", "{taken}"], "localhost:"),
+        (["--port", "{taken}"], "port {taken} is in use; --port 0 takes a free one"),
+        (["--host", "localhost", "--port", "{taken}"], "port {taken} is in use"),
         (["--database", "{tmp}/none/oss.db"], "database "),
         (["--log-file", "{tmp}/none/log"], "log file"),
     ],
@@ -263,5 +263,5 @@ def test_what_cannot_be_had_is_one_line_and_exit_2(
     result = CliRunner().invoke(command.emulator, given)
 
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"emulator: {told}")
+    assert result.stderr.startswith(f"bulkmeta: {told.format(taken=taken)}")
     assert len(result.stderr.splitlines()) == 1
