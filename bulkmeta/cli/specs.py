@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,6 +107,9 @@ def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
 
 def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
     named = values["keys_from"] is not None or values["inventory"] is not None
+    for text in target:
+        if not text.startswith(SCHEME) and os.path.isfile(text):  # noqa: PTH113 never raises
+            raise UsageError(f"{text!r} is a file; a job file is named .toml")
     return parse_targets(target, allow_all=values["allow_all"] or named)
 
 

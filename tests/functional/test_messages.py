@@ -259,3 +259,9 @@ def test_a_prefix_that_moves_the_cursor(oss: EmbeddedOSS, bulkmeta: Command) -> 
     for text in (done.err, done.out, told.out):
         assert "\x1b" not in text
         assert "\n/" not in text
+
+
+def test_a_job_file_by_another_name(refused: Command) -> None:
+    """A file given as the target is told as the file that it is."""
+    Path("job.yaml").write_text("")
+    refused("plan", "job.yaml", words="'job.yaml' is a file; a job file is named .toml")
