@@ -24,21 +24,17 @@ def init(file: str) -> None:
     """
     from bulkmeta.cli.commands import JOB_SUFFIX
     from bulkmeta.cli.output import tell
-    from bulkmeta.errors import OutputError, UsageError
+    from bulkmeta.errors import UsageError
+    from bulkmeta.journal.files import new_text
 
     if not file.endswith(JOB_SUFFIX):
         raise UsageError(f"{file!r}: a job file is named {JOB_SUFFIX}")
     try:
-        new = Path(file).open("x", encoding="utf-8")  # noqa: SIM115 below
+        with new_text(Path(file), 0o666) as new:
+            new.write(EXAMPLE.read_text("utf-8"))
     except FileExistsError as error:
         raise UsageError(f"{file!r} exists; name another file") from error
     except (OSError, ValueError) as error:  # such as of a NUL in the name
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file!r}: {why}") from error
-    try:
-        with new:
-            new.write(EXAMPLE.read_text("utf-8"))
-    except OSError as error:
-        Path(file).unlink()
-        raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
     tell(f"wrote     {file}; name your bucket in it, then: bulkmeta plan {file}")

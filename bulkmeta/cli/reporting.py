@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.errors import OutputError
-from bulkmeta.journal.run_reader import read_header, read_run
+from bulkmeta.journal.files import new_text
+from bulkmeta.journal.run_reader import read_run
 from bulkmeta.report.account import Account
 from bulkmeta.report.text import last_line, plain, printable
+from bulkmeta.runners.restart import alteration
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
@@ -42,21 +43,19 @@ def write_page(run: Path, page: Path) -> None:
     words = _job_lines(account.header) if account.header else ()
     text = render_page(account, run.name, list(words))
     try:
-        fd = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with new_text(page, 0o600) as file:
             file.write(text)
     except OSError as error:
-        page.unlink(missing_ok=True)
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
     tell(f"wrote     {page}")
 
 
 def _account_of(run: Path) -> Account:
     """What the file tells; whether of the job that it was written for, is said."""
-    header = read_header(run)
-    if header.job.hash() != header.job_hash:
-        warn(f"{str(run)!r} has been altered: its job is not the one it ran")
-    return Account().add(read_run(run))
+    account = Account().add(read_run(run))
+    if account.header and (fault := alteration(run, account.header)):
+        warn(fault)
+    return account
 
 
 def _head_lines(account: Account) -> Iterator[str]:

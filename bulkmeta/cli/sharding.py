@@ -33,6 +33,9 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     try:
         file.write(msgspec.json.format(msgspec.json.encode(shards)) + b"\n")
         file.sync()
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
     finally:
         file.close()
     total, largest = sum(shards.objects), max(shards.objects)

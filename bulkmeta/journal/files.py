@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
 
@@ -108,6 +108,24 @@ class AppendFile:
     def renamed(self, path: Path) -> AppendFile:
         """The same open file under its new name."""
         return AppendFile(path, self._fd)
+
+
+@contextmanager
+def new_text(path: Path, mode: int) -> Iterator[TextIO]:
+    """A file for people that was not there before, with the rights `mode`; it is gone
+    again if it cannot be written whole.
+
+    Raises:
+        OSError: it exists, or cannot be created.
+        OutputError: it cannot be written.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            yield file
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
 
 def create_file(path: Path, what: str) -> AppendFile:

@@ -104,10 +104,15 @@ def refuse_altered(run_file: Path, header: RunHeader) -> None:
     Raises:
         UsageError: it does.
     """
-    if header.job.hash() != header.job_hash:
-        raise UsageError(
-            f"{str(run_file)!r} has been altered: its job is not the one it ran"
-        )
+    if fault := alteration(run_file, header):
+        raise UsageError(fault)
+
+
+def alteration(run_file: Path, header: RunHeader) -> str | None:
+    """What is wrong with a file whose job is not the one that it was written for."""
+    if header.job.hash() == header.job_hash:
+        return None
+    return f"{str(run_file)!r} has been altered: its job is not the one it ran"
 
 
 def _refuse_without_journal(run_file: Path, progress: Progress) -> None:

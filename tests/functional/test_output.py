@@ -151,3 +151,19 @@ def test_a_file_that_has_no_room_is_not_left_behind(
     assert (code, f"cannot write '{name}': File too large" in err) == (4, True)
     assert not (tmp_path / name).exists()
     assert shell(f"bulkmeta {order}")[0] == 0
+
+
+def test_a_page_of_somebody_else_stays(
+    oss: EmbeddedOSS, bulkmeta: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that came to be behind the first look is neither written over nor removed."""
+    oss.store.put_object("bucket", "p/1")
+    assert bulkmeta(*APPLY.split()).code == 0
+    monkeypatch.setattr("bulkmeta.cli.session.refuse_existing", lambda *_: None)
+    Path("r.html").write_text("precious")
+    refused = bulkmeta("report", "run.jsonl", "--html", "r.html")
+    assert (refused.code, "cannot write 'r.html': File exists" in refused.err) == (
+        4,
+        True,
+    )
+    assert Path("r.html").read_text() == "precious"
