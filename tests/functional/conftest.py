@@ -1,4 +1,4 @@
-"""A stand-in for whatever serves credentials."""
+"""A stand-in for whatever serves credentials, and for a disk that is full."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ import pytest
 
 from bulkmeta.emulator.options import Credential
 from bulkmeta.oss import temporary
+
+# The limit is lifted before the interpreter ends, so that others can write at its exit.
+ON_A_FULL_DISK = """
+import resource, sys
+sys.dont_write_bytecode = True  # it would be cut off, too
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
+from bulkmeta.cli.main import run
+code = run()
+resource.setrlimit(resource.RLIMIT_FSIZE, free)
+sys.exit(code)
+"""
 
 FIRST = Credential("STS.first", "s3cret-first", "t0ken-first")
 

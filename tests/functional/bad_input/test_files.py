@@ -19,21 +19,10 @@ from tests.functional.bad_input.conftest import (
     assert_one_line,
     command_process,
 )
+from tests.functional.conftest import ON_A_FULL_DISK
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
-
-# The limit is lifted before the interpreter ends, so that others can write at its exit.
-ON_A_FULL_DISK = """
-import resource, sys
-sys.dont_write_bytecode = True  # it would be cut off, too
-free = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
-from bulkmeta.cli.main import run
-code = run()
-resource.setrlimit(resource.RLIMIT_FSIZE, free)
-sys.exit(code)
-"""
 
 
 def test_a_run_file_is_never_overwritten(

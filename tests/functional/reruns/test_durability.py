@@ -18,6 +18,7 @@ from bulkmeta.emulator.faults import Fault
 from bulkmeta.journal.files import AppendFile
 from bulkmeta.journal.run_reader import read_run as read_records
 from bulkmeta.model.outcome import Outcome
+from tests.functional.conftest import ON_A_FULL_DISK
 from tests.functional.reruns.conftest import (
     CHANGE,
     COPY,
@@ -36,17 +37,6 @@ from tests.functional.reruns.conftest import (
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
 
-LIMITED = """
-import resource, sys
-sys.dont_write_bytecode = True  # it would be cut off, too
-free = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, free[1]))
-from bulkmeta.cli.main import run
-code = run()
-resource.setrlimit(resource.RLIMIT_FSIZE, free)
-sys.exit(code)
-"""
-
 
 def test_a_full_disk_and_then_room(
     oss: EmbeddedOSS, bulkmeta: Command, read_run: Any
@@ -55,7 +45,7 @@ def test_a_full_disk_and_then_room(
     finishes, one line each."""
     seed(oss, 200)
     done = subprocess.run(  # noqa: S603 our own command line
-        [sys.executable, "-c", LIMITED, "apply", *CHANGE, "--concurrency", "8"],
+        [sys.executable, "-c", ON_A_FULL_DISK, "apply", *CHANGE, "--concurrency", "8"],
         env={**os.environ, **oss.environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -168,7 +158,7 @@ def test_a_full_disk_with_a_compressed_file(
 ) -> None:
     """Nothing is written behind what did not fit; with room, `resume` finishes."""
     seed(oss, 200)
-    limited = LIMITED.replace("20_000", "24_000")
+    limited = ON_A_FULL_DISK.replace("20_000", "24_000")
     done = subprocess.run(  # noqa: S603 our own command line
         [sys.executable, "-c", limited, "apply", *CHANGE[:-1], "run.jsonl.gz"],
         env={**os.environ, **oss.environment},
