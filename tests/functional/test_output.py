@@ -138,7 +138,14 @@ def test_an_error_that_cannot_be_told_has_its_exit_code(shell: Shell) -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("order", ["init j.toml", "report run.jsonl --html r.html"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "init j.toml",
+        "report run.jsonl --html r.html",
+        "shards oss://bucket/p/ --into 200 --out s.json",
+    ],
+)
 def test_a_file_that_has_no_room_is_not_left_behind(
     shell: Shell, tmp_path: Path, order: str
 ) -> None:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from bulkmeta.sources.databases import temporary_database
+from bulkmeta.sources.values import ValuesTable
+
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
     from bulkmeta.emulator.stored import StoredObject
@@ -371,3 +374,23 @@ def test_an_open_quote(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta(*ORDER, "--values", "v.csv")
     assert (result.code, "field larger than field limit" in result.err) == (2, True)
     assert bucket.log.operations() == []
+
+
+def test_a_table_that_no_run_used(
+    bucket: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is closed when the command ends, whatever kept the run from beginning."""
+    opened: list[sqlite3.Connection] = []
+
+    def noted(self: ValuesTable) -> None:
+        self._database = temporary_database()
+        opened.append(self._database)
+
+    monkeypatch.setattr(ValuesTable, "__init__", noted)
+    Path("v.csv").write_text(CSV)
+    column = CSV.partition("\n")[0].split(",")[1].removeprefix("meta.")
+    refused = bulkmeta(*ORDER, "--values", "v.csv", "--set", f"{column}=1")
+    assert refused.code == 2
+    assert len(opened) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
