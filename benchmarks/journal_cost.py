@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
 import msgspec
-from stub import BUCKET, PREFIX, Serving, serving
 
+from benchmarks.stub import BUCKET, PREFIX, Serving, serving
 from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import AclPolicy, JobSpec, Pace, Rules, RunSpec, Target
 from bulkmeta.runners.ledger import Ledger

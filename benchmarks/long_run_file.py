@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
-from stub import (
+
+from benchmarks.stub import (
     BUCKET,
     ETAG,
     HEADERS,
@@ -34,7 +35,6 @@ from stub import (
     key_of,
     serving,
 )
-
 from bulkmeta import __version__
 from bulkmeta.engine.window import WINDOW
 from bulkmeta.journal.records import Intent, JournalHeader, journal_path

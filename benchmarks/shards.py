@@ -19,7 +19,7 @@ from itertools import islice, pairwise
 from statistics import median
 from typing import TYPE_CHECKING, cast
 
-from bulkmeta.model.key_ranges import Marks
+from bulkmeta.model.key_ranges import Marks, Span
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.model.shards import Tally
 from bulkmeta.oss.page import Page
@@ -121,7 +121,7 @@ async def counted(keys: list[str], spread: int) -> tuple[Tally, int]:
     async with requests_ahead() as ahead:
         lists = cast("Bucket", bucket)
         if spread == 1:
-            source = list_prefix(lists, "", ahead)
+            source = list_prefix(lists, "", ahead, Span())
         else:
             source = walk_ranges(
                 lists, "", marks.left(), spread, ahead=ahead, note=marks.cut
