@@ -1,6 +1,9 @@
-"""How alike the shards of `bulkmeta shards` are, and how many requests they take.
+"""How alike shards are, and how many requests it takes to cut them.
 
-Eight kinds of keys are listed from memory, counted and cut as the command does.
+Eight kinds of keys are cut as the commands do: by hash (`--shard I/N`), which takes no
+request; as a file or an inventory names them, in any order, which takes none of the
+listing (`bulkmeta shards --inventory`); and counted by a listing, from memory here, in
+one key range or in several.
 
     python -m benchmarks.shards [--keys 1000000] [--kinds dates,uuids]
 """
@@ -13,15 +16,18 @@ import hashlib
 import random
 import uuid
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from itertools import islice, pairwise
 from statistics import median
 from typing import TYPE_CHECKING, cast
 
 from bulkmeta.model.key_ranges import Marks, Span
 from bulkmeta.model.metadata import ListedObject
-from bulkmeta.model.shards import Tally
+from bulkmeta.model.selection import Shard
+from bulkmeta.model.shards import Draw, Tally, cut
 from bulkmeta.oss.page import Page
 from bulkmeta.runners.flow import requests_ahead
 from bulkmeta.sources.prefix import list_prefix
@@ -115,9 +121,10 @@ class KeysBucket:
         return Page(found, found[-1].key if more else None)
 
 
-async def counted(keys: list[str], spread: int) -> tuple[Tally, int]:
+async def listed(keys: list[str], spread: int) -> tuple[Tally, int]:
     """All keys, counted by a walk of so many ranges, and the requests it took."""
-    bucket, tally, marks = KeysBucket(keys), Tally(), Marks()
+    bucket, marks = KeysBucket(keys), Marks()
+    tally = Tally(marks.start_of)
     async with requests_ahead() as ahead:
         lists = cast("Bucket", bucket)
         if spread == 1:
@@ -127,15 +134,39 @@ async def counted(keys: list[str], spread: int) -> tuple[Tally, int]:
                 lists, "", marks.left(), spread, ahead=ahead, note=marks.cut
             )
         async for item in source:
-            tally.note(marks.start_of(item.key), item.key)
+            tally.note(item.key)
     return tally, bucket.asked
 
 
-def unevenness(keys: list[str], bounds: tuple[str, ...]) -> float:
-    """How many times the median shard the largest one is."""
+def drawn(keys: list[str]) -> Draw:
+    """All keys, in an order that says nothing."""
+    draw = Draw()
+    for key in random.Random(7).sample(keys, len(keys)):  # noqa: S311 repeatable
+        draw.note(key)
+    return draw
+
+
+def by_order(keys: list[str], known: list[tuple[str, int]], parts: int) -> float:
+    """How many times the median range the largest one is."""
+    bounds, _ = cut(known, parts)
     ends = [0, *(bisect_right(keys, bound) for bound in bounds), len(keys)]
     sizes = [after - before for before, after in pairwise(ends)]
     return max(sizes) / median(sizes)
+
+
+def by_hash(keys: list[str], parts: int) -> float:
+    """How many times the median shard the largest one is."""
+    sizes = Counter(Shard(0, parts).place_of(key) for key in keys)
+    return max(sizes.values()) / median(sizes.values())
+
+
+def cuts(keys: list[str]) -> Iterator[tuple[str, int, Callable[[int], float]]]:
+    """Each way to cut, its requests, and the unevenness of so many parts."""
+    yield "hash", 0, partial(by_hash, keys)
+    yield "named", 0, partial(by_order, keys, drawn(keys).known())
+    for spread in SPREADS:
+        tally, asked = asyncio.run(listed(keys, spread))
+        yield f"list {spread}", asked, partial(by_order, keys, tally.known())
 
 
 def main() -> None:
@@ -144,14 +175,12 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     given = parser.parse_args()
     heads = " ".join(f"{f'{parts} shards':>11}" for parts in INTO)
-    print(f"{'keys':<12}{'spread':>7}{'requests':>9} {heads}   (largest/median)")
+    print(f"{'keys':<12}{'cut by':<8}{'requests':>9} {heads}   (largest/median)")
     for kind in given.kinds.split(","):
         keys = sorted(set(KINDS[kind](given.keys)))
-        for spread in SPREADS:
-            tally, asked = asyncio.run(counted(keys, spread))
-            found = (unevenness(keys, tally.cut(parts)[0]) for parts in INTO)
-            words = " ".join(f"{ratio:>11.4f}" for ratio in found)
-            print(f"{kind:<12}{spread:>7}{asked:>9} {words}", flush=True)
+        for way, asked, unevenness in cuts(keys):
+            words = " ".join(f"{unevenness(parts):>11.4f}" for parts in INTO)
+            print(f"{kind:<12}{way:<8}{asked:>9} {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     total, largest = sum(shards.objects), max(shards.objects)
     print_result(
         f"{counted(total)} in {parts:,} shards of {median(shards.objects):,.0f} "
-        f"(the largest has {largest:,}; requests sent: {requests:,}): {out}"
+        f"(the largest has {largest:,}; listing requests: {requests:,}): {out}"
     )
     return OK
 

@@ -96,7 +96,7 @@ def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
 
 def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     """A run that only lists objects."""
-    job = JobSpec(parse_targets(target, allow_all=values["allow_all"]))
+    job = JobSpec(_target(target, values))
     pace = Pace(
         rate=values["rate"],
         retries=values["retries"],

@@ -41,7 +41,11 @@ class Shard(msgspec.Struct, frozen=True):
 
     def holds(self, key: str) -> bool:
         """Whether `key` is in this part."""
-        return int(share_of(key, "shard") * self.of) == self.index
+        return self.place_of(key) == self.index
+
+    def place_of(self, key: str) -> int:
+        """The number of the part that `key` is in."""
+        return int(share_of(key, "shard") * self.of)
 
 
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):

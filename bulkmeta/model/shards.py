@@ -1,14 +1,17 @@
 """A key space cut into parts of about equal size, by keys that were counted. Pure.
 
-Nothing is guessed: where keys lie is too uneven for that (a folder in a thousand may
-hold a tenth of all). And a cut is made once and kept: a bucket that lives would be cut
-elsewhere by whoever looks next, and keys in between would be missed, or done twice.
+Where keys lie is not guessed from a few pages of a listing, it is too uneven for that
+(a folder in a thousand may hold a tenth of all). And a cut is made once and kept: a
+bucket that lives would be cut elsewhere by whoever looks next, and keys in between
+would be missed, or done twice.
 """
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Annotated, Final
 
 import msgspec
@@ -20,6 +23,9 @@ from bulkmeta.model.limits import is_utf8
 SCHEMA: Final = 1
 MOST_REMEMBERED: Final = 100_000
 """How many keys a count remembers; a bound is off by one part in so many at most."""
+
+MOST_DRAWN: Final = 400_000
+"""How many keys a draw remembers: at least twenty for each of the most shards."""
 
 
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -110,7 +116,10 @@ class Tally:
     """Counts keys that come in order inside of each key range, and remembers how many
     lie before some of them; the fewer of them, the more keys there are."""
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+    def __init__(
+        self, start_of: Callable[[str], str], most: int = MOST_REMEMBERED
+    ) -> None:
+        self._start_of = start_of
         self._most = most
         self._stride = 1
         self._remembered: list[tuple[str, int]] = []
@@ -118,8 +127,9 @@ class Tally:
         self._last: dict[str, str] = {}
         self.total = 0
 
-    def note(self, start: str, key: str) -> None:
-        """Count a key of the range that begins at `start`."""
+    def note(self, key: str) -> None:
+        """Count a key; `start_of` it is where its range begins."""
+        start = self._start_of(key)
         self.total += 1
         self._since[start] += 1
         self._last[start] = key
@@ -132,26 +142,60 @@ class Tally:
         self._stride *= 2
         self._remembered = list(_paired(sorted(self._remembered)))
 
-    def cut(self, parts: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Where each of so many parts but the last ends, and how many keys each has;
-        some have none if there are not enough keys."""
+    def known(self) -> list[tuple[str, int]]:
+        """Keys in order, and how many lie behind the one before, up to and with it."""
         rest = [(self._last[start], count) for start, count in self._since.items()]
-        known = sorted([*self._remembered, *rest])
-        bounds: list[str] = []
-        sizes: list[int] = []
-        passed = size = 0
-        bound = ""
-        for key, count in known:
-            passed, size = passed + count, size + count
-            bound = key if is_utf8(key) else bound
-            while len(bounds) < parts - 1 and passed * parts >= self.total * (
-                len(bounds) + 1
-            ):
-                bounds.append(bound)
-                sizes.append(size)
-                size = 0
-        missing = parts - 1 - len(bounds)
-        return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
+        return sorted([*self._remembered, *rest])
+
+
+class Draw:
+    """Counts keys that come in any order, and remembers a share of them, drawn by lot:
+    the smaller a share, the more keys there are."""
+
+    def __init__(self, most: int = MOST_DRAWN) -> None:
+        self._most = most
+        self._lot = random.Random(0)  # noqa: S311 the same file, the same cut
+        self._share = 1.0
+        self._drawn: list[str] = []
+        self.total = 0
+
+    def note(self, key: str) -> None:
+        """Count a key."""
+        self.total += 1
+        if self._lot.random() < self._share:
+            self._drawn.append(key)
+            if len(self._drawn) >= self._most:
+                self._share /= 2
+                self._drawn = sorted(self._drawn)[::2]
+
+    def known(self) -> list[tuple[str, int]]:
+        """Keys in order, and about how many lie behind the one before."""
+        drawn = sorted(self._drawn)
+        each = self.total / max(len(drawn), 1)
+        passed = [round(each * place) for place in range(len(drawn) + 1)]
+        counts = (after - before for before, after in pairwise(passed))
+        return list(zip(drawn, counts, strict=True))
+
+
+def cut(
+    known: Sequence[tuple[str, int]], parts: int
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Where each of so many parts but the last ends, by counted keys in order, and how
+    many keys each has; some have none if there are not enough keys."""
+    total = sum(count for _, count in known)
+    bounds: list[str] = []
+    sizes: list[int] = []
+    passed = size = 0
+    bound = ""
+    for key, count in known:
+        passed, size = passed + count, size + count
+        bound = key if is_utf8(key) else bound
+        while len(bounds) < parts - 1 and passed * parts >= total * (len(bounds) + 1):
+            bounds.append(bound)
+            sizes.append(size)
+            size = 0
+    missing = parts - 1 - len(bounds)
+    return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
 
 
 def _paired(counted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:

@@ -11,9 +11,10 @@ from bulkmeta.engine.shutdown import StopRequest
 from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.outcome import timestamp
 from bulkmeta.model.quantity import counted
-from bulkmeta.model.shards import Shards, Tally
+from bulkmeta.model.shards import Draw, Shards, Tally, cut
 from bulkmeta.runners.flow import requests_ahead, ungrouped
 from bulkmeta.runners.host import bucket_of
+from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.work import Listing, source_of
 
@@ -27,29 +28,35 @@ _LOOK_EVERY: Final = 10_000
 async def cut_shards(
     spec: RunSpec, parts: int, say: Callable[[str], object]
 ) -> tuple[Shards, int]:
-    """The keys at the job's target in so many parts, and how many requests it took: one
-    for each thousand keys, in as many key ranges at once as the pace says.
+    """The keys of the job in so many parts, and how many requests their listing took:
+    one for each thousand keys, in as many key ranges at once as the pace says; none if
+    a file or an inventory names them.
 
     Raises:
-        RunFatalError: the bucket cannot be listed.
+        RunFatalError: the bucket cannot be listed, or the inventory not be read.
     """
-    target, tally, marks = spec.job.target, Tally(), Marks()
+    job, marks = spec.job, Marks()
+    count = Tally(marks.start_of) if job.takes == "listing" else Draw()
     due_s = time.monotonic() + _TELL_EVERY_S
     with ungrouped():
-        async with bucket_of(spec, StopRequest()) as bucket, requests_ahead() as ahead:
+        async with (
+            bucket_of(spec, StopRequest()) as bucket,
+            inventory_of(spec) as inventory,
+            requests_ahead() as ahead,
+        ):
             listing = Listing(ahead, spec.pace.spread, marks.cut)
-            async for item in source_of(spec.job, bucket, Start(), listing):
-                tally.note(marks.start_of(item.key), item.key)
-                if not tally.total % _LOOK_EVERY and time.monotonic() >= due_s:
+            async for item in source_of(job, bucket, Start(), listing, None, inventory):
+                count.note(item.key)
+                if not count.total % _LOOK_EVERY and time.monotonic() >= due_s:
                     due_s = time.monotonic() + _TELL_EVERY_S
-                    say(f"{counted(tally.total)} counted")
+                    say(f"{counted(count.total)} counted")
             requests = bucket.requests.total()
-    bounds, objects = tally.cut(parts)
+    bounds, objects = cut(count.known(), parts)
     shards = Shards(
         version=__version__,
         made=timestamp(time.time()),
-        bucket=target.bucket,
-        prefixes=target.prefixes,
+        bucket=job.target.bucket,
+        prefixes=job.target.prefixes,
         bounds=bounds,
         objects=objects,
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bulkmeta.oss.page import Page
     from bulkmeta.sources.ahead import Ahead
 
-MOST_LISTED: Final = 10_000
+MOST_LISTED: Final = 20_000
 """Listed objects that all ranges together may hold, one page each."""
 
 

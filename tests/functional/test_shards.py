@@ -235,6 +235,30 @@ def test_a_part_of_an_inventory(bulkmeta: Command) -> None:
     ]
 
 
+@pytest.mark.parametrize("named_by", ["inventory", "keys"])
+def test_a_cut_of_what_is_named(
+    oss: EmbeddedOSS, bulkmeta: Command, named_by: str
+) -> None:
+    """Nothing is listed, in whatever order the rows are; the parts are alike, and each
+    host lists its own."""
+    mixed = sorted(KEYS, key=lambda key: key[::-1])
+    Path("reports").mkdir()
+    rows = [row(key, Bucket="bucket") for key in mixed]
+    for key, data in made([rows[:1000], rows[1000:]]).items():
+        (Path("reports") / Path(key).name).write_bytes(data)
+    Path("keys.jsonl").write_text("".join(f"{json.dumps(key)}\n" for key in mixed))
+    named = {"inventory": "reports/manifest.json", "keys": "keys.jsonl"}[named_by]
+    option = {"inventory": "--inventory", "keys": "--keys-from"}[named_by]
+    done = bulkmeta(*CUT, option, named)
+    assert done.code == 0, done.err
+    assert "3,000 objects in 4 shards of 750 (the largest has 750; " in done.out
+    assert "listing requests: 0" in done.out
+    assert listed(oss) == []
+    words = ("--set", "a=b", "--shard", "1/cut.json", "--out", "plan.jsonl")
+    assert bulkmeta("plan", "oss://bucket/p/", *words).code == 0
+    assert sorted(line["key"] for line in lines("plan.jsonl")) == KEYS[750:1500]
+
+
 def test_the_same_part_by_another_path(bulkmeta: Command) -> None:
     """A job is what its part holds, not where the file of it lies."""
     assert bulkmeta(*CUT).code == 0

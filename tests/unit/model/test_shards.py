@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import uuid
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import pairwise, zip_longest
 from statistics import median
 
 import pytest
@@ -14,11 +16,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.key_ranges import Span, in_order
-from bulkmeta.model.shards import MOST_BYTES, Part, Shards, Tally, parse_shards
+from bulkmeta.model.key_ranges import Marks, Span, in_order
+from bulkmeta.model.selection import Shard
+from bulkmeta.model.shards import (
+    MOST_BYTES,
+    Draw,
+    Part,
+    Shards,
+    Tally,
+    cut,
+    parse_shards,
+)
 
 COUNT = 50_000
 RAW = st.binary(min_size=1).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+Counted = Callable[[list[str], int, int], Shards]
 keys_of_any_kind = st.lists(st.text(min_size=1), unique=True, max_size=60)
 
 
@@ -33,26 +45,39 @@ def kept(bounds: tuple[str, ...], objects: tuple[int, ...]) -> Shards:
     )
 
 
-def cut(keys: list[str], parts: int, most: int = 1000) -> Shards:
+def walked(keys: list[str], parts: int, most: int = 1000) -> Shards:
     """As the keys come by a walk of three ranges in turn."""
-    tally = Tally(most)
+    marks = Marks()
+    tally = Tally(marks.start_of, most)
     third = -(-len(keys) // 3) or 1
     ranges = [iter(keys[at : at + third]) for at in range(0, len(keys), third)]
-    starts = [keys[at - 1] if at else "" for at in range(0, len(keys), third)]
-    while ranges:
-        for start, walked in list(zip(starts, ranges, strict=True)):
-            if (key := next(walked, None)) is None:
-                place = ranges.index(walked)
-                del ranges[place], starts[place]
-            else:
-                tally.note(start, key)
-    return kept(*tally.cut(parts))
+    marks.cut(keys[at - 1] for at in range(third, len(keys), third))
+    for turn in zip_longest(*ranges):
+        for key in filter(None, turn):
+            tally.note(key)
+    return kept(*cut(tally.known(), parts))
 
 
-@given(keys_of_any_kind, st.integers(1, 9), st.lists(st.text(), max_size=20))
-def test_each_key_is_in_one_part(keys: list[str], parts: int, later: list[str]) -> None:
+def drawn(keys: list[str], parts: int, most: int) -> Shards:
+    """As the keys come in any order."""
+    draw = Draw(most)
+    for key in random.Random(5).sample(keys, len(keys)):  # noqa: S311 repeatable
+        draw.note(key)
+    assert draw.total == len(keys)
+    return kept(*cut(draw.known(), parts))
+
+
+@pytest.mark.parametrize("counted", [walked, drawn])
+@given(
+    keys=keys_of_any_kind,
+    parts=st.integers(1, 9),
+    later=st.lists(st.text(), max_size=20),
+)
+def test_each_key_is_in_one_part(
+    counted: Counted, keys: list[str], parts: int, later: list[str]
+) -> None:
     """Also those that came after the cut; there are as many parts as asked for."""
-    shards = cut(sorted(keys), parts, most=8)
+    shards = counted(sorted(keys), parts, 8)
     shards.check()
     all_parts = [shards.part(index) for index in range(parts)]
     for key in (*keys, *filter(None, later)):
@@ -104,40 +129,65 @@ def mixed_lengths() -> Iterator[str]:
         yield f"p/{shared}{number}{'x' * (number % 200)}"
 
 
+KINDS = [
+    sequential,
+    one_giant_prefix,
+    hashed,
+    dates,
+    uuids,
+    names,
+    folders_by_zipf,
+    mixed_lengths,
+]
+
+
+def sizes_of(keys: list[str], shards: Shards) -> list[int]:
+    ends = [bisect_right(keys, bound) for bound in shards.bounds]
+    return [b - a for a, b in pairwise([0, *ends, len(keys)])]
+
+
 @pytest.mark.parametrize("parts", [16, 64, 256])
-@pytest.mark.parametrize(
-    "kind",
-    [
-        sequential,
-        one_giant_prefix,
-        hashed,
-        dates,
-        uuids,
-        names,
-        folders_by_zipf,
-        mixed_lengths,
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawn_parts_are_alike(kind: Callable[[], Iterator[str]], parts: int) -> None:
+    """Of keys in any order so many are remembered that none is twice as large as it
+    should be; the file tells about what they have, and all together as it is."""
+    keys = sorted(kind())
+    shards = drawn(keys, parts, 20_000)
+    sizes = sizes_of(keys, shards)
+    assert max(sizes) / median(sizes) < 1.5
+    assert sum(shards.objects) == len(keys)
+
+
+@pytest.mark.parametrize("parts", [16, 64, 256])
+@pytest.mark.parametrize("kind", KINDS)
 def test_parts_are_alike(kind: Callable[[], Iterator[str]], parts: int) -> None:
     """However keys are spread: what is counted needs no guess. The file tells the
     sizes as they are."""
     keys = sorted(kind())
-    shards = cut(keys, parts, most=20_000)
-    ends = [bisect_right(keys, bound) for bound in shards.bounds]
-    sizes = [b - a for a, b in zip([0, *ends], [*ends, len(keys)], strict=True)]
+    shards = walked(keys, parts, 20_000)
+    sizes = sizes_of(keys, shards)
     assert max(sizes) / median(sizes) < 1.1
     assert sum(shards.objects) == len(keys)
     told = zip(sizes, shards.objects, strict=True)
     assert all(abs(size - said) <= len(keys) / 2000 for size, said in told)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_by_hash_are_alike(kind: Callable[[], Iterator[str]]) -> None:
+    """However keys are spread, and without one request."""
+    sizes = Counter(Shard(0, 64).place_of(key) for key in set(kind()))
+    assert sorted(sizes) == list(range(64))
+    assert max(sizes.values()) / median(sizes.values()) < 1.3
+
+
 def test_keys_that_no_request_can_name() -> None:
     """They are counted, and are no bound."""
-    tally = Tally()
+    tally = Tally(Marks().start_of)
     for key in ("p/a", "p/b\udcff", "p/c\udcff", "p/d"):
-        tally.note("", key)
-    assert tally.cut(2) == (("p/a",), (2, 2)) or tally.cut(2) == (("p/d",), (4, 0))
-    assert all("\udcff" not in bound for bound in tally.cut(4)[0])
+        tally.note(key)
+    known = tally.known()
+    assert cut(known, 2) == (("p/a",), (2, 2)) or cut(known, 2) == (("p/d",), (4, 0))
+    assert all("\udcff" not in bound for bound in cut(known, 4)[0])
 
 
 def test_order_is_that_of_bytes() -> None:
