@@ -25,7 +25,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from bulkmeta import __version__
-from bulkmeta.errors import TransportError
+from bulkmeta.errors import RunFatalError, TransportError
 from bulkmeta.oss.deadlines import Deadlines
 from bulkmeta.oss.endpoint import encoded_key
 
@@ -146,11 +146,11 @@ class Transport:
 
     async def send(self, request: Request, into: BinaryIO | None = None) -> Response:
         """The service's answer, whatever its status. The body of one that is accepted
-        goes `into` a file, if one is given.
+        goes `into` a file without a buffer, if one is given.
 
         Raises:
             TransportError: no complete answer came back.
-            RunFatalError: there are no credentials to sign with.
+            RunFatalError: there are no credentials to sign with, or no room for a file.
         """
         path = _path_of(request.key)
         offset = self._clock.offset
@@ -193,7 +193,7 @@ class Transport:
                     self._deadlines
                 ):  # for a whole block: not for one byte after another
                     block, at_end = await _next_block(answer.content)
-                into.write(block)
+                _write(block, into)
         finally:
             answer.close()  # one that broke off would keep its place in the pool
 
@@ -326,6 +326,17 @@ def _auto_headers_to_skip(
 ) -> tuple[str, ...] | None:
     """aiohttp would give a PUT without Content-Type one of its own."""
     return _NO_TYPE if method == "PUT" and "content-type" not in headers else None
+
+
+def _write(block: bytes, into: BinaryIO) -> None:
+    """All of a block."""
+    try:
+        while block:
+            block = block[into.write(block) :]
+    except OSError as error:
+        raise RunFatalError(
+            f"cannot write {into.name!r}: {error.strerror}; make room, or set TMPDIR"
+        ) from error
 
 
 def _translate(error: Exception) -> TransportError:

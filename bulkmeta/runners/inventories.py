@@ -133,7 +133,7 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
     async def fetch(key: str) -> AsyncIterator[Path]:
         with tempfile.TemporaryDirectory(prefix="bulkmeta-") as folder:
             path = Path(folder) / "inventory"
-            with path.open("wb") as file:
+            with path.open("wb", buffering=0) as file:
                 await bucket.download(key, file)
             yield path
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from tests.functional.conftest import ON_A_FULL_DISK
 from tests.functional.inventory.conftest import (
     MANIFEST,
     ORDER,
@@ -176,3 +181,29 @@ def test_options_that_do_not_go_together(
     result = bulkmeta(*ORDER, *order)
     assert (result.code, words in result.err) == (2, True), result.err
     assert bucket.log.operations() == []
+
+
+def test_no_room_for_what_is_fetched(
+    bucket: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """Told as what it is, at once: the service is not asked for it again and again.
+    Nothing stays behind."""
+    draw = random.Random(7)  # noqa: S311 repeatable, and hard to compress
+    deliver(bucket, made([[row(f"p/{draw.random()}") for _ in range(4000)]]))
+    (tmp_path / "tmp").mkdir()
+    name = f"oss://reports/{MANIFEST}"
+    words = [*ORDER, "--inventory", name, "--run-file", "run.jsonl"]
+    done = subprocess.run(  # noqa: S603 our own code
+        [sys.executable, "-c", ON_A_FULL_DISK, *words],
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 4
+    why = "File too large; make room, or set TMPDIR"
+    assert why in done.stderr.splitlines()[-1], done.stderr
+    asked = [r.operation for r in bucket.log.requests() if r.key.endswith("0.csv.gz")]
+    assert asked == ["GetObject"]
+    assert list((tmp_path / "tmp").iterdir()) == []
