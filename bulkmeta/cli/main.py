@@ -34,7 +34,7 @@ from bulkmeta.cli.output import (
     tell,
 )
 from bulkmeta.cli.outside import Outside
-from bulkmeta.cli.suggest import nearest
+from bulkmeta.cli.suggest import about_command, about_option
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain
@@ -86,8 +86,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            guess = nearest(args[0], COMMANDS)
-            raise UsageError(f"no such command {args[0]!r}; did you mean {guess!r}?")
+            raise UsageError(about_command(args[0], ctx))
         return super().resolve_command(ctx, args)
 
 
@@ -204,19 +203,7 @@ def _refuse(error: click.ClickException | UsageError) -> int:
 
 def _usage_line(error: click.ClickException | UsageError) -> str:
     if isinstance(error, click.NoSuchOption):
-        return _with_suggestion(error)
+        return about_option(error)
     if isinstance(error, click.ClickException):
         return error.format_message()
     return str(error)
-
-
-def _with_suggestion(error: click.NoSuchOption) -> str:
-    known = [
-        name
-        for parameter in (error.ctx.command.params if error.ctx else ())
-        for name in parameter.opts
-        if name.startswith("--")
-    ]
-    guess = nearest(error.option_name, known)
-    hint = f"; did you mean {guess}?" if guess else ""
-    return f"no such option {error.option_name}{hint}"

@@ -74,9 +74,16 @@ def fields_of(text: str | None, form: Form) -> tuple[str, ...]:
     fields = tuple(name.strip() for name in text.split(","))
     for name in fields:
         if not is_field(name):
-            guess = nearest(name, likely_fields())
+            guess = _meant(name)
+            hint = f"did you mean {guess!r}? " if guess else ""
             raise UsageError(
-                f"--fields: no field {name!r}; did you mean {guess!r}? "
-                f"there are {', '.join(KNOWN)}"
+                f"--fields: no field {name!r}; {hint}there are {', '.join(KNOWN)}"
             )
     return fields
+
+
+def _meant(name: str) -> str | None:
+    """The field that is like it, if there is one; a header by its name alone, too."""
+    likely = {field.removeprefix("header."): field for field in likely_fields()}
+    guess = nearest(name.removeprefix("header."), likely)
+    return likely[guess] if guess else None

@@ -135,6 +135,7 @@ SOURCE = '[source]\ntarget = "oss://bucket/p/"\n'
         ("[source", "this is no TOML: Expected ']'"),
         (SOURCE + "target = 'x'", "this is no TOML: Cannot overwrite a value"),
         ("[sorce]\n", "no table [sorce]; did you mean 'source'?"),
+        (SOURCE + "[zzz]\n", "line 3: no table [zzz]\n"),
         ("change = 1\n" + SOURCE, "line 1: change is a table: write [change]"),
         (
             SOURCE + "[change]\n# here\nsett = { a = '1' }",

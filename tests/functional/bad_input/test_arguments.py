@@ -113,7 +113,10 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*GOOD, "--" + "concurrencies-of-everything-and-all-" + "x" * 14, "1"),
         ("did you mean --concurrency?",),
     ),
-    "nothing like it": ((*GOOD, "--zzz"), ("no such option --zzz", "did you mean")),
+    "nothing like it": (
+        (*GOOD, "--zzz"),
+        ("no such option --zzz; bulkmeta apply --help names all",),
+    ),
     "endpoint no address": ((*GOOD, "--endpoint", "http://"), ("'http://'", "https:")),
     "endpoint no port": ((*GOOD, "--endpoint", "http://h:x"), ("'http://h:x'",)),
     "endpoint port 0": ((*GOOD, "--endpoint", "http://h:0"), ("'http://h:0'",)),
@@ -146,6 +149,43 @@ def test_what_cannot_be_meant(
 def test_an_unknown_command(refused: Command) -> None:
     """A command that is none, with the nearest one that is."""
     refused("aply", *GOOD, code=2, words=("'aply'", "did you mean 'apply'?"))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("help",), "no such command 'help'; it is an option: bulkmeta --help"),
+        (("help", "apply"), "it is an option: bulkmeta --help"),
+        (("version",), "it is an option: bulkmeta --version"),
+        (("list",), "no such command 'list'; bulkmeta --help names all"),
+        (("-v",), "no such option -v; bulkmeta --help names all"),
+        (("plan", "-v"), "no such option -v; bulkmeta plan --help names all"),
+        (("demo", "--quiet"), "--quiet; bulkmeta demo --help names all"),
+    ],
+)
+def test_what_is_like_nothing(
+    refused: Command, args: tuple[str, ...], words: str
+) -> None:
+    """Where nothing is near, the way to what there is is told, and no far-off guess."""
+    refused(*args, code=2, words=(words,))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("plan", "--yes"), "no such option --yes for plan, which asks nothing; it "),
+        (("resume", "-y"), "no such option -y for resume, which asks nothing; it "),
+        (("plan", "--yes"), "it belongs to apply, retry, undo"),
+        (("show", "--set", "a=1"), "--set for show; it belongs to plan and apply"),
+        (("apply", "--port", "1"), "--port for apply; it belongs to emulator"),
+        (("--yes", "apply"), "--yes in front of the command; it belongs to apply, "),
+    ],
+)
+def test_an_option_of_other_commands(
+    refused: Command, args: tuple[str, ...], words: str
+) -> None:
+    """An option that others have is told with those."""
+    refused(*args, code=2, words=(words,))
 
 
 def test_a_command_line_of_blanks(refused: Command) -> None:

@@ -65,6 +65,8 @@ def test_what_was_read_before_a_listing_failed_shows(
     ("fields", "words"),
     [
         ("kye", "no field 'kye'; did you mean 'key'?"),
+        ("zzz", "no field 'zzz'; there are key, "),
+        ("content-tpye", "did you mean 'header.content-type'?"),
         ("key,,etag", "no field ''"),
         ("meta.", "no field 'meta.'"),
         ("content-type", "did you mean 'header.content-type'?"),
