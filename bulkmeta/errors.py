@@ -2,7 +2,8 @@
 
     BulkmetaError
     ├── UsageError             what was asked for cannot be done     exit 2
-    │   └── FolderError        nothing can be kept there
+    │   ├── FolderError        nothing can be kept there
+    │   └── MissingExtraError  it needs an extra that is not installed
     ├── LockedError            another process holds the run          exit 5
     ├── ThresholdError         more failed than was put up with      exit 3
     ├── RunFatalError          going on would be senseless           exit 4
@@ -53,6 +54,16 @@ class BulkmetaError(Exception):
 
 class UsageError(BulkmetaError):
     """What was asked for cannot be done as asked; the message says what to change."""
+
+
+class MissingExtraError(UsageError):
+    """What was asked for needs an extra that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra `{extra}`; in the folder of the source: pip "
+            f"install '.[{extra}]' (other ways: docs/install.md)"
+        )
 
 
 class FolderError(UsageError):

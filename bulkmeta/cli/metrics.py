@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta import __version__
-from bulkmeta.errors import UsageError
+from bulkmeta.errors import MissingExtraError, UsageError
 from bulkmeta.model.outcome import STATUSES
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def metrics_file(name: str) -> Path:
     try:
         import prometheus_client  # noqa: F401 asked for before anything is done
     except ModuleNotFoundError as error:
-        raise UsageError(
-            "--metrics-file needs the extra `metrics`: pip install 'bulkmeta[metrics]'"
-        ) from error
+        raise MissingExtraError("--metrics-file", "metrics") from error
     try:
         path = Path(name).resolve()
         _successes(path)

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from bulkmeta.errors import UsageError
+from bulkmeta.errors import MissingExtraError, UsageError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -132,6 +132,4 @@ def _zstd_module() -> Any:
             return import_module(name)
         except ModuleNotFoundError:
             continue
-    raise UsageError(
-        "no Zstandard here for .zst files: pip install 'bulkmeta[zstd]', or use .gz"
-    )
+    raise MissingExtraError("a .zst file, unlike a .gz one,", "zstd")

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.errors import ObjectError, SkipError, UsageError
+from bulkmeta.errors import MissingExtraError, ObjectError, SkipError, UsageError
 from bulkmeta.model import limits
 
 if TYPE_CHECKING:
@@ -206,9 +206,7 @@ def _environment(names: frozenset[str]) -> Any:
     try:
         from cel_expr_python import cel
     except ImportError as error:
-        raise UsageError(
-            "--where needs the extra `expr`: pip install 'bulkmeta[expr]'"
-        ) from error
+        raise MissingExtraError("--where", "expr") from error
     texts = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
     return cel.NewEnv(
         variables={

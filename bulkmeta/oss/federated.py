@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from oss2.credentials import Credentials
 
-from bulkmeta.errors import RunFatalError, UsageError
+from bulkmeta.errors import MissingExtraError, RunFatalError, UsageError
 from bulkmeta.oss.temporary import Temporary
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ def fetch_of(profile: Profile) -> Fetch:
             StaticAKCredentialsProvider,
         )
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{profile} is of mode {mode!r}, which takes Alibaba Cloud's library: pip "
-            "install 'bulkmeta[cloud]'"
-        ) from error
+        what = f"{profile} is of mode {mode!r}, which"
+        raise MissingExtraError(what, "cloud") from error
     # The library writes answers, which hold secrets, to stderr.
     logging.getLogger("credentials").disabled = True
     if profile.path.endswith(".json"):

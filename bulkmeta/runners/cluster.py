@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.errors import RunFatalError, UsageError
+from bulkmeta.errors import MissingExtraError, RunFatalError, UsageError
 from bulkmeta.runners.member import serve
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ActorChannel:
             last = words.strip().splitlines()[-1].strip()
             raise UsageError(
                 f"a worker process of the cluster cannot begin: {last}; the same "
-                "bulkmeta[ray] has to be installed on all nodes"
+                "bulkmeta, with its extra `ray`, has to be installed on all nodes"
             ) from error
 
 
@@ -166,9 +166,7 @@ def require_ray() -> None:
         UsageError: it is not.
     """
     if find_spec("ray") is None:
-        raise UsageError(
-            "--on ray needs Ray; install it with: pip install 'bulkmeta[ray]'"
-        )
+        raise MissingExtraError("--on ray", "ray")
 
 
 def _imported(cluster: str) -> Any:

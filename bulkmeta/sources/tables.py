@@ -14,7 +14,7 @@ from typing import Any, AnyStr, BinaryIO, Final
 
 import msgspec
 
-from bulkmeta.errors import UsageError
+from bulkmeta.errors import MissingExtraError, UsageError
 from bulkmeta.journal.lines import bad_line
 
 Cells = dict[str, str | None]
@@ -123,10 +123,7 @@ def _parquet(path: Path) -> Rows:
     try:
         import duckdb
     except ImportError as error:
-        raise UsageError(
-            f"{str(path)!r}: Parquet needs the extra `analytics`: "
-            "pip install 'bulkmeta[analytics]'"
-        ) from error
+        raise MissingExtraError(f"{str(path)!r}: Parquet", "analytics") from error
     try:
         with duckdb.connect() as connection:
             yield from _duck_rows(connection, path)

@@ -292,7 +292,7 @@ def test_a_mode_for_the_library(bare: Command, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "alibabacloud_credentials", None)
     monkeypatch.setitem(sys.modules, "alibabacloud_credentials.provider", None)
     result = bare("plan", TARGET, "--set", "a=1")
-    assert (result.code, "pip install 'bulkmeta[cloud]'" in result.err) == (2, True)
+    assert (result.code, "pip install '.[cloud]'" in result.err) == (2, True)
 
 
 def test_a_program_that_has_them(bare: Command) -> None:

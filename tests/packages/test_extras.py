@@ -102,7 +102,7 @@ def test_without(plain: Installed, serve: Serve, extra: str) -> None:
         Path("k.parquet").touch()
     code, told = plain.told(*NEEDS[extra].command, *there())
     assert code == 2
-    assert f"pip install 'bulkmeta[{extra}]'" in told.splitlines()[-1]
+    assert f"pip install '.[{extra}]'" in told.splitlines()[-1]
 
 
 def test_fast(install: Install, newest: str, plain: Installed) -> None:

@@ -59,6 +59,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_nothing_is_installed_by_its_name() -> None:
+    """It is in no index: pages and messages name the folder of the source."""
+    modules = (ROOT / "bulkmeta").rglob("*.py")
+    by_name = re.compile(r"(?:pip|pipx|tool) install '?bulkmeta(?!-)")
+    named = [at for at in (*PAGES, *modules) if by_name.search(at.read_text())]
+    assert named == []
+
+
 def test_links_are_found() -> None:
     """The test above has something to look at."""
     assert len(links(ROOT / "README.md")) > 30

@@ -77,8 +77,8 @@ def test_without_the_library(
     result = bulkmeta(*APPLY, *METRICS)
     assert (result.code, result.err) == (
         2,
-        "bulkmeta: --metrics-file needs the extra `metrics`: "
-        "pip install 'bulkmeta[metrics]'\n",
+        "bulkmeta: --metrics-file needs the extra `metrics`; in the folder of the "
+        "source: pip install '.[metrics]' (other ways: docs/install.md)\n",
     )
     assert oss.log.requests() == []
 

@@ -167,7 +167,7 @@ def test_without_ray(
     monkeypatch.setitem(sys.modules, "ray", None)
     done = bulkmeta(*APPLY, *ON_RAY)
     assert done.code == 2
-    assert "pip install 'bulkmeta[ray]'" in done.err.splitlines()[-1]
+    assert "pip install '.[ray]'" in done.err.splitlines()[-1]
     assert "CopyObject" not in dict(oss.log.operations())
 
 

@@ -101,7 +101,7 @@ def test_no_zstandard(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("compression.zstd", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     for attempt in (lambda: codec_by_name(Path("x.zst")), lambda: texts(path)):
-        with pytest.raises(UsageError, match=r"pip install 'bulkmeta\[zstd\]'"):
+        with pytest.raises(UsageError, match=r"pip install '\.\[zstd\]'"):
             attempt()
 
 
