@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-import click
 import msgspec
 
+from bulkmeta.cli.consent import ask, has_terminal
 from bulkmeta.cli.exit_codes import OK, RUN_FATAL, SOME_FAILED
 from bulkmeta.cli.output import print_result, tell_left
 from bulkmeta.model.checkup import Check
@@ -68,8 +67,6 @@ def _print(check: Check) -> None:
 
 def _agreed(target: Target, *, yes: bool, as_json: bool) -> bool:
     """Whether something may be put into the bucket."""
-    terminal = sys.stdin is not None and sys.stdin.isatty()
-    if yes or as_json or not terminal:
+    if yes or as_json or not has_terminal():
         return yes
-    question = f"Put a temporary object under {target} to try changing it?"
-    return click.confirm(question, err=True)
+    return ask(f"Put a temporary object under {target} to try changing it?")

@@ -13,7 +13,7 @@ from bulkmeta.model.job import parse_target
 
 @click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
 @click.argument("target", metavar="oss://BUCKET/PREFIX")
-@options.add_options((options.AS_JSON,), options.CONNECTION)
+@options.add_options((options.YES, options.AS_JSON), options.CONNECTION)
 def probe(target: str, **values: Any) -> int:
     """Find out on temporary objects what this bucket does on an update.
 
@@ -21,7 +21,8 @@ def probe(target: str, **values: Any) -> int:
     storage class or an encryption that the copy does not name is not the same in all
     that is written about it. So about ten objects of a few bytes are put under the
     prefix, copied, looked at and removed again, also after Ctrl-C. One of them is of
-    class IA, which is billed as 64 KB for 30 days.
+    class IA, which is billed as 64 KB for 30 days. Without a terminal to ask on it
+    needs --yes.
 
     What was found is kept in ~/.bulkmeta/probes. Where the bucket was seen to keep
     ACLs, `apply` does not read them, for 30 days: one request less for each object.
@@ -32,9 +33,14 @@ def probe(target: str, **values: Any) -> int:
     \b
     Examples:
       bulkmeta probe oss://photos/2026/
-      bulkmeta probe oss://photos/2026/ --json | jq .found.acl
+      bulkmeta probe oss://photos/2026/ --yes --json | jq .found.acl
     """
     from bulkmeta.cli.probing import print_probe
 
     where = parse_target(target, allow_all=True)
-    return print_probe(where, specs.connection_of(values), as_json=values["as_json"])
+    return print_probe(
+        where,
+        specs.connection_of(values),
+        yes=values["yes"],
+        as_json=values["as_json"],
+    )

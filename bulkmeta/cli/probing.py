@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.exit_codes import OK, SOME_FAILED
-from bulkmeta.cli.output import print_result, tell, tell_left
+from bulkmeta.cli.consent import consents, require_terminal
+from bulkmeta.cli.exit_codes import INTERRUPTED, OK, SOME_FAILED
+from bulkmeta.cli.output import complain, print_result, tell, tell_left
 from bulkmeta.model.probe import QUESTIONS, VALID_FOR, Probed
 from bulkmeta.oss.connect import settings_of
 from bulkmeta.oss.probes import save_probe
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import Connection, Target
 
 
-def print_probe(target: Target, connection: Connection, *, as_json: bool) -> int:
-    """Probe the bucket, print and keep what was found; the exit code.
+def print_probe(
+    target: Target, connection: Connection, *, yes: bool, as_json: bool
+) -> int:
+    """Probe the bucket, if that is agreed to, print and keep what was found; the exit
+    code.
 
     Raises:
+        UsageError: there is nobody to ask.
         RunFatalError: nothing can be put there, or what was found cannot be kept.
     """
+    if not yes:
+        require_terminal()
     warn_if_readable(target.bucket, connection)
+    if not (yes or consents(f"Put about ten temporary objects under {target}?")):
+        complain("nothing was put there")
+        return INTERRUPTED
     left: list[str] = []
     try:
         probed = run_loop(probe_at(target, connection, left.extend))

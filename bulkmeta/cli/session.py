@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
+from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
     end_lines,
     kind_lines,
@@ -76,8 +76,8 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
         UsageError: there is nobody to ask, or the bucket forbids it.
         click.exceptions.Exit: the answer is no.
     """
-    if not yes and not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError("no terminal to ask on; pass --yes if the run is meant")
+    if not yes:
+        require_terminal()
     await_window(spec.until)
     for line in order_lines(spec):
         tell(line)
@@ -96,18 +96,9 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
         tell(line)
     for caution in found:
         warn(caution.message)
-    if not _consents("Change these objects?"):
+    if not consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
-
-
-def _consents(question: str) -> bool:
-    """The answer; Ctrl-C and Ctrl-D are a no."""
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        tell("")
-        return False
 
 
 def carry_out(

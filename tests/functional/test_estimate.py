@@ -142,7 +142,7 @@ def test_after_a_probe(bulkmeta: Command, monkeypatch: pytest.MonkeyPatch) -> No
         etag = f"{'A' * 32}-2"
         oss.store.put_object("bucket", "p/parts", etag=etag, object_type="Multipart")
         monkeypatch.setenv("OSS_ENDPOINT", oss.endpoint)
-        assert bulkmeta("probe", TARGET).code == 0
+        assert bulkmeta("probe", TARGET, "--yes").code == 0
         plan = bulkmeta("plan", TARGET, *META, "--json")
         oss.log.clear()
         assert bulkmeta("apply", TARGET, *META, "--yes").code == 0

@@ -164,7 +164,7 @@ def _job_of(header: dict[str, Any]) -> JobSpec:
         ("apply", "--set", "a=1", "--yes"),
         ("show",),
         ("shards", "--into", "2", "--out", "cut.json"),
-        ("probe",),
+        ("probe", "--yes"),
     ],
     ids=lambda command: command[0],
 )

@@ -165,7 +165,7 @@ def test_a_page_that_cannot_be_written(ran: str, refused: Command) -> None:
 def test_a_probe_of_another_bucket(
     bulkmeta: Command, refused: Command, oss: EmbeddedOSS
 ) -> None:
-    assert bulkmeta("probe", TARGET).code == 0
+    assert bulkmeta("probe", TARGET, "--yes").code == 0
     (file,) = Path.home().glob(".bulkmeta/probes/*.json")
     found = json.loads(file.read_text())
     file.write_text(json.dumps(found | {"bucket": "other"}))

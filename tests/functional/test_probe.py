@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -55,7 +56,7 @@ def probe(bulkmeta: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def probed(oss: EmbeddedOSS, code: int = 0) -> dict[str, str]:
         monkeypatch.setenv("OSS_ENDPOINT", oss.endpoint)
-        result = bulkmeta("probe", "oss://bucket/p/", "--json")
+        result = bulkmeta("probe", "oss://bucket/p/", "--yes", "--json")
         assert result.code == code, result.err
         found = json.loads(result.out)["found"]
         assert list(found) == list(QUESTIONS)
@@ -130,7 +131,7 @@ def test_conditions_that_are_ignored(probe: Command, bulkmeta: Command) -> None:
         found = probe(oss, code=1)
         assert (found["condition_etag"], found["condition_time"]) == ("ignored",) * 2
 
-        result = bulkmeta("probe", "oss://bucket/p/")
+        result = bulkmeta("probe", "oss://bucket/p/", "--yes")
         assert "warning   the bucket ignores conditions" in result.out
 
 
@@ -148,7 +149,7 @@ def test_the_table(bulkmeta: Command) -> None:
     """For people: documented beside found, and what it means."""
     with serving(EmulatorOptions(acl_on_copy="keep")) as oss:
         os.environ["OSS_ENDPOINT"] = oss.endpoint
-        result = bulkmeta("probe", "oss://bucket/p/")
+        result = bulkmeta("probe", "oss://bucket/p/", "--yes")
 
     lines = result.out.splitlines()
     assert (
@@ -165,11 +166,46 @@ def test_nothing_is_put_where_nothing_can_be_removed(
     """A retention policy would hold temporary objects for days."""
     oss.store.configure_bucket("bucket", worm=True)
 
-    result = bulkmeta("probe", "oss://bucket/p/")
+    result = bulkmeta("probe", "oss://bucket/p/", "--yes")
 
     assert result.code == 4
     assert "retention policy Locked" in result.err
     assert {request.method for request in oss.log.requests()} == {"GET"}
+
+
+class Terminal(io.StringIO):
+    """A terminal with what is typed there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nobody_to_ask(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Without a terminal it takes --yes, as all that writes does: nothing is sent."""
+    result = bulkmeta("probe", "oss://bucket/p/", "--json")
+
+    words = "bulkmeta: no terminal to ask on; pass --yes if this is meant\n"
+    assert (result.code, result.out, result.err) == (2, "", words)
+    assert oss.log.requests() == []
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 130), ("", 130)])
+def test_asked(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    code: int,
+) -> None:
+    """Somebody is asked before anything is put; a no, or no answer, sends nothing."""
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+
+    result = bulkmeta("probe", "oss://bucket/p/")
+
+    assert result.code == code, result.err
+    assert "Put about ten temporary objects under oss://bucket/p/? [y/N]:" in result.err
+    assert bool(oss.log.requests()) == (code == 0)
+    assert ("bulkmeta: nothing was put there" in result.err) == (code == 130)
 
 
 def test_what_is_left_behind_is_named(oss: EmbeddedOSS, bulkmeta: Command) -> None:
@@ -178,7 +214,7 @@ def test_what_is_left_behind_is_named(oss: EmbeddedOSS, bulkmeta: Command) -> No
         Fault("error", "DeleteObject", key="*/tags", status=403, code="AccessDenied")
     )
 
-    result = bulkmeta("probe", "oss://bucket/p/")
+    result = bulkmeta("probe", "oss://bucket/p/", "--yes")
 
     assert result.code == 1
     (key,) = remains(oss)
@@ -193,7 +229,7 @@ def test_versions_of_lost_answers_go_too(
     oss.store.configure_bucket("bucket", versioning="Enabled")
     oss.faults.add(Fault("reset_after", operation, times=3))
 
-    assert bulkmeta("probe", "oss://bucket/p/").code == 0
+    assert bulkmeta("probe", "oss://bucket/p/", "--yes").code == 0
 
     assert remains(oss) == []
 
@@ -206,7 +242,7 @@ def test_stopped_on_the_way(
     """Whenever it is stopped, it cleans up behind itself."""
     oss.store.configure_bucket("bucket", versioning=versioning)
     with subprocess.Popen(
-        [sys.executable, "-m", "bulkmeta", "probe", "oss://bucket/p/"],
+        [sys.executable, "-m", "bulkmeta", "probe", "oss://bucket/p/", "--yes"],
         env={**os.environ, **oss.environment},
         stderr=subprocess.PIPE,
         text=True,
@@ -346,7 +382,7 @@ def test_it_cannot_be_kept(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """What was found is told all the same; a run does without."""
     (Path.home() / ".bulkmeta").write_text("a file")
 
-    result = bulkmeta("probe", "oss://bucket/p/")
+    result = bulkmeta("probe", "oss://bucket/p/", "--yes")
 
     assert result.code == 4
     assert "storage class" in result.out

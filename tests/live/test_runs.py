@@ -98,7 +98,7 @@ def test_the_checks_end_well_and_leave_nothing(folder: Any, bulkmeta: Any) -> No
     key = folder.put("a")
 
     checks = bulkmeta("doctor", folder.target, "--yes", "--json")
-    probed = bulkmeta("probe", folder.target, "--json")
+    probed = bulkmeta("probe", folder.target, "--yes", "--json")
 
     assert json.loads(checks.stdout)
     found = json.loads(probed.stdout)["found"]

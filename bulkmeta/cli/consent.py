@@ -1,0 +1,43 @@
+"""Questions at the terminal, before anything is changed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bulkmeta.cli.output import tell
+from bulkmeta.errors import UsageError
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def require_terminal() -> None:
+    """Stop before anything is done where nobody can be asked.
+
+    Raises:
+        UsageError: nobody can.
+    """
+    if not has_terminal():
+        raise UsageError("no terminal to ask on; pass --yes if this is meant")
+
+
+def ask(question: str) -> bool:
+    """The answer.
+
+    Raises:
+        click.Abort: Ctrl-C or Ctrl-D in its place.
+    """
+    return click.confirm(question, err=True)
+
+
+def consents(question: str) -> bool:
+    """The answer; Ctrl-C and Ctrl-D are a no."""
+    try:
+        return ask(question)
+    except click.Abort:
+        tell("")
+        return False
