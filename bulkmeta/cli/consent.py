@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 from bulkmeta.cli.output import tell
 from bulkmeta.errors import UsageError
+
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def has_terminal() -> bool:
@@ -26,12 +29,18 @@ def require_terminal() -> None:
 
 
 def ask(question: str) -> bool:
-    """The answer.
+    """The answer; without a word it is a no.
 
     Raises:
         click.Abort: Ctrl-C or Ctrl-D in its place.
     """
-    return click.confirm(question, err=True)
+    words = f"{question} [y/N]"
+    while True:
+        typed = click.prompt(words, default="", show_default=False, err=True)
+        answer = _ANSWERS.get(typed.strip().lower())
+        if answer is not None:
+            return answer
+        tell("please answer yes or no")
 
 
 def consents(question: str) -> bool:

@@ -326,7 +326,9 @@ def test_a_proxy(doctor: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pass-word" not in json.dumps(checks)
 
 
-@pytest.mark.parametrize(("answer", "put"), [("y", True), ("n", False)])
+@pytest.mark.parametrize(
+    ("answer", "put"), [("y", True), ("n", False), ("maybe\nYES", True)]
+)
 def test_asked_on_a_terminal(oss: EmbeddedOSS, answer: str, put: bool) -> None:
     """Somebody is asked before anything is put."""
     master, slave = pty.openpty()
@@ -345,5 +347,6 @@ def test_asked_on_a_terminal(oss: EmbeddedOSS, answer: str, put: bool) -> None:
 
     assert process.returncode == 0
     assert "Put a temporary object under oss://bucket/p/" in err
+    assert err.count("please answer yes or no") == ("maybe" in answer)
     assert ("ok        copy" in out) is put
     assert any(r.operation == "PutObject" for r in oss.log.requests()) is put

@@ -108,6 +108,8 @@ def test_another_answer_is_asked_again(oss: EmbeddedOSS, tmp_path: Path) -> None
 
     assert code != 0
     assert err.count("[y/N]") == 1
+    assert err.count("please answer yes or no\n") == 1
+    assert "invalid" not in err
     assert_nothing_written(oss)
 
 
