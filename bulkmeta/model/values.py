@@ -6,7 +6,7 @@ value stands for itself: it is no template. An empty cell changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +18,7 @@ from bulkmeta.model.changes import Change, refuse_conflicts
 from bulkmeta.model.names import header_name, meta_name, tag_key
 
 KEY: Final = "key"
+NO_KEY: Final = f"it has no key; keys stand in column {KEY!r}"
 KINDS: Final = ("meta.NAME", "header.NAME", "tag.KEY")
 
 Column = tuple[str, str]
@@ -62,6 +63,28 @@ def parse_column(text: str) -> Column:
         f"column {text!r}: the key stands in column {KEY!r}, and values in "
         f"{', '.join(KINDS)}"
     )
+
+
+def refuse_keyless(columns: Sequence[str]) -> None:
+    """Stop where rows with these columns name no objects.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if KEY not in columns:
+        raise UsageError(NO_KEY)
+
+
+def check_columns(columns: Sequence[str]) -> None:
+    """Stop where rows with these columns cannot say what is to be set.
+
+    Raises:
+        UsageError: one of them is none, or none has the key.
+    """
+    for text in columns:
+        if text != KEY:
+            parse_column(text)
+    refuse_keyless(columns)
 
 
 def make_row(cells: Mapping[str, str | None]) -> Row:

@@ -27,7 +27,7 @@ from bulkmeta.model.job import Inventory
 from bulkmeta.model.limits import is_utf8
 from bulkmeta.model.metadata import STANDARD_CLASS, ListedObject
 from bulkmeta.sources.once import once
-from bulkmeta.sources.tables import bounded_lines
+from bulkmeta.sources.tables import bounded_lines, separator_hint
 
 if TYPE_CHECKING:
     from bulkmeta.model.selection import Selection
@@ -219,7 +219,8 @@ def _items(path: Path, key: str, inventory: Inventory) -> Iterator[Item | None]:
 def _item(inventory: Inventory, cells: list[str]) -> Item | None:
     if len(cells) != len(inventory.columns):
         columns = len(inventory.columns)
-        raise ValueError(f"{len(cells)} cells, where fileSchema has {columns}")
+        hint = separator_hint(cells)
+        raise ValueError(f"{len(cells)} cells, where fileSchema has {columns}{hint}")
     row = dict(zip(inventory.columns, cells, strict=True))
     gone = row.get("IsDeleteMarker", "").lower() == "true"
     old = row.get("IsLatest", "true").lower() == "false"

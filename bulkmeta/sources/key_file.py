@@ -18,7 +18,7 @@ from bulkmeta.model.item import Item
 from bulkmeta.model.job import KeyFile, KeyForm
 from bulkmeta.model.limits import is_utf8, key_fault
 from bulkmeta.model.outcome import Outcome, Status
-from bulkmeta.model.values import KEY
+from bulkmeta.model.values import KEY, NO_KEY, refuse_keyless
 from bulkmeta.sources.tables import read_rows
 
 _LINES_AT_ONCE: Final = 200
@@ -136,11 +136,10 @@ def read_keys(
 
 
 def _keys_in_rows(path: Path) -> Iterator[Named]:
-    for number, cells in read_rows(path):
+    for number, cells in read_rows(path, refuse_keyless):
         key = cells.get(KEY)
         if not key:
-            why = f"it has no key; keys stand in column {KEY!r}"
-            raise bad_line(path, number, why)
+            raise bad_line(path, number, NO_KEY)
         yield Named(number, key, cells.get(_VERSION) or None)
 
 

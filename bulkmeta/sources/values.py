@@ -19,8 +19,10 @@ from bulkmeta.model.limits import key_fault
 from bulkmeta.model.values import (
     KEY,
     KINDS,
+    NO_KEY,
     Row,
     ValuesFile,
+    check_columns,
     make_row,
     parse_column,
     sets_of,
@@ -161,7 +163,7 @@ def _checked(
 ) -> Iterator[tuple[int, str, bytes]]:
     """Each row under one `prefix`."""
     known, line = {KEY}, 0
-    for line, cells in read_rows(path):
+    for line, cells in read_rows(path, check_columns):
         try:
             known.update(map(_checked_column, cells.keys() - known))
             key = _key_of(cells)
@@ -188,7 +190,7 @@ def _checked_column(text: str) -> str:
 def _key_of(cells: Cells) -> str:
     key = cells.get(KEY)
     if not key:
-        raise UsageError(f"it has no key; keys stand in column {KEY!r}")
+        raise UsageError(NO_KEY)
     fault = key_fault(key)
     if fault:
         raise UsageError(f"key {key!r}: {fault}")

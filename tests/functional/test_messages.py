@@ -140,6 +140,24 @@ def test_rows_without_a_key(refused: Command) -> None:
     refused("apply", TARGET, *CHANGE, "--keys-from", "k.csv", words=words)
 
 
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [("name,x", ""), ("key;x", "; columns are separated by commas")],
+)
+def test_columns_without_a_key(refused: Command, header: str, hint: str) -> None:
+    """It is the header's fault, not that of the first row."""
+    Path("k.csv").write_text(f"{header}\np/a,1\n")
+    words = f"line 1: it has no key; keys stand in column 'key'{hint}"
+    refused("apply", TARGET, *CHANGE, "--keys-from", "k.csv", words=words)
+
+
+def test_parquet_without_a_key(refused: Command) -> None:
+    """It has no lines to name."""
+    duckdb.sql("COPY (SELECT 'p/a' AS name) TO 'v.parquet'")
+    words = "v.parquet': it has no key; keys stand in column 'key'"
+    refused("apply", TARGET, *CHANGE, "--keys-from", "v.parquet", words=words)
+
+
 def test_nested_parquet(refused: Command) -> None:
     sql = "COPY (SELECT 'p/a' AS key, {'a': 1} AS \"meta.x\") TO 'v.parquet'"
     duckdb.sql(sql)

@@ -90,6 +90,13 @@ def damaged(files: dict[str, bytes], part: str, data: bytes) -> dict[str, bytes]
     return {**files, key: data}
 
 
+def of_schema(files: dict[str, bytes], schema: str) -> dict[str, bytes]:
+    """The files with another schema told in the manifest, and without its checksum."""
+    told = json.loads(files[MANIFEST]) | {"fileSchema": schema}
+    others = {k: data for k, data in files.items() if not k.endswith(".checksum")}
+    return {**others, MANIFEST: json.dumps(told).encode()}
+
+
 @pytest.mark.parametrize(
     ("files", "code", "words"),
     [
@@ -104,6 +111,11 @@ def damaged(files: dict[str, bytes], part: str, data: bytes) -> dict[str, bytes]
         (damaged(made(WHOLE), "1.csv.gz", b"x"), 4, "is damaged: its MD5 is"),
         ({k: v for k, v in made(WHOLE).items() if "1.csv" not in k}, 2, "is not there"),
         (made([[row("p/a", Size="big")]]), 4, "line 1: 'big' is no size"),
+        (
+            of_schema(made([[row("", Key="bucket;p/a")]], "Key"), "Bucket, Key"),
+            4,
+            "line 1: 1 cells, where fileSchema has 2; columns are separated by commas",
+        ),
         (made([[row("p/a", Key="%ff")]]), 4, "line 1: 'utf-8' codec"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkmeta.errors import UsageError
+from bulkmeta.model.values import refuse_keyless
 from bulkmeta.sources import tables
 from bulkmeta.sources.tables import read_rows
 
@@ -37,7 +38,7 @@ def test_a_row_without_end(
     first = b"key\n" if ".csv" in name else b'{"key":"a"}\n'
     path = tmp_path / name
     path.write_bytes(pack(first * 50))
-    assert [*read_rows(path)]
+    assert [*read_rows(path, refuse_keyless)]
     path.write_bytes(pack(first + b"x" * 101))
     with pytest.raises(UsageError, match="no row is as long as this"):
-        [*read_rows(path)]
+        [*read_rows(path, refuse_keyless)]
