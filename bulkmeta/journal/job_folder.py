@@ -64,16 +64,17 @@ class JobFolder:
             UsageError: the file is damaged.
         """
         file = self.path / _STATE
+        text = b""
         try:
-            state = msgspec.json.decode(file.read_bytes(), type=JobState)
+            text = file.read_bytes()
+            state = msgspec.json.decode(text, type=JobState)
         except FileNotFoundError:
             return JobState(key=self._key)
-        except (OSError, ValueError, RecursionError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(
-                f"{str(file)!r}: {why}; remove it, and the next run looks at all "
-                "objects"
-            ) from error
+        except OSError as error:
+            raise _unusable(file, f": {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            damage = " is damaged" if text.strip() else " is empty"
+            raise _unusable(file, damage) from error
         return state if state.key == self._key else JobState(key=self._key)
 
     def write(self, state: JobState) -> None:
@@ -95,6 +96,12 @@ class JobFolder:
                 f"cannot write {str(file)!r}: {error.strerror}"
             ) from error
         sync_folder(file)
+
+
+def _unusable(file: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{str(file)!r}{why}; remove it, and the next run looks at all objects"
+    )
 
 
 @contextmanager

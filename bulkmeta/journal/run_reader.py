@@ -36,6 +36,12 @@ class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
     bounds: tuple[str, ...] = ()
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    """As much of a first line as tells what the file is."""
+
+    type: str
+
+
 class _Form(msgspec.Struct, frozen=True, tag_field="type", tag="run"):
     """As much of the first line as every version writes."""
 
@@ -43,6 +49,7 @@ class _Form(msgspec.Struct, frozen=True, tag_field="type", tag="run"):
     version: str
 
 
+_kinds: Final = msgspec.json.Decoder(_Kind)
 _forms: Final = msgspec.json.Decoder(_Form)
 _headers: Final = msgspec.json.Decoder(RunHeader)
 _records: Final = msgspec.json.Decoder(Outcome | Resumed | Summary)
@@ -136,6 +143,11 @@ def _opened(path: Path) -> tuple[RunHeader, Line, Iterator[Line]]:
 def _header(path: Path, first: Line | None) -> RunHeader:
     if first is None:
         raise UsageError(f"{str(path)!r} holds no whole line; it is no run file")
+    if not _begins_run(first):
+        raise UsageError(
+            f"{str(path)!r} is no run file: its first line tells of no run; give the "
+            "file that the run told as its run file"
+        )
     try:
         form = _forms.decode(first.text)
         if form.schema > SCHEMA:
@@ -148,6 +160,13 @@ def _header(path: Path, first: Line | None) -> RunHeader:
     if header.bucket != header.job.target.bucket or bucket_fault(header.bucket):
         raise bad_line(path, 1, f"bucket {header.bucket!r} is none of a run")
     return header
+
+
+def _begins_run(first: Line) -> bool:
+    try:
+        return _kinds.decode(first.text).type == "run"
+    except UNREADABLE:
+        return False
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:

@@ -205,13 +205,22 @@ def test_a_full_look_at_what_is_looked_at_in_full(bulkmeta: Command) -> None:
     assert result.err.splitlines()[-1].endswith("goes with --since-last-run")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}'])
-def test_a_damaged_state(bulkmeta: Command, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        ("\n", "empty"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ('{"schema": 1}', "damaged"),
+    ],
+)
+def test_a_damaged_state(bulkmeta: Command, text: str, why: str) -> None:
     """Named, with what becomes of it."""
     assert bulkmeta(*SINCE).code == 0
     (folder,) = folders()
     (folder / "state.json").write_text(text)
     result = bulkmeta(*SINCE)
     assert result.code == 2
-    assert f"{folder / 'state.json'}" in result.err
-    assert "remove it, and the next run looks at all objects" in result.err
+    words = "remove it, and the next run looks at all objects"
+    assert f"'{folder / 'state.json'}' is {why}; {words}\n" in result.err

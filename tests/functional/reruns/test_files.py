@@ -87,14 +87,19 @@ def test_a_journal_without_its_run_file(cut: Any, bulkmeta: Command) -> None:
     assert_refused(bulkmeta("resume", "run.jsonl"), 2, "missing", "journal")
 
 
+NO_RUN = ("'run.jsonl' is no run file: its first line tells of no run; give the file",)
+
+
 @pytest.mark.parametrize("command", ["resume", "retry", "undo", "verify"])
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", ("no whole line",)),
         (b'{"type":"run"', ("no whole line",)),
-        (b"garbage\n", ("line 1",)),
-        (b"\xff\xfe\n", ("line 1",)),
+        (b"garbage\n", NO_RUN),
+        (b"\xff\xfe\n", NO_RUN),
+        (b'{"type":"shards","schema":1,"bounds":[]}\n', NO_RUN),
+        (b"{\n", NO_RUN),
         (b'{"type":"run"}\n', ("line 1",)),
     ],
 )

@@ -99,9 +99,11 @@ def test_newer_schema(path: Path) -> None:
         (b'{"type":"run"', "holds no whole line"),
         (
             msgspec.json.encode(SUMMARY) + b"\n",
-            "line 1: no run file begins so: .*summary",
+            "is no run file: its first line tells of no run; give the file that",
         ),
-        (b"text\n", "line 1: "),
+        (b'{"schema":1,"version":"1"}\n', "its first line tells of no run"),
+        (b"text\n", "its first line tells of no run"),
+        (b'{"type":"run"}\n', "line 1: no run file begins so: .*`schema`"),
     ],
 )
 def test_no_run_file(path: Path, content: bytes, message: str) -> None:
