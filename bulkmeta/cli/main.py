@@ -37,7 +37,7 @@ from bulkmeta.cli.outside import Outside
 from bulkmeta.cli.suggest import about_command, about_option
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
-from bulkmeta.report.text import plain
+from bulkmeta.report.text import plain, shortened
 
 COMMANDS: Final = {
     "plan": ("bulkmeta.cli.plan", "Show each object's exact difference; reads only."),
@@ -169,7 +169,7 @@ def _code_of(action: Callable[[], Any]) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    complain(plain(" ".join(concealed(message).split())))
+    complain(shortened(plain(" ".join(concealed(message).split()))))
     return code
 
 

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Final
+
+_SHOWN: Final = 80
+_LONGEST: Final = 2 * _SHOWN
+"""Up to this a value is told whole: paths and keys, mostly, are."""
+
+_VALUE: Final = re.compile(
+    r"""(?<!\w)(?P<quote>['"])(?P<inner>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"""
+    rf"""|[^\s'"]{{{_LONGEST},}}[^\s'"),.:;]"""
+)
+"""What stands in quotes, but for apostrophes, or is one endless word."""
 
 
 def plain(text: str) -> str:
     """The text with what would move or deceive a terminal written as escapes."""
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def shortened(message: str) -> str:
+    """The message with no more of a long value than tells which it is."""
+    return _VALUE.sub(_shortened, message)
+
+
+def _shortened(found: re.Match[str]) -> str:
+    quote, whole = found["quote"] or "", found["inner"] or found[0]
+    if len(whole) <= _LONGEST:
+        return found[0]
+    return f"{quote}{whole[:_SHOWN]}…{quote} ({len(whole):,} characters)"
 
 
 def quoted(value: str | None) -> str:

@@ -135,6 +135,29 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("apply", *GOOD, "--rate", "x" * 10_000),
+        ("apply", *GOOD, "--set", "a={" + "x" * 10_000 + "}"),
+        ("apply", *GOOD, "--" + "x" * 10_000),
+        ("apply", "x" * 10_000),
+        ("report", "run.jsonl", "x" * 10_000),
+        ("x" * 10_000,),
+    ],
+    ids=lambda args: args[-1][:9],
+)
+def test_long_values_are_not_told_whole(
+    bulkmeta: Command, args: tuple[str, ...]
+) -> None:
+    """Enough of them to know which it is, and how long it is."""
+    result = bulkmeta(*args)
+    assert result.code == 2
+    assert len(result.err) < 500
+    assert "x" * 70 + "…" in result.err
+    assert "characters)" in result.err
+
+
 @pytest.mark.parametrize("case", USAGE)
 def test_what_cannot_be_meant(
     oss: EmbeddedOSS, refused: Command, case: str, tmp_path: Path

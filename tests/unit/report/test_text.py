@@ -1,0 +1,43 @@
+"""Messages for one line of a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmeta.report.text import shortened
+
+LONG = "x" * 10_000
+CUT = "x" * 80 + "…"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (f"rate {LONG!r} is none", f"rate '{CUT}' (10,000 characters) is none"),
+        (f'it is "{LONG}"; end', f'it is "{CUT}" (10,000 characters); end'),
+        (f"no option --{LONG}; see", f"no option --{CUT[2:]} (10,002 characters); see"),
+        (f"two ({LONG} y)", f"two ({CUT[1:]} (10,001 characters) y)"),
+        (f"{'a b ' * 50!r}: no", f"'{'a b ' * 20}…' (200 characters): no"),
+        (f'"{LONG}\'s": no', f'"{CUT}" (10,002 characters): no'),
+    ],
+)
+def test_long_values(message: str, told: str) -> None:
+    """As much of each as tells which it is, and how long it is."""
+    assert shortened(message) == told
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "''",
+        f"cannot read '/{'d/' * 79}f': why",
+        f"'p/' is OSS's; {'all words of ours stay ' * 20}, as they are for 'q/'",
+        f"the cloud's library; {'all words stay ' * 20} on the users' side, 'a'",
+        f"there are {', '.join(map(repr, ['one', 'two'] * 50))}",
+        rf"'it\'s' and {'all words stay ' * 20} it's",
+    ],
+)
+def test_what_stays(message: str) -> None:
+    """Paths and keys of a usual length, and whatever is no value."""
+    assert shortened(message) == message
