@@ -179,7 +179,7 @@ def _rerun(
     if rules is not None:
         job = msgspec.structs.replace(job, rules=valid(rules))
     command: Command = "retry" if takes == "failed" else "undo"
-    name = run_file or default_run_file(bucket.name)
+    name = run_file or default_run_file(bucket.name, command)
     return _run(bucket, job, command, Path(name), Host(sinks=sinks))
 
 

@@ -232,7 +232,7 @@ RUN_FILE = click.option(
     "--run-file",
     type=NewFile(),
     help="Where to record each object; must not exist. "
-    "[default: bulkmeta-BUCKET-TIME.jsonl]",
+    "[default: bulkmeta-BUCKET-TIME[-undo|-retry].jsonl]",
 )
 PROGRESS = click.option(
     "--progress",

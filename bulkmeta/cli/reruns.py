@@ -91,7 +91,8 @@ def rerun(
     spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)
     name = values["run_file"]
-    run_file = Path(default_run_file(header.bucket) if name is None else name)
+    named = default_run_file(header.bucket, command) if name is None else name
+    run_file = Path(named)
     refuse_existing(run_file, "--run-file")
     told = telling_of(values)
     agree(spec, told, yes=values["yes"])

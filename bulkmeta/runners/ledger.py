@@ -18,6 +18,7 @@ from bulkmeta.report.run_file import RunFile, continue_run_file, create_run_file
 from bulkmeta.runners.flow import ungrouped
 
 if TYPE_CHECKING:
+    from bulkmeta.model.job import Command
     from bulkmeta.model.plan import UpdatePlan
     from bulkmeta.model.run_file import Resumed, RunHeader, Summary
     from bulkmeta.runners.restart import Interrupted
@@ -45,10 +46,12 @@ class Ledger:
             sync_folder(self.path)
 
 
-def default_run_file(bucket: str) -> str:
-    """A name in the current folder that no other run has."""
+def default_run_file(bucket: str, command: Command = "apply") -> str:
+    """A name in the current folder that no other run has, and that says of which kind
+    the run is, unless it applies a change."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"bulkmeta-{bucket}-{stamp}-{secrets.token_hex(2)}.jsonl"
+    kind = "" if command == "apply" else f"-{command}"
+    return f"bulkmeta-{bucket}-{stamp}{kind}-{secrets.token_hex(2)}.jsonl"
 
 
 @asynccontextmanager

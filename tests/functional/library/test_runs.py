@@ -68,6 +68,7 @@ async def test_retry(oss: EmbeddedOSS) -> None:
         oss.faults.clear()
         again = [outcome async for outcome in bulkmeta.retry(bucket, "run.jsonl")]
         assert [(o.key, o.status) for o in again] == [("p/07", "updated")]
+    assert len(list(Path().glob("bulkmeta-bucket-*Z-retry-*.jsonl"))) == 1
 
 
 async def test_selections_and_conditions(oss: EmbeddedOSS) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -121,6 +122,24 @@ def test_an_undo_can_be_resumed(
     assert result.code == 0, result.err
     assert len(read_run(path).by_key()) == 4
     assert [meta(oss, n) for n in range(4)] == [OLD] * 4
+
+
+@pytest.mark.parametrize("command", ["undo", "retry"])
+def test_a_run_file_that_is_not_named(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, command: str
+) -> None:
+    """Its name tells what the run was, and sorts with the others by time."""
+    seed(oss, 2)
+    assert apply().code == 0
+    age(oss)
+
+    result = bulkmeta(command, "run.jsonl", "--yes")
+
+    assert result.code == 0, result.err
+    (made,) = Path().glob("bulkmeta-*.jsonl")
+    form = rf"bulkmeta-bucket-\d{{8}}T\d{{6}}Z-{command}-[0-9a-f]{{4}}\.jsonl"
+    assert re.fullmatch(form, made.name)
+    assert f"run file  {made.name}\n" in result.err
 
 
 def test_undo_covers_what_is_in_doubt(
