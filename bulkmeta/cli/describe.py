@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
+    from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.preflight import Findings
 
@@ -204,13 +205,18 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:
+    """How a run ended."""
+    return sum_lines(end.stats, end.elapsed_s)
+
+
+def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
     """The counters, and the reasons behind skipped and failed objects."""
-    rate = end.stats.objects / end.elapsed_s if end.elapsed_s else 0.0
+    rate = stats.objects / elapsed_s if elapsed_s else 0.0
     yield (
-        f"{counted(end.stats.objects)} in {end.elapsed_s:,.1f} s "
-        f"({rate:,.0f}/s): {end.stats.line()}"
+        f"{counted(stats.objects)} in {elapsed_s:,.1f} s ({rate:,.0f}/s): "
+        f"{stats.line()}"
     )
-    for reason, count in sorted(end.stats.reasons.items()):
+    for reason, count in sorted(stats.reasons.items()):
         yield f"  {reason:<28} {count:,}{advice(reason)}"
 
 

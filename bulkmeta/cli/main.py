@@ -34,6 +34,7 @@ from bulkmeta.cli.output import (
     tell,
 )
 from bulkmeta.cli.outside import Outside
+from bulkmeta.cli.silence import silence_told
 from bulkmeta.cli.suggest import about_command, about_option
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
@@ -144,7 +145,8 @@ def run(args: list[str] | None = None) -> int:
     outside = Outside()
     main = partial(bulkmeta.main, args, "bulkmeta", standalone_mode=False, obj=outside)
     try:
-        code = _code_of(main)
+        with silence_told():
+            code = _code_of(main)
         return _code_of(lambda: outside.finish(code))
     finally:
         outside.close()

@@ -89,6 +89,11 @@ def tell_instead(listener: Listener | None) -> None:
     _LISTENERS[:] = [listener] if listener else []
 
 
+def is_logged() -> bool:
+    """Whether lines for people go to a listener."""
+    return bool(_LISTENERS)
+
+
 def tell(line: str, level: int = logging.INFO) -> None:
     """Write to people; a run does not depend on who watches it."""
     if _LISTENERS:

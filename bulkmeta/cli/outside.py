@@ -32,6 +32,7 @@ from bulkmeta.report.text import writable
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec, Target
     from bulkmeta.report.progress import RunState
+    from bulkmeta.report.stats import RunStats
 
 _LOG: Final = logging.getLogger(__name__)
 _CALM: Final = {OK, OUT_OF_TIME, PENDING}
@@ -116,6 +117,11 @@ class Outside:
     def end(self, facts: RunFacts, more: Mapping[str, object]) -> None:
         """Take note of how the run ended."""
         self._ended, self._more = facts, more
+
+    def so_far(self) -> tuple[RunStats | None, float]:
+        """The counters of the run, if it was begun, and how long it has taken."""
+        stats = self._state.stats if self._state else None
+        return stats, time.monotonic() - self._since_s
 
     def miss(self, fault: str | None) -> None:
         """Take note of what kept the command from telling its result."""

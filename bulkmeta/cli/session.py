@@ -21,7 +21,7 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
-from bulkmeta.cli.next_steps import next_lines, resume_line
+from bulkmeta.cli.next_steps import broken_lines, next_lines
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import UsageError
@@ -144,7 +144,8 @@ def see_through(
         raise
     except BaseException:
         if run_file.exists():
-            tell(resume_line(run_file))
+            for line in broken_lines(told.broken_off(), run_file):
+                tell(line)
         raise
     told.end(end, end_lines(end), run_file)
     for line in next_lines(end, run_file):

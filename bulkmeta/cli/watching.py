@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkmeta.cli.describe import sum_lines
 from bulkmeta.cli.facts import as_json, facts_of
 from bulkmeta.cli.log import STDERR
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.cli.outside import Outside, outside
+from bulkmeta.cli.silence import silence_told_by
 from bulkmeta.errors import UsageError
 from bulkmeta.model.billing import Prices
 from bulkmeta.report.failure_log import FailureLog
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.report.drain import Sink
     from bulkmeta.report.progress import RunState, Watcher
+    from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import Host, RunEnd
 
 
@@ -66,6 +69,14 @@ class Telling:
         json = [as_json(facts, more or {}).decode()] if self.as_json else None
         self.outside.miss(print_summary(json or lines))
 
+    def broken_off(self) -> RunStats | None:
+        """Tell people how far a run came that an error ended (programs hear of it by
+        the exit code); its counters, if it was begun."""
+        stats, elapsed_s = self.outside.so_far()
+        if stats and not self.as_json:
+            self.outside.miss(print_summary(sum_lines(stats, elapsed_s)))
+        return stats
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -79,10 +90,14 @@ class Witness:
         """As the watcher does."""
         return self.watcher.say if self.watcher else _keep_silent
 
-    def watch(self, state: RunState) -> AbstractAsyncContextManager[object]:
+    @asynccontextmanager
+    async def watch(self, state: RunState) -> AsyncIterator[None]:
         """As the watcher does."""
         self.note(state)
-        return self.watcher.watch(state) if self.watcher else nullcontext()
+        shown = self.watcher.watch(state) if self.watcher else nullcontext()
+        with silence_told_by(self.watcher.say if self.watcher else tell):
+            async with shown:
+                yield
 
 
 def _keep_silent(line: str) -> None:

@@ -28,6 +28,7 @@ from bulkmeta import __version__
 from bulkmeta.errors import RunFatalError, TransportError
 from bulkmeta.oss.deadlines import Deadlines
 from bulkmeta.oss.endpoint import encoded_key
+from bulkmeta.oss.silence import Silence
 
 if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
@@ -143,6 +144,7 @@ class Transport:
         self._signer = signer
         self._clock = clock
         self._deadlines = Deadlines(answer_timeout_s)
+        self._silence = Silence(self._base.authority)
 
     async def send(self, request: Request, into: BinaryIO | None = None) -> Response:
         """The service's answer, whatever its status. The body of one that is accepted
@@ -158,14 +160,17 @@ class Transport:
         url = self._url(request)
         try:
             with self._deadlines:
-                answer = await self._session.request(
-                    request.method,
-                    url,
-                    skip_auto_headers=_auto_headers_to_skip(request.method, headers),
-                    data=request.body or None,
-                    allow_redirects=False,
-                    middlewares=(_Headers(headers),),
-                )
+                with self._silence:
+                    answer = await self._session.request(
+                        request.method,
+                        url,
+                        skip_auto_headers=_auto_headers_to_skip(
+                            request.method, headers
+                        ),
+                        data=request.body or None,
+                        allow_redirects=False,
+                        middlewares=(_Headers(headers),),
+                    )
                 # All of a short answer is mostly there with its head.
                 content = answer.content
                 if into and answer.status == 200:
