@@ -243,6 +243,15 @@ PROGRESS = click.option(
     "auto: bar on a terminal.",
 )
 
+SHOWN = 20
+"""Objects whose differences are shown unless all are asked for."""
+
+FULL = click.option(
+    "--full",
+    is_flag=True,
+    help=f"Show each object's difference, not of the first {SHOWN} only.",
+)
+
 AS_JSON = click.option(
     "--json",
     "as_json",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from bulkmeta.cli import change_options, commands, options, selection_options, specs
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import NewFile
-
-SHOWN: Final = 20
-"""Objects whose differences are shown unless all are asked for."""
 
 _OUT = click.option(
     "--out",
@@ -28,13 +25,6 @@ _DETAILED = click.option(
 )
 
 
-_FULL = click.option(
-    "--full",
-    is_flag=True,
-    help=f"Show each object's difference, not of the first {SHOWN} only.",
-)
-
-
 @click.command(cls=commands.JobCommand, exits=(0, 1, 2, 3, 4, 6, 10, 130))
 @click.argument(
     "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
@@ -46,7 +36,7 @@ _FULL = click.option(
     options.RULES,
     (*options.PACE, *options.STAFF, options.SPREAD),
     options.UNTIL,
-    (_OUT, _FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
+    (_OUT, options.FULL, _DETAILED, options.PROGRESS, options.AS_JSON),
     OUTSIDE,
     options.PRICES,
     options.CONNECTION,
@@ -77,7 +67,7 @@ def plan(target: tuple[str, ...], **values: Any) -> int:
         spec,
         out,
         told=telling_of(values, prints=True),
-        most=None if values["full"] else SHOWN,
+        most=None if values["full"] else options.SHOWN,
         detailed=values["detailed_exitcode"],
         host=host,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from bulkmeta.cli import change_options, specs
+from bulkmeta.cli import change_options, options, specs
 from bulkmeta.cli.addresses import connection_for
-from bulkmeta.cli.describe import end_lines
+from bulkmeta.cli.describe import end_lines, unprinted_lines
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
@@ -27,6 +27,7 @@ from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import DiffPrinter
+from bulkmeta.report.order import InOrder
 from bulkmeta.runners.host import NOBODY
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job
@@ -158,14 +159,18 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     specs.await_window(spec.until)
     told = telling_of(values, prints=True)
     told.begin(spec, run_file)
+    differences = DiffPrinter(told.result, None if values["full"] else options.SHOWN)
+    printer = InOrder(differences)
     with held_for_reading(run_file):
         end = run_loop(
             verify_objects(
                 spec,
                 run_file,
                 sampled(run_file, values["sample"]),
-                host=told.hosted(NOBODY, DiffPrinter(told.result)),
+                host=told.hosted(NOBODY, printer),
             )
         )
-    told.end(end, end_lines(end), run_file)
+    printer.finish()
+    rest = unprinted_lines(differences.unprinted)
+    told.end(end, (*rest, *end_lines(end)), run_file)
     return exit_code(end)

@@ -25,14 +25,15 @@ _SAMPLE = click.option(
     (_SAMPLE,),
     (*options.PACE, *options.STAFF),
     options.UNTIL,
-    (options.PROGRESS, options.AS_JSON),
+    (options.FULL, options.PROGRESS, options.AS_JSON),
     OUTSIDE,
     options.CONNECTION,
 )
 def verify(run: Path, **values: Any) -> int:
     """Read a run's objects again and report each that is not as the run left it.
 
-    Exit code 1 if there is one.
+    Of each it shows what differs, as `plan` does: `-` is what the run left, `+` what is
+    there now, `~` both. Exit code 1 if there is one.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from bulkmeta.engine.look import look_further
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.item import recorded_of
-from bulkmeta.model.outcome import Outcome, timestamp
+from bulkmeta.model.outcome import OTHER_CONTENT, Outcome, timestamp
 from bulkmeta.model.parts import Parts
 from bulkmeta.oss.effort import Effort
 
@@ -74,7 +74,7 @@ def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
         ObjectError: `drift`, and where.
     """
     if recorded.etag and recorded.etag != found.etag:
-        raise ObjectError("drift", "the content is another one now")
+        raise ObjectError("drift", OTHER_CONTENT)
     if recorded.after is None:
         return
     if not found.metadata.same_acl(recorded.after):

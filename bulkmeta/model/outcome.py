@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -13,6 +13,9 @@ from bulkmeta.model.metadata import Metadata
 
 Status = Literal["updated", "unchanged", "planned", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+OTHER_CONTENT: Final = "the content is another one now"
+"""What a drift is called that no state shows."""
 
 
 class PaceSeen(msgspec.Struct, frozen=True):

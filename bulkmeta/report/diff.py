@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bulkmeta.model.outcome import OTHER_CONTENT
 from bulkmeta.model.plan import Difference, differences
 from bulkmeta.report.text import last_line, plain, printable, quoted
 
@@ -35,13 +36,19 @@ class DiffPrinter:
         if result.status in {"planned", "updated"}:
             self._write("\n".join(diff_lines(result)))
         elif result.status == "failed" and result.error:
-            self._write(
-                f"{printable(result.key)}\n"
-                f"  ! {result.reason}: {plain(last_line(result.error.message))}"
-            )
+            self._write("\n".join(_failed_lines(result, result.error.message)))
 
     def flush(self) -> None:
         """Blocks are written whole."""
+
+
+def _failed_lines(outcome: Outcome, message: str) -> list[str]:
+    """The object's key, and why it failed; of a drift, what differs."""
+    found = diff_lines(outcome)[1:] if outcome.reason == "drift" else []
+    said = [f"  ! {outcome.reason}: {plain(last_line(message))}"]
+    if found and message != OTHER_CONTENT:  # which no difference shows
+        said = []
+    return [printable(outcome.key), *said, *found]
 
 
 def diff_lines(outcome: Outcome) -> list[str]:

@@ -85,3 +85,46 @@ def test_verify_of_what_is_all_gone(
         oss.store.delete_object("bucket", stored.key)
     result = bulkmeta("verify", "run.jsonl")
     assert (result.code, "150 failed" in result.out) == (1, True)
+
+
+def test_verify_shows_what_differs(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Each difference on a line of its own, as in a plan, and no words besides; only of
+    other content there are but words."""
+    seed(oss, 3)
+    assert apply("--concurrency", "1").code == 0
+    found = oss.store.get_object("bucket", "p/0001")
+    meta = {**found.meta, "x": 'b"', "new": "1"}
+    oss.store.save(replace(found, meta=meta), oss.store.body(found))
+    oss.store.put_object("bucket", "p/0002", body=b"other", meta=found.meta)
+
+    lines = bulkmeta("verify", "run.jsonl").out.splitlines()
+
+    at = lines.index("p/0001")
+    assert lines[at + 1 : at + 3] == [
+        '  + meta new = "1"',
+        '  ~ meta x: "1" -> "b\\""',
+    ]
+    assert lines[at + 3] == "p/0002"
+    assert lines[at + 4] == "  ! drift: the content is another one now"
+
+
+def test_verify_shows_the_first(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """As a plan does: twenty, in the run file's order, and how many more there are;
+    with --full, all."""
+    seed(oss, 30)
+    assert apply("--concurrency", "1").code == 0
+    for number in range(25):
+        write_as_other(oss, number)
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    keys = [line for line in result.out.splitlines() if line.startswith("p/")]
+    assert keys == [f"p/{number:04}" for number in range(20)]
+    assert "… and 5 objects more; --full shows each" in result.out.splitlines()
+    whole = bulkmeta("verify", "run.jsonl", "--full").out
+    assert len([line for line in whole.splitlines() if line.startswith("p/")]) == 25
+    assert "more" not in whole
