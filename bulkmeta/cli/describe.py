@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
+    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec, Target
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
@@ -202,6 +203,12 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
     if len(flags) == 1:
         return ", ".join(words)
     return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
+
+
+def barren_words(target: Target, prefixes: Iterable[str]) -> Iterator[str]:
+    """That there is nothing under a prefix: it may be mistyped."""
+    for prefix in prefixes:
+        yield f"no key begins with {printable(f'{SCHEME}{target.bucket}/{prefix}')}"
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:

@@ -13,6 +13,7 @@ import click
 from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
+    barren_words,
     end_lines,
     kind_lines,
     order_lines,
@@ -147,6 +148,7 @@ def see_through(
             for line in broken_lines(told.broken_off(), run_file):
                 tell(line)
         raise
+    _warn_if_barren(end)
     told.end(end, end_lines(end), run_file)
     for line in next_lines(end, run_file):
         tell(line)
@@ -180,11 +182,18 @@ def preview(
         )
     )
     printer.finish()
+    _warn_if_barren(end)
     rest = unprinted_lines(differences.unprinted)
     groups = kind_lines(account) if account.counts["planned"] > 1 else ()
     outlook.tell(end, out, (*rest, *end_lines(end), *groups), told)
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
+
+
+def _warn_if_barren(end: RunEnd) -> None:
+    if not end.interrupted:
+        for words in barren_words(end.spec.job.target, end.barren):
+            warn(words)
 
 
 class Outlook:

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bulkmeta.cli.addresses import warn_if_readable
+from bulkmeta.cli.describe import barren_words
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, SOME_FAILED
-from bulkmeta.cli.output import print_data, print_result, tell
+from bulkmeta.cli.output import print_data, print_result, tell, warn
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError
 from bulkmeta.report.order import InOrder
@@ -43,13 +44,15 @@ def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     if form == "csv":
         print_data(csv_header(fields))
     try:
-        interrupted = run_loop(view_objects(spec, needs_of(fields), ordered))
+        end = run_loop(view_objects(spec, needs_of(fields), ordered))
     finally:  # what was read is shown, whatever ended it
         ordered.finish()
         printer.finish()
-    if interrupted:
+    if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED
+    for words in barren_words(spec.job.target, end.barren):
+        warn(words)
     return SOME_FAILED if printer.failed else OK
 
 

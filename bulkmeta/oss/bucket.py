@@ -82,6 +82,8 @@ class Bucket:
         self.address = endpoint.base
         self.region = endpoint.region
         self.requests: Counter[str] = Counter()
+        self.listed: Counter[str] = Counter()
+        """Keys on the pages so far, by the prefix that was asked for."""
         self._transport = transport
         self._clock = clock
         self._limiter = limiter
@@ -92,7 +94,7 @@ class Bucket:
         """The same bucket, over the same connections, with other patience."""
         other = copy(self)
         other._retry = retry  # noqa: SLF001 its own kind
-        other.requests = Counter()
+        other.requests, other.listed = Counter(), Counter()
         return other
 
     def pace(self) -> PaceNow:
@@ -126,9 +128,11 @@ class Bucket:
             params["start-after"] = start_after
         request = Request("ListObjectsV2", "GET", params=params)
         try:
-            return await self.ask(request, _page)
+            page = await self.ask(request, _page)
         except ObjectError as error:
             raise fatal(error) from error
+        self.listed[prefix] += len(page.objects)
+        return page
 
     async def versioning(self) -> str | None:
         """`Enabled`, `Suspended` or None (never switched on)."""

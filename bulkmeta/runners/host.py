@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
+from bulkmeta.runners.work import barren
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bulkmeta.report.progress import Watcher
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.heartbeat import HeldLock, Say
+    from bulkmeta.runners.restart import Start
     from bulkmeta.sources.resume import Behind
     from bulkmeta.sources.values import ValuesTable
 
@@ -64,13 +66,23 @@ class RunEnd:
     why: str | None = None
     """What ended it before its time, if that was arranged beforehand."""
 
+    barren: tuple[str, ...] = ()
+    """The prefixes of its target under which no key is."""
+
 
 def ended(
-    spec: RunSpec, stats: RunStats, elapsed_s: float, stop: StopRequest, bucket: Bucket
+    spec: RunSpec,
+    start: Start,
+    stats: RunStats,
+    elapsed_s: float,
+    stop: StopRequest,
+    bucket: Bucket,
 ) -> RunEnd:
     """How a run on the bucket has ended."""
     requests = dict(bucket.requests)
-    return RunEnd(spec, stats, elapsed_s, stop.is_requested(), requests, stop.why)
+    empty = barren(spec.job, start, bucket.listed)
+    stopped = stop.is_requested()
+    return RunEnd(spec, stats, elapsed_s, stopped, requests, stop.why, empty)
 
 
 def bucket_of(

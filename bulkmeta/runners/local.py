@@ -163,7 +163,7 @@ async def _run_held(
             handed_on(canary.look_at, host.hand_on),
             finish,
         )
-    return ended(spec, stats, elapsed_s, stop, bucket)
+    return ended(spec, start, stats, elapsed_s, stop, bucket)
 
 
 def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:

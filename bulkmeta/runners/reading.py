@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkmeta.engine.breaker import Breaker
 from bulkmeta.engine.shutdown import StopRequest, stop_in_time
@@ -20,7 +20,7 @@ from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import verifying_staff
-from bulkmeta.runners.work import Listing, source_of, told_of
+from bulkmeta.runners.work import Listing, barren, source_of, told_of
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -51,11 +51,20 @@ async def verify_objects(
             Breaker(tolerance=spec.until.tolerance).judge,
             host.hand_on,
         )
-    return ended(spec, stats, time.monotonic() - started_s, stop, bucket)
+    elapsed_s = time.monotonic() - started_s
+    return ended(spec, Start(), stats, elapsed_s, stop, bucket)
 
 
-async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
-    """Read what is needed of the job's objects; True if it was stopped on the way."""
+class Looked(NamedTuple):
+    """How a look at objects ended: whether it was stopped on the way, and the prefixes
+    under which no key is."""
+
+    interrupted: bool
+    barren: tuple[str, ...]
+
+
+async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> Looked:
+    """Read what is needed of the job's objects."""
     stop, job = StopRequest(), spec.job
     async with (
         bucket_of(spec, stop) as bucket,
@@ -70,4 +79,4 @@ async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> bool:
             nullcontext(viewer.view_object),
             [sink],
         )
-    return stop.is_requested()
+    return Looked(stop.is_requested(), barren(job, Start(), bucket.listed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_outcomes
 from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
-from bulkmeta.model.key_ranges import Marks
+from bulkmeta.model.key_ranges import Marks, Span
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
@@ -118,6 +118,15 @@ def source_of(
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())
+
+
+def barren(job: JobSpec, start: Start, listed: Mapping[str, int]) -> tuple[str, ...]:
+    """The prefixes of the job under which no key is, by the number of keys that were
+    `listed` of each. Where only a part was to be listed, nobody knows."""
+    spans = [job.select.within(span) for span in start.left]
+    if spans != [Span()]:
+        return ()
+    return tuple(prefix for prefix in job.target.prefixes if listed.get(prefix) == 0)
 
 
 def told_of(job: JobSpec) -> Collection[str]:
