@@ -28,9 +28,11 @@ EXIT_CODES: Final = {
     RUN_FATAL: "It could not go on: credentials, bucket, clock, network, or a full "
     "disk.",
     LOCKED: "Another process is working on the same job or run, or has its lock.",
-    OUT_OF_TIME: "Stopped in time (--max-duration, --window); it can be resumed.",
+    OUT_OF_TIME: "Stopped in time (--max-duration, --window): a run that changes "
+    "objects can be resumed, plan and verify begin anew.",
     PENDING: "With --detailed-exitcode: there is something to change.",
-    INTERRUPTED: "Interrupted, or the answer was no; what was begun can be resumed.",
+    INTERRUPTED: "Interrupted, or the answer was no; a run that changes objects can be "
+    "resumed.",
 }
 _ENVIRONMENT: Final = {
     "OSS_ENDPOINT, OSS_REGION": "The address, where --endpoint and --region are not "

@@ -146,7 +146,7 @@ UNTIL = (
         type=Duration(),
         metavar="TIME",
         help="Stop after TIME (90s, 30m, 4h), when objects under way have come to "
-        "their end: exit code 6; it can be resumed.",
+        "their end: exit code 6.",
     ),
     click.option(
         "--window",

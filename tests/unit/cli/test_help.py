@@ -30,6 +30,14 @@ def test_each_command_says_how_it_ends(name: str) -> None:
     assert set(command.exits) <= EXIT_CODES.keys()
 
 
+@pytest.mark.parametrize("name", ["plan", "verify"])
+def test_what_only_looks_is_not_resumed(name: str) -> None:
+    """How such a command goes on when its time was over: not at all."""
+    words = " ".join(shown(name).split())
+    assert "it can be resumed" not in words
+    assert "plan and verify begin anew" in words
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_each_command_has_an_example(name: str) -> None:
     """Nobody has to guess what a command line looks like."""
