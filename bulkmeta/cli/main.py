@@ -181,7 +181,7 @@ def _be_surprised(error: Exception) -> int:
         tell_traceback(error)
     if isinstance(error, OSError):  # of help or another text of click's own
         give_up(sys.stdout)
-        return _complain(f"cannot write: {error.strerror}", RUN_FATAL)
+        return _complain(f"cannot write: {error.strerror or error}", RUN_FATAL)
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     hint = "" if is_debugging() else " (--debug shows where it arose)"

@@ -261,7 +261,7 @@ def test_an_answer_that_is_no(
     """Is an end, too."""
     del oss
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "no")
     order = [word for word in APPLY if word != "--yes"]
     assert bulkmeta(*order, *HOOK).code == 130
     assert told()["error"] == "nothing was changed"
