@@ -27,8 +27,7 @@ def likely_reach(job: JobSpec) -> Reach:
     parts = job.parts()
     change = with_row(job.change, job.values.sets) if job.values else job.change
     headers = change.set_headers or change.unset_headers or change.content_type_auto
-    restores = job.takes in {"former", "drifted"}
-    archives = change.storage_class in NEEDS_RESTORE and not restores
+    archives = change.storage_class in NEEDS_RESTORE and not job.restores()
     return Reach(
         rewrites=None if parts.rewrite else 0,
         early=None if job.rules.allow_early_rewrite else 0,

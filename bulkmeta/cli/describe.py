@@ -211,6 +211,14 @@ def barren_words(target: Target, prefixes: Iterable[str]) -> Iterator[str]:
         yield f"no key begins with {printable(f'{SCHEME}{target.bucket}/{prefix}')}"
 
 
+def gone_words(end: RunEnd) -> Iterator[str]:
+    """That an undo put nothing back, since none of its objects is there any more."""
+    gone = end.stats.reasons["skipped: gone"]
+    if gone and gone == end.stats.objects and end.spec.job.restores():
+        are = "is" if gone == 1 else "are"
+        yield f"{counted(gone)} {are} gone; nothing could be put back"
+
+
 def end_lines(end: RunEnd) -> Iterator[str]:
     """How a run ended."""
     return sum_lines(end.stats, end.elapsed_s)

@@ -15,6 +15,7 @@ from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
     barren_words,
     end_lines,
+    gone_words,
     kind_lines,
     order_lines,
     probe_lines,
@@ -148,7 +149,7 @@ def see_through(
             for line in broken_lines(told.broken_off(), run_file):
                 tell(line)
         raise
-    _warn_if_barren(end)
+    _warn_of_nothing(end)
     told.end(end, end_lines(end), run_file)
     for line in next_lines(end, run_file):
         tell(line)
@@ -182,7 +183,7 @@ def preview(
         )
     )
     printer.finish()
-    _warn_if_barren(end)
+    _warn_of_nothing(end)
     rest = unprinted_lines(differences.unprinted)
     groups = kind_lines(account) if account.counts["planned"] > 1 else ()
     outlook.tell(end, out, (*rest, *end_lines(end), *groups), told)
@@ -190,9 +191,11 @@ def preview(
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
 
 
-def _warn_if_barren(end: RunEnd) -> None:
+def _warn_of_nothing(end: RunEnd) -> None:
+    """Tell where nothing was done because there was nothing."""
     if not end.interrupted:
-        for words in barren_words(end.spec.job.target, end.barren):
+        nothing = barren_words(end.spec.job.target, end.barren)
+        for words in (*nothing, *gone_words(end)):
             warn(words)
 
 
@@ -240,8 +243,7 @@ def exit_code(end: RunEnd) -> int:
 
 def _left_changed(end: RunEnd) -> bool:
     """Whether an undo left objects as the run made them, by one of its rules."""
-    restores = end.spec.job.takes in {"former", "drifted"}
-    return restores and any(
+    return end.spec.job.restores() and any(
         reason.startswith("skipped: ") and reason not in _NOTHING_TO_RESTORE
         for reason in end.stats.reasons
     )

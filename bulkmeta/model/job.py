@@ -210,6 +210,10 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
             return "ObjectAcl" not in self.inventory.columns
         return self.rules.acl != "skip"
 
+    def restores(self) -> bool:
+        """Whether it puts former states back."""
+        return self.takes in {"former", "drifted"}
+
     def hash(self) -> str:
         """A fingerprint of all that decides the result; defaults do not show in it, so
         that an option added later does not change it."""

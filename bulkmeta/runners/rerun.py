@@ -114,7 +114,7 @@ def another_way(job: JobSpec) -> list[str] | None:
     it is not to be retried."""
     if not job.parent or job.takes == "failed":
         return None
-    if job.takes in {"former", "drifted"}:
+    if job.restores():
         flag = ["--only-failed-verify"] if job.takes == "drifted" else []
         return ["undo", job.parent.path, *flag]
     flag = ["--replan"] if job.takes == "replanned" else []

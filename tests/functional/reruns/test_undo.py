@@ -224,3 +224,21 @@ def test_undo_under_other_rules_than_the_run(
     assert allowed.code == 0, allowed.err
     assert meta(oss, 1) == OLD
     assert oss.store.get_object("bucket", "p/0001").storage_class == "IA"
+
+
+def test_undo_of_what_is_all_gone(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """No failure, but no silence either; of a part that is gone the counters tell."""
+    seed(oss, 3)
+    assert apply().code == 0
+    oss.store.delete_object("bucket", "p/0000")
+    undo = ("undo", "run.jsonl", "--yes", "--run-file")
+    some = bulkmeta(*undo, "some.jsonl")
+    assert (some.code, "is gone" in some.err) == (0, False)
+    for number in (1, 2):
+        oss.store.delete_object("bucket", f"p/{number:04}")
+    words = "3 objects are gone; nothing could be put back"
+    for more in (("undo", "run.jsonl", "--dry-run"), (*undo, "all.jsonl")):
+        done = bulkmeta(*more)
+        assert (done.code, words in done.err) == (0, True), done.err
