@@ -43,6 +43,7 @@ LEAST_LEASE_S = 10.0
 """Below that a slow answer or two would lose a lock."""
 
 _EARLY_S = 60
+_TARGET = "write the target as oss://bucket/prefix; --keys-from takes keys from a file"
 _SELECTS = set(Selection.__struct_fields__) - {"keys", "part"}
 
 
@@ -69,6 +70,7 @@ def run_spec(
     target: tuple[str, ...], command: Command, values: dict[str, Any]
 ) -> RunSpec:
     """The run that a command line asks for."""
+    _refuse_files(target, "a job file is named .toml")
     where = _target(target, values)
     job = JobSpec(
         target=where,
@@ -89,6 +91,7 @@ def run_spec(
 
 def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     """A run that only looks at objects."""
+    _refuse_files(target, _TARGET)
     named = _target(target, values)
     job = JobSpec(named, select=selection_of(values, named), where=where_of(values))
     return RunSpec(job, "plan", connection_of(values), pace_of(values))
@@ -96,6 +99,7 @@ def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
 
 def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     """A run that only lists objects."""
+    _refuse_files(target, _TARGET)
     job = JobSpec(_target(target, values))
     pace = Pace(
         rate=values["rate"],
@@ -105,11 +109,15 @@ def listing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     return RunSpec(job, "plan", connection_of(values), pace)
 
 
-def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
-    named = values["keys_from"] is not None or values["inventory"] is not None
+def _refuse_files(target: tuple[str, ...], instead: str) -> None:
+    """Stop at a file in the place of a target, and say what to do `instead`."""
     for text in target:
         if not text.startswith(SCHEME) and os.path.isfile(text):  # noqa: PTH113 never raises
-            raise UsageError(f"{text!r} is a file; a job file is named .toml")
+            raise UsageError(f"{text!r} is a file; {instead}")
+
+
+def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
+    named = values["keys_from"] is not None or values["inventory"] is not None
     return parse_targets(target, allow_all=values["allow_all"] or named)
 
 

@@ -283,3 +283,12 @@ def test_a_job_file_by_another_name(refused: Command) -> None:
     """A file given as the target is told as the file that it is."""
     Path("job.yaml").write_text("")
     refused("plan", "job.yaml", words="'job.yaml' is a file; a job file is named .toml")
+
+
+@pytest.mark.parametrize("name", ["job.toml", "run.jsonl", "keys.csv"])
+def test_a_file_where_none_is_taken(refused: Command, name: str) -> None:
+    """Commands that take no file as the target say so, and what they do take."""
+    Path(name).write_text("")
+    words = f"{name!r} is a file; write the target as oss://bucket/prefix"
+    refused("show", name, words=f"{words}; --keys-from takes keys from a file")
+    refused("shards", name, "--into", "2", "--out", "s.json", words=words)
