@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,9 @@ from bulkmeta.cli.main import run
 from bulkmeta.emulator.dataset import Spec, varied_objects
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.report.diff import diff_lines
+from bulkmeta.report.text import last_line
 
+_RUN: Final = "run.jsonl"
 _BATCH: Final = 1000
 _READ_TIMEOUT_S: Final = 60
 JOB: Final = (
@@ -41,8 +44,12 @@ JOB: Final = (
 
 def demonstrate(objects: int) -> int:
     """Run the demonstration; 0 if everything came out as it must."""
-    folder = Path(tempfile.mkdtemp(prefix="bulkmeta-demo-"))
-    first, second = folder / "run.jsonl", folder / "again.jsonl"
+    with _folder() as folder:
+        return _demonstrate(objects, folder)
+
+
+def _demonstrate(objects: int, folder: Path) -> int:
+    first, second = folder / _RUN, folder / "again.jsonl"
     with _embedded_oss(folder) as environment:
         _point_at(environment)
         _seed(environment["OSS_ENDPOINT"], objects)
@@ -56,8 +63,26 @@ def demonstrate(objects: int) -> int:
         code = _command("apply", *JOB, "--yes", "--run-file", str(second))
         if code not in {OK, SOME_FAILED}:
             return code
-    click.echo(f"\nEach object's line, with its former metadata: {first}")
     return OK if _is_as_promised(first, second, objects) else RUN_FATAL
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A new folder; it stays if there is a run file in it at the end, and that is
+    said."""
+    folder = Path(tempfile.mkdtemp(prefix="bulkmeta-demo-"))
+    try:
+        yield folder
+    finally:
+        if (folder / _RUN).exists():
+            click.echo(
+                f"\nEach object's line, with its former metadata: {folder / _RUN}\n"
+                "It is kept for you to read, as `bulkmeta report` does; the embedded "
+                "OSS has ended, so that\nnothing is left to undo. To remove it: "
+                f"rm -r {shlex.quote(str(folder))}"
+            )
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -76,19 +101,21 @@ def _embedded_oss(folder: Path) -> Iterator[dict[str, str]]:
         ) as process,
     ):
         try:
-            yield _announced(process)
+            yield _announced(process, Path(log.name))
         finally:
             process.terminate()
 
 
-def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
+def _announced(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
     environment: dict[str, str] = {}
     for line in process.stdout or ():
         name, _, value = shlex.split(line)[1].partition("=")
         environment[name] = value
         if name == "OSS_BUCKET":
             return environment
-    raise click.ClickException("the embedded OSS did not start")
+    why = last_line(log.read_text(errors="replace"))
+    told = f": {why}" if why else ""
+    raise click.ClickException(f"the embedded OSS did not start{told}")
 
 
 def _point_at(environment: dict[str, str]) -> None:

@@ -43,7 +43,9 @@ def test_demo_runs_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
     assert "skipped: symlink" in shown
     assert "failed: metadata_too_large" in shown
     assert '+ meta project = "atlas"' in shown
-    [path] = re.findall(r"\S+/run\.jsonl$", shown.strip())
+    [path] = re.findall(r"former metadata: (\S+/run\.jsonl)$", shown, re.MULTILINE)
+    assert "It is kept for you to read, as `bulkmeta report` does; " in shown
+    assert shown.endswith(f"To remove it: rm -r {Path(path).parent}\n")
     lines = [json.loads(line) for line in Path(path).read_text().split("\n")[:-1]]
     assert len([line for line in lines if line["type"] == "object"]) == 120
     assert lines[-1]["type"] == "summary"
@@ -91,13 +93,30 @@ def test_demo_stops_when_a_command_fails(
 
 @pytest.mark.usefixtures("untouched_environment")
 def test_demo_without_its_embedded_oss(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A process that says nothing and ends is no embedded OSS: one line."""
     monkeypatch.setattr("sys.executable", "/bin/true")
 
     assert run(["demo"]) != 0
     assert capsys.readouterr().err == "bulkmeta: the embedded OSS did not start\n"
+    assert [*tmp_path.glob("bulkmeta-demo-*")] == []
+
+
+@pytest.mark.usefixtures("untouched_environment")
+def test_demo_says_why_its_embedded_oss_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What it said at last is told, since its log goes with the folder."""
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho Traceback >&2\necho no room >&2\nexit 1\n")
+    failing.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(failing))
+
+    assert run(["demo"]) != 0
+    words = "bulkmeta: the embedded OSS did not start: no room\n"
+    assert capsys.readouterr().err == words
+    assert [*tmp_path.glob("bulkmeta-demo-*")] == []
 
 
 def test_emulator_prints_what_a_shell_needs(
