@@ -59,22 +59,36 @@ class Outside:
         self._missed: str | None = None
 
     def open(self, command: str, params: Mapping[str, Any]) -> None:
-        """Take up what the options ask for; the command line is understood.
+        """Take up what the options ask for; the command line is understood. Where one
+        of them cannot be done, the others are told of it.
 
         Raises:
             UsageError: it cannot be done.
         """
         self._command, self._params = command, params
-        log, metrics = params.get("log_file"), params.get("metrics_file")
-        if (hook := params.get("on_finish")) is not None:
-            self._hook = hook_words(hook)
-        if metrics is not None:
-            self._metrics = metrics_file(metrics)
-        if log not in {None, STDERR} and Path(log).resolve() == self._metrics:
-            self._metrics = None
+        faults: list[UsageError] = []
+        for take in (self._take_log, self._take_metrics, self._take_hook):
+            try:
+                take(params)
+            except UsageError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+
+    def _take_log(self, params: Mapping[str, Any]) -> None:
+        if params.get("log_file") is None:
+            return
+        if _names_one_file(params):
             raise UsageError("--log-file and --metrics-file name the same file")
-        if log is not None:
-            self._log = open_log(log, params["log_level"])
+        self._log = open_log(params["log_file"], params["log_level"])
+
+    def _take_metrics(self, params: Mapping[str, Any]) -> None:
+        if params.get("metrics_file") is not None and not _names_one_file(params):
+            self._metrics = metrics_file(params["metrics_file"])
+
+    def _take_hook(self, params: Mapping[str, Any]) -> None:
+        if params.get("on_finish") is not None:
+            self._hook = hook_words(params["on_finish"])
 
     @property
     def command(self) -> str:
@@ -204,6 +218,13 @@ def outside() -> Outside:
     """What is seen of the command under way."""
     context = click.get_current_context(silent=True)
     return context.ensure_object(Outside) if context else Outside()
+
+
+def _names_one_file(params: Mapping[str, Any]) -> bool:
+    log, metrics = params.get("log_file"), params.get("metrics_file")
+    if log in {None, STDERR} or metrics is None:
+        return False
+    return Path(log).resolve() == Path(metrics).resolve()
 
 
 def _named_target(params: Mapping[str, Any]) -> Target | None:

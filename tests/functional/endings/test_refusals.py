@@ -83,6 +83,29 @@ def test_without_the_library(
     assert oss.log.requests() == []
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (METRICS, "--metrics-file needs the extra `metrics`; in the folder "),
+        (("--metrics-file", "none/x"), "--metrics-file 'none/x': no folder "),
+        (("--on-finish", " "), "--on-finish names no command"),
+    ],
+)
+def test_the_log_tells_why_nothing_began(
+    bulkmeta: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+    words: str,
+) -> None:
+    """Who looks only there learns what kept the run from its start."""
+    if more == METRICS:
+        monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    result = bulkmeta(*APPLY, *more, "--log-file", "log")
+    (line,) = map(json.loads, Path("log").read_text().splitlines())
+    assert (result.code, line["message"], line["exit_code"]) == (2, "run ended", 2)
+    assert line["error"].startswith(words)
+
+
 def test_a_run_file_is_never_written_over(bulkmeta: Command) -> None:
     """Not even one that came to be on the way, by the same name."""
     result = bulkmeta(*APPLY, "--metrics-file", "night.jsonl")
