@@ -113,7 +113,7 @@ class AppendFile:
 @contextmanager
 def new_text(path: Path, mode: int) -> Iterator[TextIO]:
     """A file for people that was not there before, with the rights `mode`; it is gone
-    again if it cannot be written whole.
+    again if it is not written whole, whatever is in the way, Ctrl-C too.
 
     Raises:
         OSError: it exists, or cannot be created.
@@ -123,9 +123,13 @@ def new_text(path: Path, mode: int) -> Iterator[TextIO]:
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             yield file
-    except OSError as error:
+    except BaseException as error:
         path.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot write {str(path)!r}: {error.strerror}"
+            ) from error
+        raise
 
 
 def create_file(path: Path, what: str) -> AppendFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
-from bulkmeta.journal.files import create_file, reopen_file
+from bulkmeta.journal.files import create_file, new_text, reopen_file
 from bulkmeta.journal.lines import Line, read_lines
 
 HOLD = """
@@ -33,6 +34,39 @@ def test_created_for_the_owner_only(tmp_path: Path) -> None:
     finally:
         os.umask(former)
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (asyncio.CancelledError(), asyncio.CancelledError),
+        (UsageError("no"), UsageError),
+        (OSError(28, "No space left on device"), OutputError),
+    ],
+)
+def test_a_text_that_is_not_whole_goes(
+    tmp_path: Path, raised: BaseException, seen: type[BaseException]
+) -> None:
+    """Whatever came in between: half a page is taken for one by nobody."""
+
+    def cut_short() -> None:
+        with new_text(tmp_path / "f", 0o600) as file:
+            file.write("half")
+            raise raised
+
+    with pytest.raises(seen):
+        cut_short()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_text_that_is_whole_stays(tmp_path: Path) -> None:
+    """A later one does not take its place, nor away."""
+    with new_text(tmp_path / "f", 0o600) as file:
+        file.write("whole")
+    with pytest.raises(FileExistsError), new_text(tmp_path / "f", 0o600):
+        pass
+    assert (tmp_path / "f").read_text() == "whole"
 
 
 def test_created_only_once(tmp_path: Path) -> None:
