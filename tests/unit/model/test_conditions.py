@@ -171,7 +171,7 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     conditions._environment.cache_clear()
     conditions._compiled.cache_clear()
     monkeypatch.setitem(sys.modules, "cel_expr_python", None)
-    with pytest.raises(UsageError, match=r"bulkmeta\[expr\]"):
+    with pytest.raises(UsageError, match=r"pip install .\.\[expr\]"):
         Condition(("true",))
 
 
