@@ -7,6 +7,9 @@ from typing import Final
 
 import click
 
+_LIKENESS: Final = 0.7
+"""Of a slip of the hand: twice the letters that both have, in order, by all letters."""
+
 _LEAST: Final = 3
 """Fewer letters are the start of too much."""
 
@@ -14,16 +17,22 @@ _LEAST: Final = 3
 def nearest(typed: str, known: Iterable[str]) -> str | None:
     """The known name that `typed` is a slip of the hand away from, or else the longest
     one that it starts like; None if none is that near."""
-    names = list(known)
-    near = [name for name in names if _is_near(typed, name)]
-    if near:
-        return min(near, key=lambda name: _distance(typed, name))
+    from difflib import get_close_matches
+
+    bare = _bare(typed)
+    # `--unset-header` is near `--set-header`, and the contrary of it.
+    names = {_bare(name): name for name in known if _bare(name) != f"un{bare}"}
+    close = get_close_matches(bare, names, n=1, cutoff=_LIKENESS)
+    if close:
+        return names[close[0]]
     starts = (
         name
         for name in names
-        if len(_bare(name)) >= _LEAST and _is_near(typed[: len(name)], name)
+        if len(name) >= _LEAST
+        and get_close_matches(bare[: len(name)], [name], cutoff=_LIKENESS)
     )
-    return max(starts, key=len, default=None)
+    longest = max(starts, key=len, default=None)
+    return None if longest is None else names[longest]
 
 
 def about_command(typed: str, ctx: click.Context) -> str:
@@ -46,6 +55,8 @@ def about_option(error: click.NoSuchOption) -> str:
     told = f"no such option {name}"
     if ctx is None:
         return told
+    if name == "--dry-run" and ctx.info_name == "apply":
+        return f"{told} for apply; bulkmeta plan shows what it would change"
     others = list(_owners(name, ctx.find_root()))
     if others:
         return f"{told} {_place(name, ctx)}; it belongs to {_and(others)}"
@@ -87,27 +98,5 @@ def _and(names: list[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _is_near(typed: str, name: str) -> bool:
-    """Whether a third of the name's letters, at most, are wrong."""
-    most = len(_bare(name)) // 3
-    within = abs(len(typed) - len(name)) <= most
-    return within and _distance(typed, name) <= most
-
-
 def _bare(name: str) -> str:
     return name.lstrip("-")
-
-
-def _distance(typed: str, name: str) -> int:
-    """How many letters are left out, added, wrong, or swapped with the next."""
-    before: list[int] = []
-    last = list(range(len(name) + 1))
-    for i, letter in enumerate(typed):
-        row = [i + 1]
-        for j, wanted in enumerate(name):
-            cost = min(last[j + 1] + 1, row[j] + 1, last[j] + (letter != wanted))
-            if i and j and (letter, typed[i - 1]) == (name[j - 1], wanted):
-                cost = min(cost, before[j - 1] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]

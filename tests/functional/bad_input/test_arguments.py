@@ -202,6 +202,7 @@ def test_what_is_like_nothing(
         (("show", "--set", "a=1"), "--set for show; it belongs to plan and apply"),
         (("apply", "--port", "1"), "--port for apply; it belongs to emulator"),
         (("--yes", "apply"), "--yes in front of the command; it belongs to apply, "),
+        (("apply", "--dry-run"), "bulkmeta plan shows what it would change"),
     ],
 )
 def test_an_option_of_other_commands(

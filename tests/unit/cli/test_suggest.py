@@ -17,7 +17,7 @@ OPTIONS = ("--set", "--unset", "--unset-header", "--header", "--rename", "--rate
     [
         ("aply", COMMANDS, "apply"),
         ("plna", COMMANDS, "plan"),
-        ("kye", ("etag", "key"), "key"),
+        ("keys", ("etag", "key"), "key"),
         ("--se", ("--sse", "--set", "--sample"), "--sse"),
         ("--max-failure-rate", ("--rate", "--max-failures"), "--max-failures"),
         ("emulate", COMMANDS, "emulator"),
@@ -51,7 +51,8 @@ def test_nothing_known() -> None:
         ("version", ("verify",)),
         ("--quiet", ("--unset", "--objects")),
         ("--verbose", ("--version", "--values")),
-        ("--yes", ("--types", "--lease", "--json")),
+        ("--yes", ("--lease", "--json")),
+        ("--set-acl", ("--unset-acl",)),
         ("--zzz", ("--on", "--md")),
         ("-v", ("--values", "--version")),
         ("--only", ("--on",)),
