@@ -75,9 +75,8 @@ def standing_cautions(
             "(oss:GetBucketVersioning); a run stops at the first object that shows one",
         )
     elif findings.keeps_versions:
-        each = (
-            f"each of {reach.rewrites:,} updates" if reach.rewrites else "each update"
-        )
+        many = reach.rewrites is not None and reach.rewrites > 1
+        each = f"each of {reach.rewrites:,} updates" if many else "each update"
         yield Caution(
             "new_versions",
             f"the bucket keeps versions: {each} adds one, billed as a full object",

@@ -35,7 +35,7 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         rows = spec.job.values
         others = f"; {rows.others:,} others are not under it" if rows.others else ""
         sets = _columns(rows.sets)
-        yield f"values    {rows.rows:,} rows of {rows.path}: {sets}{others}"
+        yield f"values    {counted(rows.rows, 'row')} of {rows.path}: {sets}{others}"
     if spec.job.inventory:
         yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
@@ -187,7 +187,7 @@ def _short(value: str) -> str:
 
 def pace_words(pace: Pace, *, listing: bool = True) -> str:
     """Workers, rate and, of a listing, key ranges; and how to raise them."""
-    words, flags = [f"{pace.concurrency} workers"], ["--concurrency"]
+    words, flags = [counted(pace.concurrency, "worker")], ["--concurrency"]
     if pace.processes > 1 or pace.cluster:
         where = f" on {pace.cluster}" if pace.cluster else ""
         words = [f"{pace.processes} processes{where} of {words[0]}"]

@@ -12,6 +12,7 @@ from bulkmeta.model import billing
 from bulkmeta.model.billing import Billed, billed, billed_counts
 from bulkmeta.model.conditions import Condition
 from bulkmeta.model.parts import Parts
+from bulkmeta.model.quantity import counted
 from bulkmeta.model.templates import reads_tags
 from bulkmeta.oss.bucket import PAGE_KEYS
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _MANY: Final = 1_000_000
 """What costs and times are told for, as long as nobody has counted the objects."""
+
+_LEAST_S: Final = 0.05
+"""What is shorter would be told as 0.0 s."""
 
 _LOOKS: Final = {
     "HeadObject": "head",
@@ -87,10 +91,10 @@ def beforehand_lines(
     sum_ = estimate_of(each.times(count) + Billed(put=pages), spec.pace, prices)
     of = "per million changed objects" if findings.more else "if each is changed"
     if not findings.more:
-        yield f"in sum    {_both(sum_.requests)} requests, {of}"
+        yield f"in sum    {_requests(sum_.requests)}, {of}"
     if sum_.cost is not None:
         yield f"cost      {_number(sum_.cost)} at {_named(prices)}, {of}"
-    if sum_.seconds is not None:
+    if sum_.seconds and sum_.seconds >= _LEAST_S:
         yield f"time      at least {_span(sum_.seconds)}, {of}"
 
 
@@ -111,13 +115,12 @@ def plan_lines(
 ) -> Iterator[str]:
     """The estimate for people."""
     what = "what was looked at" if end.interrupted else out.name if out else "it"
-    yield (
-        f"applying {what}: about {_both(estimate.requests)} requests, for "
-        f"{end.stats.counts['planned']:,} updates"
-    )
+    doing = "undoing" if end.spec.job.restores() else "applying"
+    updates = counted(end.stats.counts["planned"], "update")
+    yield f"{doing} {what}: about {_requests(estimate.requests)}, for {updates}"
     if estimate.cost is not None:
         yield f"cost: {_number(estimate.cost)} at {_named(prices)}"
-    if estimate.seconds is not None:
+    if estimate.seconds and estimate.seconds >= _LEAST_S:
         yield f"at this rate: {_span(estimate.seconds)} at least"
 
 
@@ -141,6 +144,11 @@ def _both(requests: Billed) -> str:
     counts = {"GET": requests.get, "PUT": requests.put}
     words = [f"{count:,} {name}" for name, count in counts.items() if count]
     return " and ".join(words) or "no"
+
+
+def _requests(requests: Billed) -> str:
+    """So many requests, by their classes."""
+    return f"{_both(requests)} request{'' if requests.total() == 1 else 's'}"
 
 
 def _named(prices: Prices) -> str:

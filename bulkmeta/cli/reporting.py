@@ -11,6 +11,7 @@ from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.errors import OutputError
 from bulkmeta.journal.files import new_text
 from bulkmeta.journal.run_reader import read_run
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.account import Account
 from bulkmeta.report.text import last_line, plain, printable
 from bulkmeta.runners.restart import alteration
@@ -64,7 +65,7 @@ def _head_lines(account: Account) -> Iterator[str]:
         yield from _job_lines(header)
         yield f"began     {header.started}"
     if account.resumed:
-        yield f"resumed   {account.resumed} times"
+        yield f"resumed   {counted(account.resumed, 'time')}"
     if summary:
         yield f"ended     {summary.finished} ({summary.elapsed_s:,.1f} s)"
         requests = (f"{count:,} {name}" for name, count in summary.requests.items())

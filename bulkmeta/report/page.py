@@ -71,10 +71,10 @@ def _facts(account: Account) -> list[tuple[str, str]]:
             facts.append((f"time per object, {word} below", f"{latency_ms:,.0f} ms"))
     facts += [
         ("requests tried again for", counted(account.retried)),
-        ("other writers met", f"{account.conflicts:,} times"),
+        ("other writers met", counted(account.conflicts, "time")),
     ]
     if whole.paces:
-        facts.append(("throttled", f"{account.throttled:,} answers"))
+        facts.append(("throttled", counted(account.throttled, "answer")))
     return facts
 
 

@@ -73,9 +73,11 @@ def headline(state: RunState, rate: float) -> str:
 
 def pace_line(pace: PaceNow) -> str:
     """What the service lets through."""
-    line = f"{pace.in_flight} requests under way, at most {pace.rate:,.0f}/s"
+    requests = counted(pace.in_flight, "request")
+    line = f"{requests} under way, at most {pace.rate:,.0f}/s"
     if pace.throttled:
-        line += f"; slowed down by the service ({pace.throttled:,} answers)"
+        answers = counted(pace.throttled, "answer")
+        line += f"; slowed down by the service ({answers})"
     return line
 
 

@@ -11,7 +11,7 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from bulkmeta.report.progress import RunState, Watcher
 
 T = TypeVar("T", bound=HasSeq)
-
-STOPPING: Final = (
-    "stopping: objects under way come to their end; Ctrl-C (again) stops at once"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,16 @@ class Flow:
                 )
             if finish:
                 finish()
+
+
+def stopping_words(stop: StopRequest) -> str:
+    """What happens now that a stop is requested; where that was by a signal, it may
+    have been a Ctrl-C."""
+    words = "objects under way come to their end"
+    if stop.why:
+        return f"stopping: {stop.why}; {words}; Ctrl-C ends at once"
+    again = "" if stop.error else " (again)"
+    return f"stopping: {words}; Ctrl-C{again} ends at once"
 
 
 def watched(

@@ -22,10 +22,10 @@ from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
 from bulkmeta.runners.flow import (
-    STOPPING,
     Flow,
     handed_on,
     requests_ahead,
+    stopping_words,
     watched,
 )
 from bulkmeta.runners.heartbeat import (
@@ -118,7 +118,7 @@ async def _run(
     """Run it under its lock; the time until that is had does not count."""
     stop, progress = host.stop or StopRequest(), host.progress
     if progress:
-        stop.on_request(lambda: progress.say(STOPPING))
+        stop.on_request(lambda: progress.say(stopping_words(stop)))
     async with held_lock(spec, stop, host.say) as lock:
         host = replace(host, stop=stop, lock=lock)
         return await _run_held(spec, start, open_ledger, host, inspect)

@@ -92,6 +92,8 @@ def test_max_duration(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s")
 
     assert result.code == 6
+    stopping = "stopping: --max-duration is over; objects under way come to their end"
+    assert f"{stopping}; Ctrl-C ends at once" in result.err.splitlines()
     assert result.err.strip().splitlines()[-1] == (
         "bulkmeta: stopped: --max-duration is over"
     )

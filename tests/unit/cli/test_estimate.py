@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,26 @@ def test_words_of_a_plan(
     """What is applied, and what it takes."""
     estimate = estimate_of(Billed(60_000, 30_000), end.spec.pace, prices)
     assert list(plan_lines(end, estimate, prices, out)) == lines
+
+
+def test_words_of_one_update() -> None:
+    """One is told as one, and what takes no time worth telling is not timed."""
+    end = ended()
+    end.stats.counts["planned"] = 1
+    estimate = estimate_of(Billed(put=1), end.spec.pace, Prices())
+    assert list(plan_lines(end, estimate, Prices(), None)) == [
+        "applying it: about 1 PUT request, for 1 update"
+    ]
+    few = [*beforehand_lines(spec(), Findings(False, 1), Prices())]
+    assert [line[:7] for line in few] == ["objects", "request", "in sum "]
+
+
+def test_words_of_an_undo() -> None:
+    """What a dry one looked at would be undone, not applied."""
+    undo = replace(ended(), spec=spec(parent=PARENT, takes="former"))
+    estimate = estimate_of(Billed(2, 1), undo.spec.pace, Prices())
+    (line,) = plan_lines(undo, estimate, Prices(), None)
+    assert line.startswith("undoing it: about 2 GET and 1 PUT requests")
 
 
 @pytest.mark.parametrize(

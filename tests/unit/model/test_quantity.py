@@ -1,4 +1,4 @@
-"""Numbers of objects read well."""
+"""Numbers of things read well."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ from bulkmeta.model.quantity import counted
 def test_counted(number: int, words: str) -> None:
     """One is told as one."""
     assert counted(number) == words
+
+
+def test_counted_otherwise() -> None:
+    """So of whatever is counted."""
+    assert [counted(n, "time") for n in (1, 2000)] == ["1 time", "2,000 times"]
