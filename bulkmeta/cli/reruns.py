@@ -9,7 +9,7 @@ import msgspec
 
 from bulkmeta.cli import change_options, options, specs
 from bulkmeta.cli.addresses import connection_for
-from bulkmeta.cli.describe import end_lines, unprinted_lines
+from bulkmeta.cli.describe import end_lines, order_lines, unprinted_lines
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
@@ -61,6 +61,8 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {counted(done)} done")
     tell(f"in doubt  {len(found.start.doubts):,}")
+    for line in order_lines(spec):
+        tell(line)
     told = telling_of(values)
     told.begin(spec, run_file)
     running = resume_job(spec, run_file, found, host=told.hosted(NOBODY))

@@ -45,6 +45,19 @@ def test_a_complete_run_is_not_resumed(
     assert_refused(bulkmeta("resume", "run.jsonl"), 2, "is complete")
 
 
+def test_what_is_resumed_is_told(cut: Any, bulkmeta: Command) -> None:
+    """At the start, as apply tells it: nobody asks whether it is meant."""
+    cut(3)
+    told = bulkmeta("resume", "run.jsonl").err.splitlines()
+    assert told[:4] == [
+        "resuming  run.jsonl: 3 objects done",
+        "in doubt  3",
+        "target    oss://bucket/p/",
+        'change    set x = "1"',
+    ]
+    assert told[4].startswith("pace      64 workers")
+
+
 def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Each key has one outcome, and no object is updated twice."""
     seed(oss, 200)
