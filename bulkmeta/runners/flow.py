@@ -80,6 +80,12 @@ def stopping_words(stop: StopRequest) -> str:
     return f"stopping: {words}; Ctrl-C{again} ends at once"
 
 
+def tell_of_stop(stop: StopRequest, watcher: Watcher | None) -> None:
+    """Have the watcher, if there is one, tell it when a stop is requested."""
+    if watcher:
+        stop.on_request(lambda: watcher.say(stopping_words(stop)))
+
+
 def watched(
     state: RunState, watcher: Watcher | None
 ) -> AbstractAsyncContextManager[object]:

@@ -25,7 +25,7 @@ from bulkmeta.runners.flow import (
     Flow,
     handed_on,
     requests_ahead,
-    stopping_words,
+    tell_of_stop,
     watched,
 )
 from bulkmeta.runners.heartbeat import (
@@ -116,9 +116,8 @@ async def _run(
     inspect: Inspect | None = None,
 ) -> RunEnd:
     """Run it under its lock; the time until that is had does not count."""
-    stop, progress = host.stop or StopRequest(), host.progress
-    if progress:
-        stop.on_request(lambda: progress.say(stopping_words(stop)))
+    stop = host.stop or StopRequest()
+    tell_of_stop(stop, host.progress)
     async with held_lock(spec, stop, host.say) as lock:
         host = replace(host, stop=stop, lock=lock)
         return await _run_held(spec, start, open_ledger, host, inspect)

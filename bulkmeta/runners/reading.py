@@ -15,7 +15,7 @@ from bulkmeta.model.conditions import Condition
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
-from bulkmeta.runners.flow import Flow, requests_ahead, watched
+from bulkmeta.runners.flow import Flow, requests_ahead, tell_of_stop, watched
 from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
@@ -39,6 +39,7 @@ async def verify_objects(
     """Read the wanted objects of a run again, and compare; drift counts as failed."""
     started_s = time.monotonic()
     stats, stop = RunStats(), host.stop or StopRequest()
+    tell_of_stop(stop, host.progress)
     async with (
         bucket_of(spec, stop, host.bucket) as bucket,
         watched(RunState(stats, bucket.pace, None, bucket.requests), host.progress),

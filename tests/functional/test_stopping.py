@@ -200,6 +200,14 @@ def test_bad_limits(bulkmeta: Command, args: tuple[str, ...], words: str) -> Non
     assert len(result.err.strip().splitlines()) == 1
 
 
+def test_verify_says_that_it_stops(bulkmeta: Command) -> None:
+    """Requests under way may take their time; nobody is to wonder why it goes on."""
+    assert bulkmeta(*ORDER).code == 0
+    result = bulkmeta("verify", "run.jsonl", "--rate", "60", "--max-duration", "1s")
+    assert result.code == 6
+    assert "stopping: --max-duration is over; objects under way" in result.err
+
+
 def test_verify_stops_too(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Drift counts as failure there."""
     assert bulkmeta(*ORDER).code == 0
