@@ -44,7 +44,7 @@ def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     if form == "csv":
         print_data(csv_header(fields))
     try:
-        end = run_loop(view_objects(spec, needs_of(fields), ordered))
+        end = run_loop(view_objects(spec, needs_of(fields), ordered, tell))
     finally:  # what was read is shown, whatever ended it
         ordered.finish()
         printer.finish()

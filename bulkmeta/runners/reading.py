@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,13 @@ from bulkmeta.model.conditions import Condition
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
-from bulkmeta.runners.flow import Flow, requests_ahead, tell_of_stop, watched
+from bulkmeta.runners.flow import (
+    Flow,
+    requests_ahead,
+    stopping_words,
+    tell_of_stop,
+    watched,
+)
 from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
@@ -64,9 +71,12 @@ class Looked(NamedTuple):
     barren: tuple[str, ...]
 
 
-async def view_objects(spec: RunSpec, needs: Needs, sink: Sink[Viewed]) -> Looked:
+async def view_objects(
+    spec: RunSpec, needs: Needs, sink: Sink[Viewed], say: Callable[[str], object]
+) -> Looked:
     """Read what is needed of the job's objects."""
     stop, job = StopRequest(), spec.job
+    stop.on_request(lambda: say(stopping_words(stop)))
     async with (
         bucket_of(spec, stop) as bucket,
         inventory_of(spec) as inventory,
