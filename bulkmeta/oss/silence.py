@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from types import TracebackType
 from typing import Final
 
@@ -24,15 +25,18 @@ class Silence:
     def __init__(self, address: str, patience_s: float = PATIENCE_S) -> None:
         self._address = address
         self._patience_s = patience_s
-        self._since_s: float | None = None
+        self._since_s = math.inf
         self._waiting = 0
         self._told = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
         self._waiting += 1
-        if self._since_s is None or (self._timer is None and not self._told):
-            self._listen(asyncio.get_running_loop())
+        self._since_s = min(self._since_s, now_s)
+        if self._timer is None and not self._told:
+            self._timer = loop.call_at(now_s + self._patience_s, self._look, loop)
 
     def __exit__(
         self,
@@ -40,26 +44,26 @@ class Silence:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        now_s = asyncio.get_running_loop().time()
         self._waiting -= 1
         if kind is None:
             self._told = False
-            now_s = asyncio.get_running_loop().time()
-            self._since_s = now_s if self._waiting else None
-
-    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look again when it may have lasted for too long."""
-        if self._since_s is None:
-            self._since_s = loop.time()
-        if self._timer is None:
-            end_s = self._since_s + self._patience_s
-            self._timer = loop.call_at(end_s, self._look, loop)
+            self._since_s = now_s if self._waiting else math.inf
+        elif now_s >= self._since_s + self._patience_s:
+            self._tell()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell it, or look again when it may have lasted for too long. It may have
+        while nobody asked: that is known by what becomes of the next request."""
         self._timer = None
-        if self._since_s is None or not self._waiting:
-            return
-        if loop.time() < self._since_s + self._patience_s:
-            self._listen(loop)
-            return
-        self._told = True
-        _LOG.warning("no answer from %s for %g s", self._address, self._patience_s)
+        end_s = self._since_s + self._patience_s
+        if loop.time() >= end_s:
+            if self._waiting:
+                self._tell()
+        elif end_s < math.inf:
+            self._timer = loop.call_at(end_s, self._look, loop)
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            _LOG.warning("no answer from %s for %g s", self._address, self._patience_s)

@@ -54,6 +54,23 @@ async def test_tried_again(silence: Silence, caplog: pytest.LogCaptureFixture) -
     assert caplog.messages == [WORDS]
 
 
+async def test_asked_again_much_later(
+    silence: Silence, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a time without requests the next one has its time, whatever became of the
+    one before it."""
+    with pytest.raises(TimeoutError):
+        await ask(silence, 0, answered=False)
+    await asyncio.sleep(2 * PATIENCE_S)
+    await ask(silence, PATIENCE_S / 4)
+    assert not caplog.messages
+    with pytest.raises(TimeoutError):
+        await ask(silence, 0, answered=False)
+    await asyncio.sleep(2 * PATIENCE_S)
+    await ask(silence, 1.5 * PATIENCE_S)
+    assert caplog.messages == [WORDS]
+
+
 async def test_others_are_answered(
     silence: Silence, caplog: pytest.LogCaptureFixture
 ) -> None:
