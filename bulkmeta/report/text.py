@@ -11,8 +11,8 @@ _LONGEST: Final = 2 * _SHOWN
 """Up to this a value is told whole: paths and keys, mostly, are."""
 
 _VALUE: Final = re.compile(
-    r"""(?<!\w)(?P<quote>['"])(?P<inner>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"""
-    rf"""|[^\s'"]{{{_LONGEST},}}[^\s'"),.:;]"""
+    r"""(?<![\w\\])(?P<quote>['"])(?P<inner>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"""
+    rf"""|(?<![^\s'"])[^\s'"]{{{_LONGEST},}}[^\s'"),.:;]"""
 )
 """What stands in quotes, but for apostrophes, or is one endless word."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bulkmeta.report.text import shortened
@@ -41,3 +43,11 @@ def test_long_values(message: str, told: str) -> None:
 def test_what_stays(message: str) -> None:
     """Paths and keys of a usual length, and whatever is no value."""
     assert shortened(message) == message
+
+
+@pytest.mark.parametrize("found", [",", "\\'", "it's '", '"'])
+def test_how_long_it_takes(found: str) -> None:
+    """As long as the message is, not its square."""
+    before_s = time.process_time()
+    shortened(found * 30_000)
+    assert time.process_time() - before_s < 1.0
