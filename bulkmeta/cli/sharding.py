@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
+from bulkmeta.cli.describe import barren_words
 from bulkmeta.cli.exit_codes import OK
-from bulkmeta.cli.output import print_result, tell
+from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import create_file
@@ -28,7 +29,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     """Cut the job's target into so many parts, and keep them; the exit code."""
     refuse_existing(out, "--out")
     warn_if_readable(spec.job.target.bucket, spec.connection)
-    shards, requests = run_loop(cut_shards(spec, parts, tell))
+    shards, requests, empty = run_loop(cut_shards(spec, parts, tell))
     file = create_file(out, "file of shards")
     try:
         file.write(msgspec.json.format(msgspec.json.encode(shards)) + b"\n")
@@ -38,6 +39,8 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
         raise
     finally:
         file.close()
+    for words in barren_words(spec.job.target, empty):
+        warn(words)
     total, largest = sum(shards.objects), max(shards.objects)
     print_result(
         f"{counted(total)} in {parts:,} shards of {median(shards.objects):,.0f} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta import __version__
 from bulkmeta.engine.shutdown import StopRequest
@@ -16,7 +16,7 @@ from bulkmeta.runners.flow import requests_ahead, ungrouped
 from bulkmeta.runners.host import bucket_of
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import Listing, source_of
+from bulkmeta.runners.work import Listing, barren, source_of
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
@@ -25,12 +25,19 @@ _TELL_EVERY_S: Final = 5.0
 _LOOK_EVERY: Final = 10_000
 
 
-async def cut_shards(
-    spec: RunSpec, parts: int, say: Callable[[str], object]
-) -> tuple[Shards, int]:
-    """The keys of the job in so many parts, and how many requests their listing took:
-    one for each thousand keys, in as many key ranges at once as the pace says; none if
-    a file or an inventory names them.
+class Cut(NamedTuple):
+    """Keys in parts, how many requests their listing took, and the prefixes under which
+    no key is."""
+
+    shards: Shards
+    requests: int
+    barren: tuple[str, ...]
+
+
+async def cut_shards(spec: RunSpec, parts: int, say: Callable[[str], object]) -> Cut:
+    """The keys of the job in so many parts: by one request for each thousand keys, in
+    as many key ranges at once as the pace says; by none if a file or an inventory names
+    them.
 
     Raises:
         RunFatalError: the bucket cannot be listed, or the inventory not be read.
@@ -60,4 +67,4 @@ async def cut_shards(
         bounds=bounds,
         objects=objects,
     )
-    return shards, requests
+    return Cut(shards, requests, barren(job, Start(), bucket.listed))

@@ -30,6 +30,7 @@ def _seeded(oss: EmbeddedOSS) -> None:
         ("plan", (*SET, "--include", "*.jpg")),
         ("plan", (*SET, "--rate", "9000", "--spread", "4")),
         ("apply", APPLY),
+        ("shards", ("--into", "2", "--out", "cut.json")),
     ],
 )
 def test_nothing(bulkmeta: Command, command: str, more: tuple[str, ...]) -> None:
@@ -37,7 +38,7 @@ def test_nothing(bulkmeta: Command, command: str, more: tuple[str, ...]) -> None
     done = bulkmeta(command, NOT_HERE, *more)
     words = f"no key begins with {NOT_HERE}"
     assert (done.code, words in done.err) == (0, True), done.err
-    more = (*more[:-1], "again.jsonl") if command == "apply" else more
+    more = (*more[:-1], "again") if command in {"apply", "shards"} else more
     both = bulkmeta(command, HERE, NOT_HERE, *more)
     assert (both.code, both.err.count("no key begins with")) == (0, 1)
     assert words in both.err
