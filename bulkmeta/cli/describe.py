@@ -226,9 +226,11 @@ def end_lines(end: RunEnd) -> Iterator[str]:
 
 def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
     """The counters, and the reasons behind skipped and failed objects."""
-    rate = stats.objects / elapsed_s if elapsed_s else 0.0
+    now = stats.objects - stats.before
+    rate = now / elapsed_s if elapsed_s else 0.0
+    part = f", {now:,} of them now," if stats.before else ""
     yield (
-        f"{counted(stats.objects)} in {elapsed_s:,.1f} s ({rate:,.0f}/s): "
+        f"{counted(stats.objects)}{part} in {elapsed_s:,.1f} s ({rate:,.0f}/s): "
         f"{stats.line()}"
     )
     for reason, count in sorted(stats.reasons.items()):

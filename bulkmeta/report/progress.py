@@ -123,7 +123,7 @@ async def report_progress(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Write one line every `interval_s`, until cancelled."""
-    then_s, before, throttled = now_s(), 0, 0
+    then_s, before, throttled = now_s(), state.stats.before, 0
     while True:
         await sleep(interval_s)
         at_s, objects = now_s(), state.stats.objects

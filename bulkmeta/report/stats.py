@@ -25,7 +25,8 @@ class Failure(NamedTuple):
 
 
 class RunStats:
-    """Counts outcomes as they come, on top of those that a run has already."""
+    """Counts outcomes as they come, on top of those that a run has already; `before`
+    is how many these are."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class RunStats:
     ) -> None:
         self.counts = Counter(counts or {})
         self.reasons = Counter(reasons or {})
-        self.objects = self.counts.total()
+        self.objects = self.before = self.counts.total()
         self.failures: deque[Failure] = deque(maxlen=_FAILURES)
 
     def emit(self, result: Outcome) -> None:

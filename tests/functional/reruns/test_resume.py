@@ -58,6 +58,12 @@ def test_what_is_resumed_is_told(cut: Any, bulkmeta: Command) -> None:
     assert told[4].startswith("pace      64 workers")
 
 
+def test_the_speed_is_that_of_now(cut: Any, bulkmeta: Command) -> None:
+    """What was done before counts as done, not as done in this time."""
+    cut(4)
+    assert bulkmeta("resume", "run.jsonl").out.startswith("6 objects, 2 of them now, ")
+
+
 def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Each key has one outcome, and no object is updated twice."""
     seed(oss, 200)

@@ -8,6 +8,7 @@ from bulkmeta.cli.describe import (
     end_lines,
     order_lines,
     pace_words,
+    sum_lines,
 )
 from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import JobSpec, Pace, RunSpec, Target
@@ -89,6 +90,16 @@ def test_end() -> None:
         "  failed: conflict             1",
         "  skipped: archived            1  (restore them first)",
     ]
+
+
+def test_end_of_what_was_resumed() -> None:
+    """The speed is that of what this time was for."""
+    stats = RunStats({"updated": 4912})
+    for seq in range(1087):
+        stats.emit(Outcome(seq=seq, key="a", status="updated"))
+    assert next(sum_lines(stats, 2.0)) == (
+        "5,999 objects, 1,087 of them now, in 2.0 s (544/s): 5,999 updated"
+    )
 
 
 def test_end_in_no_time() -> None:

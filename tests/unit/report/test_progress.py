@@ -80,6 +80,22 @@ async def test_a_clock_that_stands_still() -> None:
     assert [line.partition(",")[0] for line in lines] == ["1 object"]
 
 
+async def test_the_first_rate_of_what_was_resumed() -> None:
+    """Objects done before do not count as done in the first interval."""
+    stats, lines, times = RunStats({"updated": 1000}), list[str](), iter((0.0, 5.0))
+
+    async def sleep(_seconds: float) -> None:
+        if lines:
+            raise EnoughError
+        stats.emit(Outcome(seq=1001, key="a", status="updated"))
+
+    with pytest.raises(EnoughError):
+        await report_progress(
+            RunState(stats, calm), lines.append, now_s=lambda: next(times), sleep=sleep
+        )
+    assert lines == ["1,001 objects, 0/s: 1,001 updated"]
+
+
 async def test_throttling_is_told_once_for_each_time() -> None:
     """A line that says so follows answers that ask for fewer, and no others."""
     throttled, lines = iter((0, 3, 3)), list[str]()
