@@ -64,12 +64,13 @@ def _head_lines(account: Account) -> Iterator[str]:
     if header:
         yield from _job_lines(header)
         yield f"began     {header.started}"
+    part = "last part: " if account.resumed else ""
     if account.resumed:
         yield f"resumed   {counted(account.resumed, 'time')}"
     if summary:
-        yield f"ended     {summary.finished} ({summary.elapsed_s:,.1f} s)"
+        yield f"ended     {summary.finished} ({part}{summary.elapsed_s:,.1f} s)"
         requests = (f"{count:,} {name}" for name, count in summary.requests.items())
-        yield f"requests  {', '.join(requests)}"
+        yield f"requests  {part}{', '.join(requests)}"
     else:
         yield "ended     not yet, or interrupted: there is no summary"
 

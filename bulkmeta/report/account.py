@@ -93,11 +93,16 @@ class Kind:
 
 @dataclass(slots=True)
 class Account:
-    """All that is told of a run. A sink, too: outcomes may come as they happen."""
+    """All that is told of a run. A sink, too: outcomes may come as they happen.
+
+    `before` is how many objects were done when it was taken up for the last time; what
+    the summary tells of time and requests is of the part since then.
+    """
 
     header: RunHeader | None = None
     summary: Summary | None = None
     resumed: int = 0
+    before: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     kinds: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
@@ -124,6 +129,7 @@ class Account:
                 self.emit(record)
             elif isinstance(record, Resumed):
                 self.resumed += 1
+                self.before = self.objects
                 self._throttled_before = 0
             elif isinstance(record, Summary):
                 self.summary = record

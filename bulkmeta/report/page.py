@@ -57,11 +57,13 @@ def _facts(account: Account) -> list[tuple[str, str]]:
             ("began", header.started),
         ]
     if summary:
-        rate = summary.objects / summary.elapsed_s if summary.elapsed_s else 0.0
+        now, elapsed_s = summary.objects - account.before, summary.elapsed_s
+        rate = now / elapsed_s if elapsed_s else 0.0
+        part = " (last part)" if account.resumed else ""
         facts += [
             ("ended", summary.finished),
-            ("took", f"{summary.elapsed_s:,.1f} s ({rate:,.0f} objects/s)"),
-            ("requests", f"{sum(summary.requests.values()):,}"),
+            (f"took{part}", f"{elapsed_s:,.1f} s ({rate:,.0f} objects/s)"),
+            (f"requests{part}", f"{sum(summary.requests.values()):,}"),
         ]
     else:
         facts.append(("ended", "not yet, or interrupted: there is no summary"))

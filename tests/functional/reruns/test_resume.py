@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkmeta.emulator.faults import Fault
@@ -27,6 +29,7 @@ from tests.functional.reruns.conftest import (
     seed,
     sent,
     write_as_other,
+    write_lines,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +65,26 @@ def test_the_speed_is_that_of_now(cut: Any, bulkmeta: Command) -> None:
     """What was done before counts as done, not as done in this time."""
     cut(4)
     assert bulkmeta("resume", "run.jsonl").out.startswith("6 objects, 2 of them now, ")
+
+
+def test_what_is_reported_of_the_last_part(cut: Any, bulkmeta: Command) -> None:
+    """Time and requests are those since the run was taken up again, and so is the
+    speed; the report of a run in one go names no part."""
+    cut(4)
+    assert bulkmeta("resume", "run.jsonl").code == 0
+    *lines, summary = lines_of(RUN)
+    write_lines(RUN, [*lines, {**summary, "elapsed_s": 0.5}])
+    text = bulkmeta("report", "run.jsonl").out
+    assert re.search(r"\nended     \S+ \(last part: 0\.5 s\)\n", text)
+    assert re.search(r"\nrequests  last part: \d", text)
+    assert bulkmeta("report", "run.jsonl", "--html", "run.html").code == 0
+    page = Path("run.html").read_text()
+    assert "<dt>took (last part)</dt><dd>0.5 s (4 objects/s)</dd>" in page
+    assert "<dt>requests (last part)</dt>" in page
+
+    whole = [line for line in lines if line["type"] != "resume"]
+    write_lines(Path("whole.jsonl"), [*whole, summary])
+    assert "last part" not in bulkmeta("report", "whole.jsonl").out
 
 
 def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
