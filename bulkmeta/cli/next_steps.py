@@ -21,7 +21,7 @@ def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
     """How to go on with it or try again what failed, and how to take it back."""
     lost = sum(end.stats.reasons[reason] for reason in _FOR_GOOD)
     if end.why or end.interrupted:
-        yield _resume_line(run_file)
+        yield resume_line(run_file)
     elif end.stats.counts["failed"] > lost:
         words = another_way(end.spec.job) or ["retry", str(run_file)]
         yield f"retry     {join(['bulkmeta', *words])}"
@@ -30,7 +30,7 @@ def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
 
 def broken_lines(stats: RunStats | None, run_file: Path) -> Iterator[str]:
     """The same of one that an error ended, by what is known of it."""
-    yield _resume_line(run_file)
+    yield resume_line(run_file)
     if stats:
         yield from _undo_lines(stats, run_file)
 
@@ -40,6 +40,6 @@ def _undo_lines(stats: RunStats, run_file: Path) -> Iterator[str]:
         yield f"undo      {join(['bulkmeta', 'undo', str(run_file)])}"
 
 
-def _resume_line(run_file: Path) -> str:
+def resume_line(run_file: Path) -> str:
     """How a run that did not come to its end goes on."""
     return f"resume    {join(['bulkmeta', 'resume', str(run_file)])}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
+from bulkmeta.cli.next_steps import resume_line
 from bulkmeta.cli.output import print_result, tell, warn
-from bulkmeta.errors import OutputError
-from bulkmeta.journal.files import new_text
+from bulkmeta.errors import LockedError, OutputError, UsageError
+from bulkmeta.journal.files import held_for_reading, new_text
 from bulkmeta.journal.run_reader import read_run
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.account import Account
@@ -27,6 +29,7 @@ def print_report(run: Path) -> None:
     account = _account_of(run)
     for line in (*_head_lines(account), *account_lines(account)):
         print_result(line)
+    _tell_resume(run, account)
 
 
 def write_page(run: Path, page: Path) -> None:
@@ -49,6 +52,16 @@ def write_page(run: Path, page: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
     tell(f"wrote     {page}")
+    _tell_resume(run, account)
+
+
+def _tell_resume(run: Path, account: Account) -> None:
+    """How the run goes on, if it was interrupted and nobody is at it."""
+    header = account.header
+    if account.summary or not header or header.command == "plan" or not run.is_file():
+        return
+    with suppress(LockedError, UsageError), held_for_reading(run):
+        tell(resume_line(run))
 
 
 def _account_of(run: Path) -> Account:

@@ -89,7 +89,8 @@ def rerun(
     pace = specs.pace_of(values)
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
-        return preview(spec, None, told=telling_of(values, prints=True))
+        most = None if values["full"] else options.SHOWN
+        return preview(spec, None, told=telling_of(values, prints=True), most=most)
     until, lock = specs.until_of(values), specs.lock_of(values)
     spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)

@@ -10,6 +10,7 @@ import click
 from bulkmeta.cli import commands, options, selection_options
 from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
+from bulkmeta.errors import UsageError
 
 _DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Show what would be put back; reads only."
@@ -32,7 +33,8 @@ _ONLY_FAILED_VERIFY = click.option(
     (_ONLY_FAILED_VERIFY,),
     (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),
-    (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES, _DRY_RUN),
+    (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),
+    (_DRY_RUN, options.FULL),
     OUTSIDE,
     options.CONNECTION,
 )
@@ -48,4 +50,8 @@ def undo(run: Path, **values: Any) -> int:
     """
     from bulkmeta.cli.reruns import rerun
 
+    if values["dry_run"] and values["run_file"] is not None:
+        raise UsageError("--dry-run keeps nothing; --run-file goes without it")
+    if values["full"] and not values["dry_run"]:
+        raise UsageError("--full goes with --dry-run")
     return rerun(run, "undo", values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -85,6 +86,24 @@ def test_what_is_reported_of_the_last_part(cut: Any, bulkmeta: Command) -> None:
     whole = [line for line in lines if line["type"] != "resume"]
     write_lines(Path("whole.jsonl"), [*whole, summary])
     assert "last part" not in bulkmeta("report", "whole.jsonl").out
+
+
+def test_a_report_tells_how_to_go_on(cut: Any, bulkmeta: Command) -> None:
+    """Of a run that was interrupted; not while it is under way, and not of a plan."""
+    cut(3)
+    words = "resume    bulkmeta resume run.jsonl\n"
+    assert bulkmeta("report", "run.jsonl").err == words
+    assert bulkmeta("report", "run.jsonl", "--html", "a.html").err.endswith(words)
+    with RUN.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert bulkmeta("report", "run.jsonl").err == ""
+    plan = ("plan", "oss://bucket/p/", "--set", "y=1", "--out", "plan.jsonl")
+    assert bulkmeta(*plan).code == 0
+    *lines, _ = lines_of(Path("plan.jsonl"))
+    write_lines(Path("plan.jsonl"), lines)
+    assert bulkmeta("report", "plan.jsonl").err == ""
+    assert bulkmeta("resume", "run.jsonl").code == 0
+    assert bulkmeta("report", "run.jsonl").err == ""
 
 
 def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:

@@ -21,6 +21,7 @@ from tests.functional.reruns.conftest import (
     THEIRS,
     Command,
     age,
+    assert_refused,
     carried,
     meta,
     seed,
@@ -99,6 +100,32 @@ def test_undo_without_doing(
     assert result.code == 0, result.err
     assert "p/0001" in result.out
     assert {logged.method for logged in oss.log.requests()} <= {"GET", "HEAD"}
+
+
+def test_a_look_at_a_large_undo(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Is as long as a plan's; `--full` shows all, and goes with nothing else."""
+    seed(oss, 21)
+    assert apply().code == 0
+    age(oss)
+    look = ("undo", "run.jsonl", "--dry-run")
+
+    text = bulkmeta(*look).out
+    assert (text.count("p/00"), "… and 1 object more; --full shows" in text) == (20, 1)
+    text = bulkmeta(*look, "--full").out
+    assert (text.count("p/00"), "--full" in text) == (21, False)
+    assert_refused(bulkmeta("undo", "run.jsonl", "--full", "--yes"), 2, "--dry-run")
+
+
+def test_a_look_keeps_nothing(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Whoever names a run file would look for it in vain, so that is refused."""
+    seed(oss, 1)
+    assert apply().code == 0
+    result = bulkmeta("undo", "run.jsonl", "--dry-run", "--run-file", "u.jsonl")
+    assert_refused(result, 2, "--dry-run keeps nothing; --run-file goes without it")
 
 
 def test_an_undo_can_be_resumed(
