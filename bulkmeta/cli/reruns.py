@@ -26,18 +26,23 @@ from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
 from bulkmeta.model.quantity import counted
+from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
-from bulkmeta.runners.host import NOBODY
+from bulkmeta.report.stats import RunStats
+from bulkmeta.report.text import printable
+from bulkmeta.runners.host import NOBODY, RunEnd
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.reading import verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart, refuse_altered
-from bulkmeta.runners.work import sampled
+from bulkmeta.runners.work import sampled, takes_nothing
 
 if TYPE_CHECKING:
+    from bulkmeta.cli.watching import Telling
+    from bulkmeta.journal.run_reader import Progress
     from bulkmeta.model.job import JobSpec
 
 
@@ -94,6 +99,9 @@ def rerun(
     until, lock = specs.until_of(values), specs.lock_of(values)
     spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)
+    if progress.complete and takes_nothing(job):
+        words = _nothing_words(spec, printable(str(parent)), progress)
+        return _end_at_once(spec, words, telling_of(values))
     name = values["run_file"]
     named = default_run_file(header.bucket, command) if name is None else name
     run_file = Path(named)
@@ -101,6 +109,25 @@ def rerun(
     told = telling_of(values)
     agree(spec, told, yes=values["yes"])
     return carry_out(spec, run_file, told=told, yes=values["yes"])
+
+
+def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
+    """Why there is no object to retry or to undo."""
+    chosen, is_retry = spec.job.select != Selection(), spec.command == "retry"
+    if chosen or (is_retry and progress.counts["failed"]):
+        done = "retried" if is_retry else "undone"
+        return f"no object that is selected in {parent} can be {done}"
+    if is_retry:
+        return f"nothing failed in {parent}; nothing to retry"
+    return f"nothing in {parent} was changed; nothing to undo"
+
+
+def _end_at_once(spec: RunSpec, words: str, told: Telling) -> int:
+    """Tell that there is no object to do; the exit code."""
+    told.begin(spec, None)
+    end = RunEnd(spec, RunStats(), 0.0, interrupted=False, requests={})
+    told.end(end, [words], None)
+    return exit_code(end)
 
 
 def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -334,13 +341,19 @@ def count_lines(job: JobSpec) -> int | None:
     if it has neither."""
     if job.keys:
         return job.keys.keys
-    if job.parent is None:
-        return None
+    return sum(1 for _ in _taken_up(job, job.parent)) if job.parent else None
+
+
+def takes_nothing(job: JobSpec) -> bool:
+    """Whether a job on its parent's lines takes none of them up."""
+    return job.parent is not None and not any(_taken_up(job, job.parent))
+
+
+def _taken_up(job: JobSpec, parent: Parent) -> Iterator[Outcome]:
     wanted = _WANTED[job.takes]
-    return sum(
-        wanted(outcome) and job.select.admits(outcome.key)
-        for outcome in read_outcomes(job.parent.path)
-    )
+    for outcome in read_outcomes(parent.path):
+        if wanted(outcome) and job.select.admits(outcome.key):
+            yield outcome
 
 
 def sampled(run_file: Path, sample: float | int | None) -> Wanted:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from bulkmeta.emulator.faults import Fault
-from tests.functional.reruns.conftest import COPY, HEAD, RUN, Command, age, seed
+from tests.functional.reruns.conftest import (
+    CHANGE,
+    COPY,
+    HEAD,
+    RUN,
+    Command,
+    age,
+    seed,
+)
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -42,6 +54,46 @@ def test_retry_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> Non
     cut(3)
     result = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
     assert (result.code, "is left to resume" in result.err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "words"),
+    [
+        ("retry", (), "nothing failed in run.jsonl; nothing to retry\n"),
+        ("undo", (), "nothing in none.jsonl was changed; nothing to undo\n"),
+        (
+            "undo",
+            ("--include", "q/*"),
+            "no object that is selected in run.jsonl can be undone\n",
+        ),
+    ],
+)
+def test_nothing_to_do(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    command: str,
+    more: tuple[str, ...],
+    words: str,
+) -> None:
+    """Nothing is asked, without a terminal either; no file is left, no request sent."""
+    seed(oss, 2)
+    assert apply().code == 0
+    again = (*CHANGE[:-1], "none.jsonl")
+    assert bulkmeta("apply", *again).code == 0
+    oss.log.clear()
+    run = "none.jsonl" if "none" in words else "run.jsonl"
+
+    result = bulkmeta(command, run, *more)
+
+    assert (result.code, result.out, result.err) == (0, words, "")
+    told = bulkmeta(command, run, *more, "--json", "--run-file", "new.jsonl")
+    assert (told.code, json.loads(told.out)["objects"]) == (0, 0)
+    assert sorted(p.name for p in Path().glob("*.jsonl*")) == [
+        "none.jsonl",
+        "run.jsonl",
+    ]
+    assert oss.log.requests() == []
 
 
 def test_retrying_an_undo_does_not_apply_the_change_again(

@@ -157,7 +157,9 @@ def test_a_run_file_that_is_not_named(
 ) -> None:
     """Its name tells what the run was, and sorts with the others by time."""
     seed(oss, 2)
-    assert apply().code == 0
+    oss.faults.add(Fault("error", COPY, key="p/0001", status=403, code="AccessDenied"))
+    assert apply().code == 1
+    oss.faults.clear()
     age(oss)
 
     result = bulkmeta(command, "run.jsonl", "--yes")
