@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
 
-_FOR_GOOD: Final = ("failed: changed_since_run", "failed: changed_since_plan")
-"""What fails again however often it is tried."""
+FOR_GOOD: Final = frozenset({
+    "changed_since_plan", "changed_since_run", "directory", "invalid_argument",
+    "invalid_key", "invalid_tag", "invalid_value", "metadata_too_large",
+    "missing_field", "not_utf8", "rename_target_exists", "repeated_header",
+    "too_large", "too_many_tags", "unknown_header", "unrecorded",
+    "unsendable_key", "unsendable_value", "where_failed",
+})  # fmt: skip
+"""Reasons that lie in the object and the job: what failed for one of these fails again
+however often the same is tried."""
 
 
 def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
     """How to go on with it or try again what failed, and how to take it back."""
-    lost = sum(end.stats.reasons[reason] for reason in _FOR_GOOD)
+    lost = sum(end.stats.reasons[f"failed: {reason}"] for reason in FOR_GOOD)
     if end.why or end.interrupted:
         yield resume_line(run_file)
     elif end.stats.counts["failed"] > lost:

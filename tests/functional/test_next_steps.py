@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bulkmeta.cli.next_steps import FOR_GOOD
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.model.tolerance import REASONS
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -52,6 +54,27 @@ def test_some_failed(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     retry = told(done.err)["retry"][1:]
     again = bulkmeta(*retry, "--yes", "--run-file", "again.jsonl")
     assert (again.code, list(told(again.err))) == (1, ["retry"])
+
+
+def test_what_fails_for_good(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """No other try is named where the object and the job leave it no chance; it is,
+    once something failed that may pass."""
+    large = {"old": "x" * 5000}
+    oss.store.put_objects(
+        "bucket", ({"key": f"p/{n:02}", "meta": large} for n in range(40))
+    )
+    order = ("apply", "oss://bucket/p/", "--set", "new=" + "x" * 5000, "--yes")
+    done = bulkmeta(*order, "--run-file", NAME)
+    assert (done.code, told(done.err)) == (1, {})
+    assert "failed: metadata_too_large   40" in done.out
+    oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/07"))
+    done = bulkmeta(*order, "--run-file", "other.jsonl")
+    assert (done.code, list(told(done.err))) == (1, ["retry"])
+
+
+def test_reasons_that_are_for_good() -> None:
+    """Are reasons."""
+    assert FOR_GOOD < REASONS
 
 
 def test_stopped_in_time(bulkmeta: Command) -> None:
