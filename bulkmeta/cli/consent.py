@@ -14,8 +14,8 @@ _ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def has_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin is not None and sys.stdin.isatty()
+    """Whether there is somebody who sees the question, and can answer."""
+    return all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def require_terminal() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from bulkmeta.errors import (
@@ -87,13 +88,13 @@ class Bucket:
         self._transport = transport
         self._clock = clock
         self._limiter = limiter
-        self._retry = retry
-        self._accepted = False
+        self._retry = replace(retry, heard=lambda: self._answered)
+        self._answered = self._accepted = False
 
     def with_retry(self, retry: RetryPolicy) -> Bucket:
         """The same bucket, over the same connections, with other patience."""
         other = copy(self)
-        other._retry = retry  # noqa: SLF001 its own kind
+        other._retry = replace(retry, heard=lambda: other._answered)  # noqa: SLF001 its own kind
         other.requests, other.listed = Counter(), Counter()
         return other
 
@@ -285,7 +286,7 @@ class Bucket:
         status = 0
         try:
             answer = await self._transport.send(request, into)
-            status = answer.status
+            status, self._answered = answer.status, True
         finally:
             self._limiter.done(request.operation, sent_s, status)
         if answer.status in _ACCEPTED:

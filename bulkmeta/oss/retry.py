@@ -30,6 +30,9 @@ _MENDABLE: Final = {Verdict.EXPIRED, Verdict.SKEWED}
 
 _MENDED_RETRIES: Final = 2
 
+_UNHEARD_RETRIES: Final = 2
+"""Of a service that has not answered anything yet: it may not be there at all."""
+
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 Retrying = Callable[..., Awaitable[Any]]
@@ -40,11 +43,13 @@ class RetryPolicy:
     """How often one request is tried again; `sleep` waits in between.
 
     `patient`: throttling is waited out, however long. Once `stopping`, nothing is.
+    Until the service was `heard` of, a few tries without an answer are enough.
     """
 
     retries: int
     patient: bool = True
     stopping: Callable[[], bool] = lambda: False
+    heard: Callable[[], bool] = lambda: True
     sleep: Sleep = asyncio.sleep
 
     def after(self, error: ObjectError, effort: Effort, what: object) -> Retrying:
@@ -157,8 +162,11 @@ class _StopAfterFailures:
             self._refusals += 1
         elif not (self._policy.patient and is_throttled(error)):
             self._failures += 1
+        most = self._policy.retries
+        if isinstance(error, TransportError) and not self._policy.heard():
+            most = min(most, _UNHEARD_RETRIES)
         return (
-            self._failures > self._policy.retries
+            self._failures > most
             or self._refusals > _MENDED_RETRIES
             or self._policy.stopping()
         )

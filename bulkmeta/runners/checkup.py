@@ -7,7 +7,7 @@ removed again.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -64,10 +64,11 @@ async def check_reading(
     Raises:
         UsageError: a setting cannot be read.
     """
-    async for check in _reading(target, connection, key):
-        yield check
-        if check.vital and check.state == "failed":
-            return
+    async with aclosing(_reading(target, connection, key)) as checks:
+        async for check in checks:
+            yield check
+            if check.vital and check.state == "failed":
+                return
 
 
 async def _reading(target: Target, connection: Connection, key: str | None) -> Checks:
@@ -81,10 +82,14 @@ async def _reading(target: Target, connection: Connection, key: str | None) -> C
     yield Check("address", "ok", f"{endpoint.base} (region {endpoint.region})")
     async for check in _network(endpoint.base):
         yield check
-    async with _opened(target, connection) as bucket:
-        async for check in _bucket(bucket):
+    async with (
+        _opened(target, connection) as bucket,
+        aclosing(_bucket(bucket)) as of_bucket,
+        aclosing(_objects(bucket, target.prefix, key)) as of_objects,
+    ):
+        async for check in of_bucket:
             yield check
-        async for check in _objects(bucket, target.prefix, key):
+        async for check in of_objects:
             yield check
 
 

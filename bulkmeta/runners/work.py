@@ -340,8 +340,12 @@ def count_lines(job: JobSpec) -> int | None:
     """How many objects the job's file names, or of its parent's lines it takes up; None
     if it has neither."""
     if job.keys:
-        return job.keys.keys
-    return sum(1 for _ in _taken_up(job, job.parent)) if job.parent else None
+        found = job.keys.keys
+    elif job.parent:
+        found = sum(1 for _ in _taken_up(job, job.parent))
+    else:
+        return None
+    return min(found, job.select.limit or found)
 
 
 def takes_nothing(job: JobSpec) -> bool:

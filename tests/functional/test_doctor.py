@@ -337,11 +337,12 @@ def test_asked_on_a_terminal(oss: EmbeddedOSS, answer: str, put: bool) -> None:
         env={**os.environ, **oss.environment},
         stdin=slave,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=slave,
         text=True,
     ) as process:
         os.write(master, f"{answer}\n".encode())
-        out, err = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=30)
+    err = os.read(master, 10_000).decode()
     os.close(master)
     os.close(slave)
 
@@ -350,3 +351,20 @@ def test_asked_on_a_terminal(oss: EmbeddedOSS, answer: str, put: bool) -> None:
     assert err.count("please answer yes or no") == ("maybe" in answer)
     assert ("ok        copy" in out) is put
     assert any(r.operation == "PutObject" for r in oss.log.requests()) is put
+
+
+def test_nothing_else_is_said(oss: EmbeddedOSS) -> None:
+    """Where it ends early, on the loop of the standard library, too."""
+    code = (
+        "import sys; sys.modules['uvloop'] = None\nfrom bulkmeta.cli.main import main"
+    )
+    done = subprocess.run(  # noqa: S603 our own command line
+        [sys.executable, "-c", f"{code}; main()", "doctor", "oss://no-such-bucket/p/"],
+        env={**os.environ, **oss.environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (4, "")
+    assert "NoSuchBucket" in done.stdout

@@ -265,6 +265,7 @@ def test_the_question(
         assert bulkmeta("apply", TARGET, *META, *run).code == 0
         order = (command, "run.jsonl")
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     asked = bulkmeta(*order)
     assert asked.code == 130
     assert "requests  2 GET and 1 PUT per object (head, acl, update), 1" in asked.err

@@ -199,6 +199,7 @@ def test_asked(
 ) -> None:
     """Somebody is asked before anything is put; a no, or no answer, sends nothing."""
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
 
     result = bulkmeta("probe", "oss://bucket/p/")
 

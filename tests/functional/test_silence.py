@@ -114,3 +114,28 @@ def test_some_fail(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     oss.faults.add(Fault("hang", "HeadObject", seconds=0.8, key="p/0007"))
     done = bulkmeta(*ORDER, "--rate", "50")
     assert (done.code, told(done.err)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("show", "oss://bucket/p/"),
+        ("shards", "oss://bucket/p/", "--into", "2", "--out", "cut.json"),
+        ("plan", "oss://bucket/p/", "--set", "n=1"),
+    ],
+)
+def test_given_up_alike(
+    oss: EmbeddedOSS, bulkmeta: Command, order: tuple[str, ...]
+) -> None:
+    """Whoever has not answered yet is asked three times, by whatever command."""
+    oss.faults.add(Fault("reset_before"))
+    result = bulkmeta(*order)
+    assert (result.code, len(oss.log.requests())) == (4, 3)
+    assert "check --endpoint and the network" in result.err
+
+
+def test_who_has_answered_is_asked_again(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """As often as --retries says."""
+    oss.store.put_objects("bucket", ({"key": f"p/{n:04}"} for n in range(1500)))
+    oss.faults.add(Fault("reset_before", "ListObjectsV2", skip=1, times=4))
+    assert bulkmeta("show", "oss://bucket/p/", "--fields", "key").code == 0

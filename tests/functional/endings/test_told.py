@@ -260,7 +260,8 @@ def test_an_answer_that_is_no(
 ) -> None:
     """Is an end, too."""
     del oss
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.prompt", lambda *_, **__: "no")
     order = [word for word in APPLY if word != "--yes"]
     assert bulkmeta(*order, *HOOK).code == 130
