@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -26,9 +28,11 @@ from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_
 from bulkmeta.cli.next_steps import broken_lines, next_lines
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
-from bulkmeta.errors import UsageError
+from bulkmeta.errors import LockedError, UsageError
 from bulkmeta.journal.compression import codec_by_name
+from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.records import LONGEST_SUFFIX
+from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.forecast import Forecast
@@ -65,9 +69,21 @@ def refuse_existing(path: Path, option: str) -> None:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"{option} {str(path)!r}: {why}; name another file") from error
     if exists:
-        raise UsageError(f"{option} {str(path)!r} exists; name another file")
+        words = f"{option} {str(path)!r} exists; name another file"
+        raise UsageError(words + _resumed_instead(path, option))
     if not path.parent.is_dir():
         raise UsageError(f"{option} {str(path)!r}: no folder {str(path.parent)!r}")
+
+
+def _resumed_instead(path: Path, option: str) -> str:
+    """How the run in that file goes on, if it was interrupted and nobody is at it."""
+    if option != "--run-file" or not path.is_file():
+        return ""
+    with suppress(LockedError, UsageError), held_for_reading(path):
+        progress = scan_progress(path, set())
+        if not progress.complete and progress.header.command != "plan":
+            return f" (it was interrupted: {join(['bulkmeta', 'resume', str(path)])})"
+    return ""
 
 
 def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:

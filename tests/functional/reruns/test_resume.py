@@ -106,6 +106,24 @@ def test_a_report_tells_how_to_go_on(cut: Any, bulkmeta: Command) -> None:
     assert bulkmeta("report", "run.jsonl").err == ""
 
 
+def test_the_run_file_of_an_interrupted_run(
+    cut: Any, apply: Command, bulkmeta: Command
+) -> None:
+    """Is no place for another run, but that run can go on; not so one that is under
+    way, a complete one, or any other file."""
+    cut(3)
+    words = "--run-file 'run.jsonl' exists; name another file"
+    more = " (it was interrupted: bulkmeta resume run.jsonl)"
+    assert apply().err == f"bulkmeta: {words}{more}\n"
+    with RUN.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert apply().err == f"bulkmeta: {words}\n"
+    assert bulkmeta("resume", "run.jsonl").code == 0
+    assert apply().err == f"bulkmeta: {words}\n"
+    RUN.write_text("a note\n")
+    assert apply().err == f"bulkmeta: {words}\n"
+
+
 def test_resume_after_ctrl_c(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Each key has one outcome, and no object is updated twice."""
     seed(oss, 200)
