@@ -86,6 +86,9 @@ def _spec_of(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
         from bulkmeta.cli.reruns import plan_spec
 
         return plan_spec(specs.file_named(target[0]), values)
+    for name in target:
+        if not name.startswith(SCHEME) and name.endswith(PLAN_SUFFIXES):
+            raise UsageError(f"{name!r}: a plan file names its objects; give it alone")
     if values["replan"]:
         raise UsageError("--replan goes with a plan file")
     return specs.run_spec(target, "apply", values)

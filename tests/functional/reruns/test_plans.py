@@ -129,6 +129,12 @@ def test_an_edited_plan_does_no_harm(
     assert carried(oss)[first["key"]] == before
 
 
+def test_a_plan_beside_a_target(plan: Path, bulkmeta: Command) -> None:
+    """Is no job file by another name."""
+    result = bulkmeta("apply", str(plan), "oss://bucket/p/", "--yes")
+    assert_refused(result, 2, "a plan file names its objects; give it alone")
+
+
 def test_replan_needs_a_plan(bulkmeta: Command) -> None:
     """An option that would do nothing is refused."""
     result = bulkmeta("apply", *CHANGE, "--replan")
