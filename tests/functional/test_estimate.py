@@ -253,7 +253,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("command", ["apply", "retry", "undo", "plan file"])
 def test_the_question(
-    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch, command: str
+    oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """What it takes and what comes with it is told before anything is agreed to."""
     run = ("--yes", "--rate", "max", "--run-file", "run.jsonl")
@@ -262,7 +262,11 @@ def test_the_question(
         assert bulkmeta("plan", TARGET, *META, "--out", "plan.jsonl").code == 0
         order = ("apply", "plan.jsonl", "--price-put", "1")
     elif command != "apply":
-        assert bulkmeta("apply", TARGET, *META, *run).code == 0
+        fails = command == "retry"
+        if fails:
+            oss.faults.add(Fault("error", "CopyObject", status=403, code="OddRefusal"))
+        assert bulkmeta("apply", TARGET, *META, *run).code == fails
+        oss.faults.clear()
         order = (command, "run.jsonl")
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
