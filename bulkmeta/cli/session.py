@@ -26,7 +26,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.next_steps import broken_lines, next_lines
-from bulkmeta.cli.output import complain, tell, warn
+from bulkmeta.cli.output import complain, print_result, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import LockedError, UsageError
 from bulkmeta.journal.compression import codec_by_name
@@ -92,7 +92,7 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
 
     Raises:
         UsageError: there is nobody to ask, or the bucket forbids it.
-        click.exceptions.Exit: the answer is no.
+        click.exceptions.Exit: the answer is no, or there is nothing to ask about.
     """
     if not yes:
         require_terminal()
@@ -106,6 +106,9 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     refuse_unwanted(spec.job, findings)
     if lines is not None:
         findings = replace(findings, listed=lines)
+    if findings.listed == 0 and not findings.more:
+        print_result(f"no object under {spec.job.target} is meant; nothing to change")
+        raise click.exceptions.Exit(OK)
     found = cautions(spec.job, findings, likely_reach(spec.job))
     for line in (
         *probe_lines(findings),

@@ -209,7 +209,10 @@ async def _objects(bucket: Bucket, prefix: str, key: str | None) -> Checks:
         yield refused("list", _cause_of(error))
     else:
         more = " or more" if page.next_token else ""
-        yield Check("list", "ok", f"{len(page.objects):,}{more} objects")
+        if page.objects:
+            yield Check("list", "ok", f"{len(page.objects):,}{more} objects")
+        else:
+            yield Check("list", "warning", f"no key begins with {prefix!r}")
         readable = (o.key for o in page.objects if o.object_type != "Symlink")
         key = key or next(readable, None)
     if key is None:

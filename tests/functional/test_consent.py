@@ -56,3 +56,15 @@ def test_no_more_than_the_limit(
     asked = bulkmeta("undo", "run.jsonl", "--limit", "2")
     assert asked.code == 130
     assert "objects   2\n" in asked.err
+
+
+def test_nothing_to_ask_about(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped prefix, or a selection of nothing, is told as that."""
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    asked = bulkmeta(*APPLY, "--include", "nothing")
+    words = "no object under oss://bucket/p/ is meant; nothing to change\n"
+    assert (asked.code, asked.out) == (0, words)
+    assert not Path("run.jsonl").exists()
