@@ -99,16 +99,18 @@ def rerun(
     until, lock = specs.until_of(values), specs.lock_of(values)
     spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)
-    if progress.complete and takes_nothing(job):
-        words = _nothing_words(spec, printable(str(parent)), progress)
+    nothing, name = progress.complete and takes_nothing(job), values["run_file"]
+    words = _nothing_words(spec, printable(str(parent)), progress)
+    if nothing and name is None:
         return _end_at_once(spec, words, telling_of(values))
-    name = values["run_file"]
     named = default_run_file(header.bucket, command) if name is None else name
     run_file = Path(named)
     refuse_existing(run_file, "--run-file")
-    told = telling_of(values)
-    agree(spec, told, yes=values["yes"])
-    return carry_out(spec, run_file, told=told, yes=values["yes"])
+    told, yes = telling_of(values), values["yes"] or nothing
+    if nothing:  # a file that was named is to be there
+        tell(words)
+    agree(spec, told, yes=yes)
+    return carry_out(spec, run_file, told=told, yes=yes)
 
 
 def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:

@@ -11,12 +11,12 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
 from bulkmeta.engine.window import Window
-from bulkmeta.errors import BulkmetaError
+from bulkmeta.errors import BulkmetaError, ThresholdError
 from bulkmeta.model.low_water import HasSeq
 from bulkmeta.report.drain import HandOn, Sink, drain
 from bulkmeta.sources.ahead import Ahead
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bulkmeta.report.progress import RunState, Watcher
 
 T = TypeVar("T", bound=HasSeq)
+
+_TOO_MANY: Final = "more failed than --max-failures (or --canary) allows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ def stopping_words(stop: StopRequest) -> str:
     """What happens now that a stop is requested; where that was by a signal, it may
     have been a Ctrl-C."""
     words = "objects under way come to their end"
-    if stop.why:
-        return f"stopping: {stop.why}; {words}; Ctrl-C ends at once"
+    too_many = isinstance(stop.error, ThresholdError)
+    if why := _TOO_MANY if too_many else stop.why:
+        return f"stopping: {why}; {words}; Ctrl-C ends at once"
     again = "" if stop.error else " (again)"
     return f"stopping: {words}; Ctrl-C{again} ends at once"
 

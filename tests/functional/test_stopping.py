@@ -64,6 +64,8 @@ def test_too_many_failures(
     assert result.err.strip().splitlines()[-1] == (
         f"bulkmeta: stopped: {words} (--max-failures)"
     )
+    stopping = "stopping: more failed than --max-failures (or --canary) allows; "
+    assert f"{stopping}objects under way come to their end; Ctrl-C" in result.err
     assert [o["status"] for o in objects()] == ["updated"] * 20 + ["failed"] * 10
     assert lines()[-1]["type"] == "object"
     assert len(changed(oss)) == 20

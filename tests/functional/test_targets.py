@@ -99,7 +99,10 @@ def test_values_and_keys_of_several_prefixes(
     [
         (["oss://bucket/a/", "oss://other/a/"], "several buckets (bucket, other)"),
         (["oss://bucket/a/", "oss://bucket/"], "is the whole bucket"),
-        (["oss://bucket/a/", "plan.jsonl"], "write it as oss://bucket/prefix"),
+        (
+            ["oss://bucket/a/", "plan.jsonl"],
+            "a plan file names its objects; give it alone",
+        ),
         ([], "Missing argument"),
     ],
 )

@@ -16,6 +16,7 @@ from tests.functional.reruns.conftest import (
     RUN,
     Command,
     age,
+    lines_of,
     seed,
 )
 
@@ -76,7 +77,8 @@ def test_nothing_to_do(
     more: tuple[str, ...],
     words: str,
 ) -> None:
-    """Nothing is asked, without a terminal either; no file is left, no request sent."""
+    """Nothing is asked, without a terminal either; no request is sent, and no file is
+    left, unless it was named."""
     seed(oss, 2)
     assert apply().code == 0
     again = (*CHANGE[:-1], "none.jsonl")
@@ -87,13 +89,13 @@ def test_nothing_to_do(
     result = bulkmeta(command, run, *more)
 
     assert (result.code, result.out, result.err) == (0, words, "")
-    told = bulkmeta(command, run, *more, "--json", "--run-file", "new.jsonl")
+    told = bulkmeta(command, run, *more, "--json")
     assert (told.code, json.loads(told.out)["objects"]) == (0, 0)
-    assert sorted(p.name for p in Path().glob("*.jsonl*")) == [
-        "none.jsonl",
-        "run.jsonl",
-    ]
-    assert oss.log.requests() == []
+    kept = sorted(path.name for path in Path().glob("*.jsonl*"))
+    assert (kept, oss.log.requests()) == (["none.jsonl", "run.jsonl"], [])
+    named = bulkmeta(command, run, *more, "--run-file", "new.jsonl")
+    assert (named.code, words in named.err) == (0, True)
+    assert [line["type"] for line in lines_of(Path("new.jsonl"))] == ["run", "summary"]
 
 
 def test_retrying_an_undo_does_not_apply_the_change_again(
