@@ -12,7 +12,7 @@ from bulkmeta.report.text import printable, quoted
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec, Target
+    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
@@ -205,10 +205,20 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
     return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
 
 
-def barren_words(target: Target, prefixes: Iterable[str]) -> Iterator[str]:
-    """That there is nothing under a prefix: it may be mistyped."""
-    for prefix in prefixes:
-        yield f"no key begins with {printable(f'{SCHEME}{target.bucket}/{prefix}')}"
+def nothing_words(
+    job: JobSpec, barren: Iterable[str], *, unmatched: bool = False
+) -> Iterator[str]:
+    """That there is nothing under a prefix, or nothing as it was asked for: it may be
+    mistyped, or a pattern in the wrong place."""
+    for prefix in barren:
+        mark = next((mark for mark in "*?" if mark in prefix), None)
+        hint = f" (a {mark} in a target stands for itself; --include takes patterns)"
+        where = printable(f"{SCHEME}{job.target.bucket}/{prefix}")
+        yield f"no key begins with {where}{hint if mark else ''}"
+    if unmatched:
+        includes = any(rule.wanted for rule in job.select.keys)
+        hint = "; --include goes by the whole key, such as '*/3.jpg'"
+        yield f"no key matches{hint if includes else ''}"
 
 
 def gone_words(end: RunEnd) -> Iterator[str]:

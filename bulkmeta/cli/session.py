@@ -15,10 +15,10 @@ import click
 from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
-    barren_words,
     end_lines,
     gone_words,
     kind_lines,
+    nothing_words,
     order_lines,
     probe_lines,
     unprinted_lines,
@@ -213,7 +213,7 @@ def preview(
 def _warn_of_nothing(end: RunEnd) -> None:
     """Tell where nothing was done because there was nothing."""
     if not end.interrupted:
-        nothing = barren_words(end.spec.job.target, end.barren)
+        nothing = nothing_words(end.spec.job, end.barren, unmatched=end.unmatched)
         for words in (*nothing, *gone_words(end)):
             warn(words)
 

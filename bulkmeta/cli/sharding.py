@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.describe import barren_words
+from bulkmeta.cli.describe import nothing_words
 from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
@@ -39,7 +39,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
         raise
     finally:
         file.close()
-    for words in barren_words(spec.job.target, empty):
+    for words in nothing_words(spec.job, empty):
         warn(words)
     total, largest = sum(shards.objects), max(shards.objects)
     print_result(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
-from bulkmeta.runners.work import barren
+from bulkmeta.runners.work import barren, unmatched
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest
@@ -69,6 +69,9 @@ class RunEnd:
     barren: tuple[str, ...] = ()
     """The prefixes of its target under which no key is."""
 
+    unmatched: bool = False
+    """Whether there are keys, and none is as its patterns say."""
+
 
 def ended(
     spec: RunSpec,
@@ -81,8 +84,10 @@ def ended(
     """How a run on the bucket has ended."""
     requests = dict(bucket.requests)
     empty = barren(spec.job, start, bucket.listed)
+    none = not (stats.objects or (spec.recent and spec.recent.since))
+    unmet = none and unmatched(spec.job, start, bucket.listed)
     stopped = stop.is_requested()
-    return RunEnd(spec, stats, elapsed_s, stopped, requests, stop.why, empty)
+    return RunEnd(spec, stats, elapsed_s, stopped, requests, stop.why, empty, unmet)
 
 
 def bucket_of(

@@ -27,7 +27,7 @@ from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import verifying_staff
-from bulkmeta.runners.work import Listing, barren, source_of, told_of
+from bulkmeta.runners.work import Listing, barren, source_of, told_of, unmatched
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -64,18 +64,31 @@ async def verify_objects(
 
 
 class Looked(NamedTuple):
-    """How a look at objects ended: whether it was stopped on the way, and the prefixes
-    under which no key is."""
+    """How a look at objects ended: whether it was stopped on the way, the prefixes
+    under which no key is, and whether none is as the patterns say."""
 
     interrupted: bool
     barren: tuple[str, ...]
+    unmatched: bool
+
+
+class _Count:
+    """How many objects were looked at."""
+
+    objects = 0
+
+    def emit(self, result: object) -> None:
+        self.objects += 1
+
+    def flush(self) -> None:
+        """There is nothing to write."""
 
 
 async def view_objects(
     spec: RunSpec, needs: Needs, sink: Sink[Viewed], say: Callable[[str], object]
 ) -> Looked:
     """Read what is needed of the job's objects."""
-    stop, job = StopRequest(), spec.job
+    stop, job, count = StopRequest(), spec.job, _Count()
     stop.on_request(lambda: say(stopping_words(stop)))
     async with (
         bucket_of(spec, stop) as bucket,
@@ -88,6 +101,8 @@ async def view_objects(
         await Flow(spec.pace.concurrency, stop).run(
             source_of(job, bucket, Start(), listing, None, inventory),
             nullcontext(viewer.view_object),
-            [sink],
+            [sink, count],
         )
-    return Looked(stop.is_requested(), barren(job, Start(), bucket.listed))
+    empty = barren(job, Start(), bucket.listed)
+    unmet = not count.objects and unmatched(job, Start(), bucket.listed)
+    return Looked(stop.is_requested(), empty, unmet)

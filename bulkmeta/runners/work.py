@@ -27,7 +27,7 @@ from bulkmeta.model.key_ranges import Marks, Span
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
-from bulkmeta.model.selection import share_of
+from bulkmeta.model.selection import Selection, share_of
 from bulkmeta.model.templates import (
     Source,
     depends_on_object,
@@ -134,6 +134,20 @@ def barren(job: JobSpec, start: Start, listed: Mapping[str, int]) -> tuple[str, 
     if spans != [Span()]:
         return ()
     return tuple(prefix for prefix in job.target.prefixes if listed.get(prefix) == 0)
+
+
+def unmatched(job: JobSpec, start: Start, listed: Mapping[str, int]) -> bool:
+    """Whether a run that had no object knows by that that there are keys, as `listed`,
+    and none is as its patterns say: nothing else left any out."""
+    select = job.select
+    patterns = Selection(keys=select.keys, regexes=select.regexes)
+    alone = patterns == select != Selection() and not job.where
+    return (
+        alone
+        and job.takes == "listing"
+        and [*start.left] == [Span()]
+        and any(listed.values())
+    )
 
 
 def told_of(job: JobSpec) -> Collection[str]:

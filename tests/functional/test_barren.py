@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HERE, NOT_HERE = "oss://bucket/here/", "oss://bucket/nothing-here/"
 SET = ("--set", "a=1")
+CUT = ("--into", "2", "--out", "cut.json")
 APPLY = (*SET, "--yes", "--run-file", "run.jsonl")
 
 
@@ -30,7 +31,7 @@ def _seeded(oss: EmbeddedOSS) -> None:
         ("plan", (*SET, "--include", "*.jpg")),
         ("plan", (*SET, "--rate", "9000", "--spread", "4")),
         ("apply", APPLY),
-        ("shards", ("--into", "2", "--out", "cut.json")),
+        ("shards", CUT),
     ],
 )
 def test_nothing(bulkmeta: Command, command: str, more: tuple[str, ...]) -> None:
@@ -58,3 +59,40 @@ def test_nothing_chosen(bulkmeta: Command, more: tuple[str, ...]) -> None:
     Path("keys.txt").write_text("")
     done = bulkmeta("show", HERE, *more)
     assert "no key begins" not in done.err
+
+
+def test_a_pattern_as_target(bulkmeta: Command) -> None:
+    """A target is no pattern; where one seems to be, that is said, of others not."""
+    done = bulkmeta("plan", "oss://bucket/here/*.jpg", *SET)
+    words = "(a * in a target stands for itself; --include takes patterns)"
+    assert f"no key begins with oss://bucket/here/*.jpg {words}" in done.err
+    assert "stands for itself" not in bulkmeta("plan", NOT_HERE, *SET).err
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [("show", ()), ("plan", SET), ("apply", APPLY)],
+)
+def test_no_match(bulkmeta: Command, command: str, more: tuple[str, ...]) -> None:
+    """That keys are there and none is as the patterns say, is said; of --include also
+    what it goes by."""
+    done = bulkmeta(command, HERE, "--include", "3", *more)
+    words = "no key matches; --include goes by the whole key, such as '*/3.jpg'"
+    assert (done.code, words in done.err) == (0, True), done.err
+    Path("run.jsonl").unlink(missing_ok=True)
+    other = bulkmeta(command, HERE, "--exclude", "*", *more)
+    assert "no key matches\n" in other.err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--include", "*/3"),
+        ("--include", "3", "--min-size", "9"),
+        ("--where", "size > 100"),
+        (),
+    ],
+)
+def test_other_matches(bulkmeta: Command, more: tuple[str, ...]) -> None:
+    """It is not said where a key matches, or something else may have left all out."""
+    assert "no key matches" not in bulkmeta("plan", HERE, *more, *SET).err
