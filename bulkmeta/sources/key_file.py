@@ -15,7 +15,7 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import bad_line
 from bulkmeta.journal.run_reader import read_run
 from bulkmeta.model.item import Item
-from bulkmeta.model.job import KeyFile, KeyForm
+from bulkmeta.model.job import SCHEME, KeyFile, KeyForm
 from bulkmeta.model.limits import is_utf8, key_fault
 from bulkmeta.model.outcome import Outcome, Status
 from bulkmeta.model.values import KEY, NO_KEY, refuse_keyless
@@ -59,7 +59,7 @@ def examine_keys(
     name, count = recordable(path), 0
     for number, key, _ in read_keys(path, form, statuses):
         count += 1
-        fault = key_fault(key)
+        fault = key_fault(key) if form == "run" else named_fault(key)
         if not fault and not key.startswith(prefix):
             fault = f"it is not under {' or '.join(map(repr, prefix))}"
         if fault:
@@ -72,6 +72,13 @@ def examine_keys(
         )
         raise UsageError(f"{str(path)!r} names no keys{which}")
     return KeyFile(name, form, count, fingerprint(path), statuses)
+
+
+def named_fault(key: str) -> str | None:
+    """Why a line that somebody wrote cannot mean the object of that key, or None."""
+    if key.startswith(SCHEME):
+        return f"it begins with {SCHEME}; give keys, without the bucket"
+    return key_fault(key)
 
 
 def recordable(path: Path) -> str:

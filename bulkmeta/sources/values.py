@@ -15,7 +15,6 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.lines import bad_line
 from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Span
-from bulkmeta.model.limits import key_fault
 from bulkmeta.model.values import (
     KEY,
     KINDS,
@@ -32,7 +31,7 @@ from bulkmeta.sources.databases import (
     temporary_database,
     told_in_words,
 )
-from bulkmeta.sources.key_file import fingerprint, recordable
+from bulkmeta.sources.key_file import fingerprint, named_fault, recordable
 from bulkmeta.sources.tables import Cells, read_rows
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ def _key_of(cells: Cells) -> str:
     key = cells.get(KEY)
     if not key:
         raise UsageError(NO_KEY)
-    fault = key_fault(key)
+    fault = named_fault(key)
     if fault:
         raise UsageError(f"key {key!r}: {fault}")
     return key

@@ -301,6 +301,9 @@ def test_changed_file_is_not_resumed(objects: EmbeddedOSS, bulkmeta: Command) ->
         (b"\n\n", (), "names no keys"),
         (b"p/a\n\xff\n", (), "line 2: it is not UTF-8"),
         (b"p/a\n/x\n", (), "line 2, key '/x': a key cannot begin"),
+        (b"oss://bucket/p/a\n", (), "': it begins with oss://; give keys, without the"),
+        (b'"oss://bucket/p/a"\n', ("jsonl",), "line 1, key 'oss://bucket/p/a': it be"),
+        (b"key\noss://bucket/p/a\n", ("csv",), "line 2, key 'oss://bucket/p/a': it"),
         (b"p/a\n" + b"x" * 1024, (), "a key has 1 to 1023 bytes"),
         (b"x" * 3_000_000, (), "too long a line"),
         (b'"p/a"\n{"name": "x"}\n', ("jsonl",), "line 2: write a key as"),
@@ -317,10 +320,11 @@ def test_bad_files(
     words: str,
 ) -> None:
     """One line with the number of the bad one, exit 2, and no request at all."""
-    name = "keys.jsonl" if "jsonl" in options else "keys.txt"
+    forms = {"jsonl", "csv"} & {*options}
+    name = f"keys.{next(iter(forms), 'txt')}"
     Path(name).write_bytes(content)
     target = "oss://bucket/p/" if "prefix" in options else "oss://bucket"
-    more = [option for option in options if option not in {"jsonl", "prefix"}]
+    more = [option for option in options if option not in {*forms, "prefix"}]
 
     result = bulkmeta("plan", target, "--keys-from", name, *SET, *more)
 

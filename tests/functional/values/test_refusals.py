@@ -50,6 +50,7 @@ def test_a_changed_file_is_not_resumed(bucket: EmbeddedOSS, bulkmeta: Command) -
         ("v.csv", "meta.a\n1\n", "line 1: it has no key; keys stand in column 'key'"),
         ("v.csv", "key,meta.a\n,1\n", "line 2: it has no key"),
         ("v.csv", "key,meta.a\n/p,1\n", "line 2: key '/p': a key cannot begin"),
+        ("v.csv", "key,meta.a\noss://b/p/a,1\n", "it begins with oss://; give keys"),
         ("v.csv", "meta.a\n", "line 1: it has no key"),
         (
             "v.csv",
