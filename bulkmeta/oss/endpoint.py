@@ -170,6 +170,10 @@ def refuse_other_region(region: str | None, endpoint: str | None) -> None:
         )
 
 
+_SCHEME_TYPO: Final = re.compile(r"(https?)(?::/|//?)(?!/)([^@]+)$", re.IGNORECASE)
+"""An address whose scheme lacks its colon or a slash."""
+
+
 def _split(endpoint: str) -> tuple[str, str]:
     try:
         url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
@@ -188,6 +192,9 @@ def _split(endpoint: str) -> tuple[str, str]:
         )
     if "@" in url.netloc:
         raise UsageError("the endpoint may not hold a user or password")
+    if found := _SCHEME_TYPO.match(endpoint):
+        scheme, rest = found.groups()
+        raise UsageError(f"endpoint {endpoint!r}: write it as {scheme}://{rest}")
     if url.path.strip("/") or url.query:
         raise UsageError(
             f"endpoint {endpoint!r}: give the address only, without path or query"

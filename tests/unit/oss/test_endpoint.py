@@ -212,6 +212,17 @@ def test_more_than_an_address(endpoint: str) -> None:
     )
 
 
+@pytest.mark.parametrize("typo", ["http/", "http//", "http:/"])
+def test_a_scheme_mistyped(typo: str) -> None:
+    """What was most likely meant is told; a path has nothing to do with it."""
+    endpoint = f"{typo}127.0.0.1:9000"
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint("b1b", endpoint=endpoint, region="cn-hangzhou")
+    assert str(caught.value) == (
+        f"endpoint {endpoint!r}: write it as http://127.0.0.1:9000"
+    )
+
+
 @pytest.mark.parametrize("endpoint", ["https://user:pass@host", "https://:pass@host"])
 def test_a_password_is_not_repeated(endpoint: str) -> None:
     """A user would be dropped in silence, so it is refused; a password is no output."""
