@@ -12,9 +12,10 @@ EXAMPLE = Path(__file__).with_name("example.toml")
 
 
 @click.command(cls=HelpfulCommand, exits=(0, 2, 4))
-@click.argument("file", metavar="FILE", default="job.toml")
+@click.argument("file", metavar="[FILE]", default="job.toml")
 def init(file: str) -> None:
     """Write an example of a job file, with all that it may say; FILE must not exist.
+    Without one it is job.toml.
 
     \b
     Examples:
