@@ -143,7 +143,7 @@ def test_rows_of_other_prefixes_are_told(
     Path("v.csv").write_text("key,meta.a\np/a,1\nP/b,2\npp/c,3\n")
     result = bulkmeta(*ORDER, "--values", "v.csv", "--run-file", "run.jsonl")
     assert result.code == 0
-    assert "1 rows of " in result.err
+    assert "1 row of " in result.err
     assert "; 2 others are not under it" in result.err
     assert stored(bucket, "p/a").meta == {"a": "1"}
 
