@@ -89,7 +89,7 @@ async def view_objects(
 ) -> Looked:
     """Read what is needed of the job's objects."""
     stop, job, count = StopRequest(), spec.job, _Count()
-    stop.on_request(lambda: say(stopping_words(stop)))
+    stop.on_request(lambda: stop.error or say(stopping_words(stop)))
     async with (
         bucket_of(spec, stop) as bucket,
         inventory_of(spec) as inventory,
