@@ -6,6 +6,8 @@ For people who look for what is wrong; requests find out by themselves.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -62,14 +64,26 @@ async def reach(base: str) -> Reached | Unreached:
     except ssl.SSLCertVerificationError as error:
         return Unreached("TLS", error.verify_message)
     except ssl.SSLError as error:
-        why = (error.reason or str(error)).replace("_", " ").lower()
-        return Unreached("TLS", why)
+        return Unreached("TLS", why_unconnected(error))
     except OSError as error:  # a time-out, too
-        return Unreached("connection", error.strerror or str(error) or "no answer")
+        return Unreached("connection", why_unconnected(error) or "no answer")
     try:
         return _described(writer)
     finally:
         writer.transport.abort()
+
+
+def why_unconnected(error: OSError) -> str:
+    """Why there is no connection, without the libraries' own words around it."""
+    if isinstance(error, ssl.SSLError):
+        why = getattr(error, "reason", None) or str(error)  # not every one has it
+        if why == "WRONG_VERSION_NUMBER":
+            return "it does not speak TLS; write http:// if that is meant"
+        return why.replace("_", " ").lower()
+    number = None if isinstance(error, socket.gaierror) else error.errno
+    if number and number in errno.errorcode:
+        return os.strerror(number)
+    return error.strerror or str(error)
 
 
 def _described(writer: asyncio.StreamWriter) -> Reached:

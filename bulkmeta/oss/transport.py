@@ -7,10 +7,6 @@ would even be stored: OSS takes it as the object's new type.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -28,6 +24,7 @@ from bulkmeta import __version__
 from bulkmeta.errors import RunFatalError, TransportError
 from bulkmeta.oss.deadlines import Deadlines
 from bulkmeta.oss.endpoint import encoded_key
+from bulkmeta.oss.reach import why_unconnected
 from bulkmeta.oss.silence import Silence
 
 if TYPE_CHECKING:
@@ -355,7 +352,8 @@ def _translate(error: Exception) -> TransportError:
             "connection", f"cannot connect: {words}: {why}", sent=False
         )
     if isinstance(error, aiohttp.ClientConnectorError):
-        words = f"cannot connect to {error.host}:{error.port}: {_cause_of(error)}"
+        why = why_unconnected(error.os_error)
+        words = f"cannot connect to {error.host}:{error.port}: {why}"
         return TransportError("connection", words, sent=False)
     if isinstance(error, aiohttp.InvalidURL):
         return TransportError("unsendable_key", f"no such URL: {error}", sent=False)
@@ -363,20 +361,6 @@ def _translate(error: Exception) -> TransportError:
         return TransportError("timeout", "no answer in time", sent=True)
     words = f"connection lost: {_words_of(error)}"
     return TransportError("connection", words, sent=True)
-
-
-def _cause_of(error: aiohttp.ClientConnectorError) -> str:
-    """Why there is no connection, without the libraries' own words around it."""
-    cause = error.os_error
-    if isinstance(cause, ssl.SSLError):
-        why = getattr(cause, "reason", None) or str(cause)  # not every one has it
-        if why == "WRONG_VERSION_NUMBER":
-            return "it does not speak TLS; write http:// if that is meant"
-        return why.replace("_", " ").lower()
-    number = None if isinstance(cause, socket.gaierror) else cause.errno
-    if number and number in errno.errorcode:
-        return os.strerror(number)
-    return cause.strerror or str(cause)
 
 
 def _words_of(error: Exception) -> str:
