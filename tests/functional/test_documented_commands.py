@@ -20,7 +20,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -171,6 +171,7 @@ class Shell:
             redirect_stdout(shown),
             redirect_stderr(shown),
             patch.object(sys, "stdin", typed),
+            patch.object(shown, "isatty", lambda: True) if answers else nullcontext(),
         ):
             self.code = run(words)
         shown.seek(0)

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 CTRL_C = b"\x03"
 # The controlling terminal is what turns Ctrl-C into a signal; a parent may have left
-# it ignored.
+# it ignored. What it shows there is read from a pipe.
 ON_TERMINAL = """
-import fcntl, signal, termios
+import fcntl, signal, sys, termios
+sys.stderr.isatty = lambda: True
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from bulkmeta.cli.main import main

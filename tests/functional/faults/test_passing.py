@@ -216,6 +216,7 @@ def test_throttling_of_the_first_look_at_the_bucket_is_bounded(
     """Somebody waits for the question, but not forever: exit 4 after two retries."""
     meet(oss, FAULTS["429"], VERSIONING)
     monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
 
     result = apply(yes=False)
 
