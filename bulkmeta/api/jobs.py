@@ -29,11 +29,10 @@ from bulkmeta.runners.host import Host
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job, run_job
 from bulkmeta.runners.preflight import refuse_unwanted
-from bulkmeta.runners.reading import verify_objects
+from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart
 from bulkmeta.runners.transforms import reference_of, refuse_other_transform
-from bulkmeta.runners.work import sampled
 from bulkmeta.sources.values import load_values
 
 if TYPE_CHECKING:

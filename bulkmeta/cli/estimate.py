@@ -89,7 +89,7 @@ def beforehand_lines(
     count = _MANY if findings.more else findings.listed
     pages = math.ceil(count / PAGE_KEYS) if spec.job.takes == "listing" else 0
     sum_ = estimate_of(each.times(count) + Billed(put=pages), spec.pace, prices)
-    of = "per million changed objects" if findings.more else "if each is changed"
+    of = "for each million changed" if findings.more else "if each is changed"
     if not findings.more:
         yield f"in sum    {_requests(sum_.requests)}, {of}"
     if sum_.cost is not None:

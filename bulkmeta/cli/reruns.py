@@ -35,10 +35,10 @@ from bulkmeta.runners.host import NOBODY, RunEnd
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job
 from bulkmeta.runners.loop import run_loop
-from bulkmeta.runners.reading import verify_objects
+from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart, refuse_altered
-from bulkmeta.runners.work import sampled, takes_nothing
+from bulkmeta.runners.work import takes_nothing
 
 if TYPE_CHECKING:
     from bulkmeta.cli.watching import Telling

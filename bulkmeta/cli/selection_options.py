@@ -9,7 +9,13 @@ from bulkmeta.model.conditions import FIELDS as CONDITION_FIELDS
 from bulkmeta.model.metadata import CLASSES, TYPES
 from bulkmeta.model.outcome import STATUSES
 
-ALL = click.option("--all", "allow_all", is_flag=True, help="Allow an empty prefix.")
+ALL = click.option(
+    "--all",
+    "allow_all",
+    is_flag=True,
+    help="Allow an empty prefix; where --keys-from or --inventory names the objects, "
+    "it is allowed anyway.",
+)
 
 SELECTION = (
     click.option(

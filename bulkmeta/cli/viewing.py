@@ -18,6 +18,7 @@ from bulkmeta.report.order import InOrder
 from bulkmeta.report.table import BRIEF, TablePrinter
 from bulkmeta.report.views import (
     FIELDS,
+    HEADERS,
     KNOWN,
     ViewPrinter,
     as_csv,
@@ -79,8 +80,10 @@ def fields_of(text: str | None, form: Form) -> tuple[str, ...]:
         if not is_field(name):
             guess = _meant(name)
             hint = f"did you mean {guess!r}? " if guess else ""
+            is_header = name.startswith("header.")
+            known = HEADERS if is_header else KNOWN
             raise UsageError(
-                f"--fields: no field {name!r}; {hint}there are {', '.join(KNOWN)}"
+                f"--fields: no field {name!r}; {hint}there are {', '.join(known)}"
             )
     return fields
 

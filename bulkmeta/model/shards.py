@@ -107,7 +107,7 @@ def parse_shards(data: bytes) -> Shards:
             raise UsageError(f"it was written by a newer bulkmeta ({form.version})")
         shards = msgspec.json.decode(data, type=Shards)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"it is no file of shards: {error}") from error
+        raise UsageError("it is no file of shards, or a damaged one") from error
     shards.check()
     return shards
 

@@ -125,10 +125,11 @@ def parse_template(text: str) -> tuple[str | Field, ...]:
     for token in _TOKEN.finditer(text):
         parts.append(text[end : token.start()])
         end = token.end()
+        _refuse_variable(token)
         if token["stray"]:
             raise UsageError(
                 f"{text!r}: a single {token['stray']!r}; "
-                f"write {2 * token['stray']!r} if that is meant{_hint(token)}"
+                f"write {2 * token['stray']!r} if that is meant"
             )
         parts.append(token["brace"][0] if token["brace"] else _field(token))
     parts.append(text[end:])
@@ -140,19 +141,22 @@ def _field(token: re.Match[str]) -> Field:
     if not _is_known(field):
         raise UsageError(
             f"{token.string!r}: there is no field {token[0]!r}; there are "
-            f"{' '.join(FIELDS)} (write '{{{{' for a brace){_hint(token)}"
+            f"{' '.join(FIELDS)} (write '{{{{' for a brace)"
         )
     if field.name in {"meta", "header"} and field.index:
         field = msgspec.structs.replace(field, index=field.index.lower())
     return field
 
 
-def _hint(token: re.Match[str]) -> str:
-    """What else may be meant by a brace behind a dollar."""
+def _refuse_variable(token: re.Match[str]) -> None:
+    """Stop at a variable that is not put in: it looks like a field behind a dollar."""
     variable = _VARIABLE.match(token.string, max(0, token.start() - 1))
-    if variable is None:
-        return ""
-    return f'; a variable, if the job file has: environment = ["{variable[1]}"]'
+    if variable and not _is_known(Field(variable[1], None, None)):
+        raise UsageError(
+            f"{variable[0]!r}: to use the variable, add environment = "
+            f'["{variable[1]}"] to a job file; for the text itself, write '
+            f"${{{{{variable[1]}}}}}"
+        )
 
 
 def _is_known(field: Field) -> bool:

@@ -42,9 +42,13 @@ KNOWN: Final = (*FIELDS, *ASKED, "meta.NAME", "header.NAME", "tag.KEY")
 """All names that a field may have, in words."""
 
 
+HEADERS: Final = tuple(f"header.{name}" for name in sorted(STANDARD_HEADERS))
+"""The headers that can be shown, by the names of their fields."""
+
+
 def likely_fields() -> list[str]:
     """What may have been meant by a name that is none."""
-    return [*FIELDS, *ASKED, *(f"header.{name}" for name in sorted(STANDARD_HEADERS))]
+    return [*FIELDS, *ASKED, *HEADERS]
 
 
 def is_field(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from bulkmeta.engine.breaker import Breaker
 from bulkmeta.engine.shutdown import StopRequest, stop_in_time
 from bulkmeta.engine.viewer import Viewer
+from bulkmeta.journal.run_reader import read_header, read_outcomes
 from bulkmeta.model.conditions import Condition
+from bulkmeta.model.selection import share_of
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
@@ -32,6 +35,7 @@ from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.viewed import Needs, Viewed
     from bulkmeta.report.drain import Sink
 
@@ -61,6 +65,35 @@ async def verify_objects(
         )
     elapsed_s = time.monotonic() - started_s
     return ended(spec, Start(), stats, elapsed_s, stop, bucket)
+
+
+def sampled(run_file: Path, sample: float | int | None) -> Wanted:
+    """Which lines of a run to look at again: those that say how an object is left, or
+    a sample of them. The same sample each time: it is drawn by the run's own start."""
+    if sample is None:
+        return _is_settled
+    if isinstance(sample, float):
+        return lambda outcome: (
+            _is_settled(outcome) and share_of(outcome.key, "verify") < sample
+        )
+    chosen = _draw(run_file, sample)
+    return lambda outcome: outcome.key in chosen
+
+
+def _is_settled(outcome: Outcome) -> bool:
+    return outcome.status in {"updated", "unchanged"}
+
+
+def _draw(run_file: Path, count: int) -> set[str]:
+    """The keys of `count` lines, each with the same chance; memory holds no more."""
+    draw = random.Random(read_header(run_file).started)  # noqa: S311 no secret
+    chosen: list[str] = []
+    for number, outcome in enumerate(filter(_is_settled, read_outcomes(run_file))):
+        if number < count:
+            chosen.append(outcome.key)
+        elif (place := draw.randrange(number + 1)) < count:
+            chosen[place] = outcome.key
+    return set(chosen)
 
 
 class Looked(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -27,7 +26,7 @@ from bulkmeta.model.key_ranges import Marks, Span
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
-from bulkmeta.model.selection import Selection, share_of
+from bulkmeta.model.selection import Selection
 from bulkmeta.model.templates import (
     Source,
     depends_on_object,
@@ -64,7 +63,6 @@ if TYPE_CHECKING:
     from bulkmeta.runners.restart import Start
     from bulkmeta.sources.ahead import Ahead
     from bulkmeta.sources.ranges import Note
-    from bulkmeta.sources.replay import Wanted
     from bulkmeta.sources.values import ValuesTable
 
 _WANTED: Final = {
@@ -372,32 +370,3 @@ def _taken_up(job: JobSpec, parent: Parent) -> Iterator[Outcome]:
     for outcome in read_outcomes(parent.path):
         if wanted(outcome) and job.select.admits(outcome.key):
             yield outcome
-
-
-def sampled(run_file: Path, sample: float | int | None) -> Wanted:
-    """Which lines of a run to look at again: those that say how an object is left, or
-    a sample of them. The same sample each time: it is drawn by the run's own start."""
-    if sample is None:
-        return _is_settled
-    if isinstance(sample, float):
-        return lambda outcome: (
-            _is_settled(outcome) and share_of(outcome.key, "verify") < sample
-        )
-    chosen = _draw(run_file, sample)
-    return lambda outcome: outcome.key in chosen
-
-
-def _is_settled(outcome: Outcome) -> bool:
-    return outcome.status in {"updated", "unchanged"}
-
-
-def _draw(run_file: Path, count: int) -> set[str]:
-    """The keys of `count` lines, each with the same chance; memory holds no more."""
-    draw = random.Random(read_header(run_file).started)  # noqa: S311 no secret
-    chosen: list[str] = []
-    for number, outcome in enumerate(filter(_is_settled, read_outcomes(run_file))):
-        if number < count:
-            chosen.append(outcome.key)
-        elif (place := draw.randrange(number + 1)) < count:
-            chosen[place] = outcome.key
-    return set(chosen)

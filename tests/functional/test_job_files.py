@@ -268,7 +268,7 @@ def test_environment(
         "[change.set]\nbuild = 'v-${BUILD}'\nstem = '$${OTHER}'\n"
     )
     refused = bulkmeta("plan", "job.toml")
-    assert (refused.code, "a single '{'" in refused.err) == (2, True)
+    assert (refused.code, "to use the variable, add" in refused.err) == (2, True)
     assert "s3cret" not in refused.err
 
     text = Path("job.toml").read_text().replace("$${OTHER}", "$${{OTHER}}")

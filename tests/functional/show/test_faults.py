@@ -67,6 +67,7 @@ def test_what_was_read_before_a_listing_failed_shows(
         ("keys", "no field 'keys'; did you mean 'key'?"),
         ("zzz", "no field 'zzz'; there are key, "),
         ("content-tpye", "did you mean 'header.content-type'?"),
+        ("key,header.foo", "'header.foo'; there are header.cache-control, header.c"),
         ("key,,etag", "no field ''"),
         ("meta.", "no field 'meta.'"),
         ("content-type", "did you mean 'header.content-type'?"),

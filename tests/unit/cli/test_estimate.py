@@ -57,8 +57,8 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             [
                 "objects   more than 1,000",
                 f"requests  {PER_OBJECT}needs no change{LISTING}",
-                "cost      12.0 at these prices, per million changed objects",
-                "time      at least 25.0 minutes, per million changed objects",
+                "cost      12.0 at these prices, for each million changed",
+                "time      at least 25.0 minutes, for each million changed",
             ],
         ),
         (

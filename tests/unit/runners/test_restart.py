@@ -16,8 +16,8 @@ from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.plan import UpdatePlan
 from bulkmeta.model.run_file import RunHeader, Summary
 from bulkmeta.runners.flow import leading_error
+from bulkmeta.runners.reading import sampled
 from bulkmeta.runners.restart import Start, examine_run, find_restart
-from bulkmeta.runners.work import sampled
 
 LISTING = JobSpec(Target("bucket", "p"))
 RETRY = JobSpec(
