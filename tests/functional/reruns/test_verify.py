@@ -90,14 +90,15 @@ def test_verify_of_what_is_all_gone(
 def test_verify_shows_what_differs(
     oss: EmbeddedOSS, apply: Command, bulkmeta: Command
 ) -> None:
-    """Each difference on a line of its own, as in a plan, and no words besides; only of
-    other content there are but words."""
-    seed(oss, 3)
+    """Each difference on a line of its own, as in a plan, and no words besides; but of
+    other content, which no difference shows."""
+    seed(oss, 4)
     assert apply("--concurrency", "1").code == 0
     found = oss.store.get_object("bucket", "p/0001")
     meta = {**found.meta, "x": 'b"', "new": "1"}
     oss.store.save(replace(found, meta=meta), oss.store.body(found))
     oss.store.put_object("bucket", "p/0002", body=b"other", meta=found.meta)
+    oss.store.put_object("bucket", "p/0003", body=b"other", meta=meta)
 
     lines = bulkmeta("verify", "run.jsonl").out.splitlines()
 
@@ -108,6 +109,8 @@ def test_verify_shows_what_differs(
     ]
     assert lines[at + 3] == "p/0002"
     assert lines[at + 4] == "  ! drift: the content is another one now"
+    assert lines[at + 5 : at + 7] == ["p/0003", lines[at + 4]]
+    assert lines[at + 7 : at + 9] == lines[at + 1 : at + 3]
 
 
 def test_verify_shows_the_first(

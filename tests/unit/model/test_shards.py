@@ -276,3 +276,13 @@ def test_no_such_part() -> None:
     """The numbers that there are, are told."""
     with pytest.raises(UsageError, match="shards 0 to 1, no 2"):
         kept(("a",), (1, 1)).part(2)
+
+
+def test_a_draw_of_keys_in_order() -> None:
+    """The share that is drawn becomes smaller as keys come: late ones count no more
+    than the first."""
+    draw = Draw(1000)
+    for number in range(COUNT):
+        draw.note(f"p/{number:06}")
+    (bound,), _ = cut(draw.known(), 2)
+    assert int(bound.removeprefix("p/")) == pytest.approx(COUNT / 2, rel=0.1)
