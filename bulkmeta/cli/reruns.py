@@ -193,16 +193,12 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     told.begin(spec, run_file)
     differences = DiffPrinter(told.result, None if values["full"] else options.SHOWN)
     printer = InOrder(differences)
+    wanted, host = sampled(run_file, values["sample"]), told.hosted(NOBODY, printer)
     with held_for_reading(run_file):
-        end = run_loop(
-            verify_objects(
-                spec,
-                run_file,
-                sampled(run_file, values["sample"]),
-                host=told.hosted(NOBODY, printer),
-            )
-        )
-    printer.finish()
+        try:
+            end = run_loop(verify_objects(spec, run_file, wanted, host=host))
+        finally:  # what was found is shown, whatever ended it
+            printer.finish()
     rest = unprinted_lines(differences.unprinted)
     told.end(end, (*rest, *end_lines(end)), run_file)
     return exit_code(end)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bulkmeta.emulator.faults import Fault
 from tests.functional.reruns.conftest import HEAD, Command, seed, sent, write_as_other
 
 if TYPE_CHECKING:
@@ -131,3 +132,22 @@ def test_verify_shows_the_first(
     whole = bulkmeta("verify", "run.jsonl", "--full").out
     assert len([line for line in whole.splitlines() if line.startswith("p/")]) == 25
     assert "more" not in whole
+
+
+def test_what_was_found_before_an_error_is_shown(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Also if it waited for the object in front of it, which never came."""
+    seed(oss, 5)
+    assert apply().code == 0
+    write_as_other(oss, 2)
+    late = Fault("latency", HEAD, key="p/0000", seconds=0.5)
+    oss.faults.add(late)
+    oss.faults.add(
+        Fault("error", HEAD, "p/0000", status=403, code="InvalidAccessKeyId")
+    )
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 4, result.err
+    assert "p/0002" in result.out
