@@ -15,6 +15,7 @@ from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
     agree,
     carry_out,
+    end_at_once,
     exit_code,
     preview,
     refuse_existing,
@@ -29,9 +30,8 @@ from bulkmeta.model.quantity import counted
 from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
-from bulkmeta.report.stats import RunStats
 from bulkmeta.report.text import printable
-from bulkmeta.runners.host import NOBODY, RunEnd
+from bulkmeta.runners.host import NOBODY
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job
 from bulkmeta.runners.loop import run_loop
@@ -41,7 +41,6 @@ from bulkmeta.runners.restart import find_restart, refuse_altered
 from bulkmeta.runners.work import takes_nothing
 
 if TYPE_CHECKING:
-    from bulkmeta.cli.watching import Telling
     from bulkmeta.journal.run_reader import Progress
     from bulkmeta.model.job import JobSpec
 
@@ -102,7 +101,7 @@ def rerun(
     nothing, name = progress.complete and takes_nothing(job), values["run_file"]
     words = _nothing_words(spec, printable(str(parent)), progress)
     if nothing and name is None:
-        return _end_at_once(spec, words, telling_of(values))
+        return end_at_once(spec, words, telling_of(values))
     named = default_run_file(header.bucket, command) if name is None else name
     run_file = Path(named)
     refuse_existing(run_file, "--run-file")
@@ -122,14 +121,6 @@ def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
     if is_retry:
         return f"nothing failed in {parent}; nothing to retry"
     return f"nothing in {parent} was changed; nothing to undo"
-
-
-def _end_at_once(spec: RunSpec, words: str, told: Telling) -> int:
-    """Tell that there is no object to do; the exit code."""
-    told.begin(spec, None)
-    end = RunEnd(spec, RunStats(), 0.0, interrupted=False, requests={})
-    told.end(end, [words], None)
-    return exit_code(end)
 
 
 def _ruled(job: JobSpec, values: dict[str, Any]) -> JobSpec:

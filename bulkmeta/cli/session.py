@@ -26,7 +26,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.next_steps import broken_lines, next_lines
-from bulkmeta.cli.output import complain, print_result, tell, warn
+from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import LockedError, UsageError
 from bulkmeta.journal.compression import codec_by_name
@@ -37,7 +37,8 @@ from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.forecast import Forecast
 from bulkmeta.report.order import InOrder
-from bulkmeta.runners.host import NOBODY, Host
+from bulkmeta.report.stats import RunStats
+from bulkmeta.runners.host import NOBODY, Host, RunEnd
 from bulkmeta.runners.local import run_job
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import Findings, inspect_bucket, refuse_unwanted
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
     from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import JobSpec, RunSpec
-    from bulkmeta.runners.host import RunEnd
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
@@ -107,8 +107,8 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     if lines is not None:
         findings = replace(findings, listed=lines)
     if findings.listed == 0 and not findings.more:
-        print_result(f"no object under {spec.job.target} is meant; nothing to change")
-        raise click.exceptions.Exit(OK)
+        words = f"no object under {spec.job.target} is meant; nothing to change"
+        raise click.exceptions.Exit(end_at_once(spec, words, told))
     found = cautions(spec.job, findings, likely_reach(spec.job))
     for line in (
         *probe_lines(findings),
@@ -120,6 +120,14 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     if not consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def end_at_once(spec: RunSpec, words: str, told: Telling) -> int:
+    """Tell, as at a run's end, why there is no object to do; the exit code."""
+    told.begin(spec, None)
+    end = RunEnd(spec, RunStats(), 0.0, interrupted=False, requests={})
+    told.end(end, [words], None)
+    return exit_code(end)
 
 
 def carry_out(

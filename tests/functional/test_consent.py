@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -68,3 +69,5 @@ def test_nothing_to_ask_about(
     words = "no object under oss://bucket/p/ is meant; nothing to change\n"
     assert (asked.code, asked.out) == (0, words)
     assert not Path("run.jsonl").exists()
+    told = json.loads(bulkmeta(*APPLY, "--include", "nothing", "--json").out)
+    assert (told["objects"], told["run_file"]) == (0, None)
