@@ -96,6 +96,18 @@ def test_ended_by_an_error(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert (refused.code, told(refused.err)) == (2, {})
 
 
+def test_an_error_ends_what_a_program_reads(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """People are told how far it came; a program reads no lines that are no JSON."""
+    fatal = Fault("error", "CopyObject", skip=5, status=403, code="InvalidAccessKeyId")
+    oss.faults.add(fatal)
+    people = bulkmeta(*ORDER)
+    assert (people.code, "objects in" in people.out) == (4, True)
+    again = bulkmeta(*ORDER[:-1], "json.jsonl", "--json")
+    assert (again.code, again.out) == (4, "")
+
+
 def test_nothing_to_do(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Nothing to say, either; a plan has no former states."""
     assert not told(bulkmeta("plan", *ORDER[1:4], "--out", "plan.jsonl").err)

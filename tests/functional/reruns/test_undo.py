@@ -271,3 +271,8 @@ def test_undo_of_what_is_all_gone(
     for more in (("undo", "run.jsonl", "--dry-run"), (*undo, "all.jsonl")):
         done = bulkmeta(*more)
         assert (done.code, words in done.err) == (0, True), done.err
+    Path("keys.txt").write_text("p/0000\np/0001\n")
+    other = bulkmeta(
+        "plan", "oss://bucket/p/", "--set", "a=b", "--keys-from", "keys.txt"
+    )
+    assert (other.code, "put back" in other.err) == (0, False)

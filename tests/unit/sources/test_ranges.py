@@ -257,6 +257,15 @@ async def test_pages_are_bounded() -> None:
     assert 0.9 * MOST_LISTED <= most_ahead <= 1.5 * MOST_LISTED
 
 
+@pytest.mark.parametrize(("ranges", "most"), [(1, 1000), (20, 1000), (100, 200)])
+async def test_pages_are_as_large_as_they_may_be(ranges: int, most: int) -> None:
+    """Twenty ranges take no more requests for it than one."""
+    bucket = KeysBucket(sequential(2_000))
+    lister = Lister(cast("Bucket", bucket), "p/", ranges)
+    page = await lister.page("p/")
+    assert len(page.objects) == most
+
+
 async def test_a_listing_that_fails() -> None:
     """The error comes out where the page would be needed, also from a cut."""
 
