@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model.job import SCHEME
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.preflight import Findings
+    from bulkmeta.runners.work import Missing
 
 _SHOWN = 80
 _VALUES: Final = 3
@@ -205,17 +206,15 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
     return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
 
 
-def nothing_words(
-    job: JobSpec, barren: Iterable[str], *, unmatched: bool = False
-) -> Iterator[str]:
+def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
     """That there is nothing under a prefix, or nothing as it was asked for: it may be
     mistyped, or a pattern in the wrong place."""
-    for prefix in barren:
+    for prefix in missing.barren:
         mark = next((mark for mark in "*?" if mark in prefix), None)
         hint = f" (a {mark} in a target stands for itself; --include takes patterns)"
         where = printable(f"{SCHEME}{job.target.bucket}/{prefix}")
         yield f"no key begins with {where}{hint if mark else ''}"
-    if unmatched:
+    if missing.unmatched:
         includes = any(rule.wanted for rule in job.select.keys)
         hint = "; --include goes by the whole key, such as '*/3.jpg'"
         yield f"no key matches{hint if includes else ''}"

@@ -18,7 +18,7 @@ from bulkmeta.cli.describe import (
     end_lines,
     gone_words,
     kind_lines,
-    nothing_words,
+    missing_words,
     order_lines,
     probe_lines,
     unprinted_lines,
@@ -221,8 +221,8 @@ def preview(
 def _warn_of_nothing(end: RunEnd) -> None:
     """Tell where nothing was done because there was nothing."""
     if not end.interrupted:
-        nothing = nothing_words(end.spec.job, end.barren, unmatched=end.unmatched)
-        for words in (*nothing, *gone_words(end)):
+        vain = missing_words(end.spec.job, end.missing)
+        for words in (*vain, *gone_words(end)):
             warn(words)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.describe import nothing_words
+from bulkmeta.cli.describe import missing_words
 from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
@@ -29,7 +29,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     """Cut the job's target into so many parts, and keep them; the exit code."""
     refuse_existing(out, "--out")
     warn_if_readable(spec.job.target.bucket, spec.connection)
-    shards, requests, empty = run_loop(cut_shards(spec, parts, tell))
+    shards, requests, vain = run_loop(cut_shards(spec, parts, tell))
     file = create_file(out, "file of shards")
     try:
         file.write(msgspec.json.format(msgspec.json.encode(shards)) + b"\n")
@@ -39,7 +39,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
         raise
     finally:
         file.close()
-    for words in nothing_words(spec.job, empty):
+    for words in missing_words(spec.job, vain):
         warn(words)
     total, largest = sum(shards.objects), max(shards.objects)
     print_result(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.describe import nothing_words
+from bulkmeta.cli.describe import missing_words
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, SOME_FAILED
 from bulkmeta.cli.output import print_data, print_result, tell, warn
 from bulkmeta.cli.suggest import nearest
@@ -52,7 +52,7 @@ def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED
-    for words in nothing_words(spec.job, end.barren, unmatched=end.unmatched):
+    for words in missing_words(spec.job, end.missing):
         warn(words)
     return SOME_FAILED if printer.failed else OK
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
-from bulkmeta.runners.work import barren, unmatched
+from bulkmeta.runners.work import Missing, missing
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest
@@ -66,11 +66,7 @@ class RunEnd:
     why: str | None = None
     """What ended it before its time, if that was arranged beforehand."""
 
-    barren: tuple[str, ...] = ()
-    """The prefixes of its target under which no key is."""
-
-    unmatched: bool = False
-    """Whether there are keys, and none is as its patterns say."""
+    missing: Missing = Missing()  # noqa: RUF009 immutable
 
 
 def ended(
@@ -83,11 +79,10 @@ def ended(
 ) -> RunEnd:
     """How a run on the bucket has ended."""
     requests = dict(bucket.requests)
-    empty = barren(spec.job, start, bucket.listed)
-    none = not (stats.objects or (spec.recent and spec.recent.since))
-    unmet = none and unmatched(spec.job, start, bucket.listed)
+    seen = bool(stats.objects or (spec.recent and spec.recent.since))
+    vain = missing(spec.job, start, bucket.listed, seen=seen)
     stopped = stop.is_requested()
-    return RunEnd(spec, stats, elapsed_s, stopped, requests, stop.why, empty, unmet)
+    return RunEnd(spec, stats, elapsed_s, stopped, requests, stop.why, vain)
 
 
 def bucket_of(

@@ -30,7 +30,7 @@ from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import verifying_staff
-from bulkmeta.runners.work import Listing, barren, source_of, told_of, unmatched
+from bulkmeta.runners.work import Listing, Missing, missing, source_of, told_of
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -97,12 +97,11 @@ def _draw(run_file: Path, count: int) -> set[str]:
 
 
 class Looked(NamedTuple):
-    """How a look at objects ended: whether it was stopped on the way, the prefixes
-    under which no key is, and whether none is as the patterns say."""
+    """How a look at objects ended: whether it was stopped on the way, and what it
+    looked for in vain."""
 
     interrupted: bool
-    barren: tuple[str, ...]
-    unmatched: bool
+    missing: Missing
 
 
 class _Count:
@@ -136,6 +135,5 @@ async def view_objects(
             nullcontext(viewer.view_object),
             [sink, count],
         )
-    empty = barren(job, Start(), bucket.listed)
-    unmet = not count.objects and unmatched(job, Start(), bucket.listed)
-    return Looked(stop.is_requested(), empty, unmet)
+    vain = missing(job, Start(), bucket.listed, seen=count.objects > 0)
+    return Looked(stop.is_requested(), vain)

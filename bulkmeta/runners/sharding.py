@@ -16,7 +16,7 @@ from bulkmeta.runners.flow import requests_ahead, ungrouped
 from bulkmeta.runners.host import bucket_of
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import Listing, barren, source_of
+from bulkmeta.runners.work import Listing, Missing, missing, source_of
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec
@@ -26,12 +26,12 @@ _LOOK_EVERY: Final = 10_000
 
 
 class Cut(NamedTuple):
-    """Keys in parts, how many requests their listing took, and the prefixes under which
-    no key is."""
+    """Keys in parts, how many requests their listing took, and what it looked for in
+    vain."""
 
     shards: Shards
     requests: int
-    barren: tuple[str, ...]
+    missing: Missing
 
 
 async def cut_shards(spec: RunSpec, parts: int, say: Callable[[str], object]) -> Cut:
@@ -67,4 +67,5 @@ async def cut_shards(spec: RunSpec, parts: int, say: Callable[[str], object]) ->
         bounds=bounds,
         objects=objects,
     )
-    return Cut(shards, requests, barren(job, Start(), bucket.listed))
+    vain = missing(job, Start(), bucket.listed, seen=count.total > 0)
+    return Cut(shards, requests, vain)

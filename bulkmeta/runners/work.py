@@ -14,7 +14,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
@@ -125,27 +125,32 @@ def source_of(
     return limited(source, job.select, taken=start.counts.total())
 
 
-def barren(job: JobSpec, start: Start, listed: Mapping[str, int]) -> tuple[str, ...]:
-    """The prefixes of the job under which no key is, by the number of keys that were
-    `listed` of each. Where only a part was to be listed, nobody knows."""
+class Missing(NamedTuple):
+    """What a run looked for in vain: the prefixes under which no key is, and whether
+    there are keys, but none is as its patterns say."""
+
+    barren: tuple[str, ...] = ()
+    unmatched: bool = False
+
+
+def missing(
+    job: JobSpec, start: Start, listed: Mapping[str, int], *, seen: bool
+) -> Missing:
+    """By the number of keys that were `listed` of each prefix, and whether an object
+    was `seen`. Where only a part was to be listed, nobody knows."""
+    prefixes = job.target.prefixes
     spans = [job.select.within(span) for span in start.left]
-    if spans != [Span()]:
-        return ()
-    return tuple(prefix for prefix in job.target.prefixes if listed.get(prefix) == 0)
+    barren = tuple(prefix for prefix in prefixes if listed.get(prefix) == 0)
+    unmatched = not seen and any(listed.values()) and _goes_by_patterns(job, start)
+    return Missing(barren if spans == [Span()] else (), unmatched)
 
 
-def unmatched(job: JobSpec, start: Start, listed: Mapping[str, int]) -> bool:
-    """Whether a run that had no object knows by that that there are keys, as `listed`,
-    and none is as its patterns say: nothing else left any out."""
+def _goes_by_patterns(job: JobSpec, start: Start) -> bool:
+    """Whether the patterns alone can have left objects out."""
     select = job.select
     patterns = Selection(keys=select.keys, regexes=select.regexes)
     alone = patterns == select != Selection() and not job.where
-    return (
-        alone
-        and job.takes == "listing"
-        and [*start.left] == [Span()]
-        and any(listed.values())
-    )
+    return alone and job.takes == "listing" and [*start.left] == [Span()]
 
 
 def told_of(job: JobSpec) -> Collection[str]:
