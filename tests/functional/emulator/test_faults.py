@@ -122,7 +122,7 @@ def test_closing_does_not_wait_for_a_hang(start: Start, wait_s: float) -> None:
     began = time.monotonic()
     oss.__exit__(None, None, None)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     connection.close()
     oss.__enter__()
 
