@@ -220,8 +220,12 @@ def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
         yield f"no key matches{hint if includes else ''}"
 
 
-def gone_words(end: RunEnd) -> Iterator[str]:
-    """That an undo put nothing back, since none of its objects is there any more."""
+def nothing_words(end: RunEnd) -> Iterator[str]:
+    """Why nothing was done, if there was nothing: no such keys, or, for an undo, none
+    that is still there. Of a run that was interrupted it is not known."""
+    if end.interrupted:
+        return
+    yield from missing_words(end.spec.job, end.missing)
     gone = end.stats.reasons["skipped: gone"]
     if gone and gone == end.stats.objects and end.spec.job.restores():
         are = "is" if gone == 1 else "are"

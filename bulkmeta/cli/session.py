@@ -16,9 +16,8 @@ from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
     end_lines,
-    gone_words,
     kind_lines,
-    missing_words,
+    nothing_words,
     order_lines,
     probe_lines,
     unprinted_lines,
@@ -176,7 +175,8 @@ def see_through(
             for line in broken_lines(told.broken_off(), run_file):
                 tell(line)
         raise
-    _warn_of_nothing(end)
+    for words in nothing_words(end):
+        warn(words)
     told.end(end, end_lines(end), run_file)
     for line in next_lines(end, run_file):
         tell(line)
@@ -210,20 +210,13 @@ def preview(
         )
     )
     printer.finish()
-    _warn_of_nothing(end)
+    for words in nothing_words(end):
+        warn(words)
     rest = unprinted_lines(differences.unprinted)
     groups = kind_lines(account) if account.counts["planned"] > 1 else ()
     outlook.tell(end, out, (*rest, *end_lines(end), *groups), told)
     code = exit_code(end)
     return PENDING if detailed and code == OK and end.stats.counts["planned"] else code
-
-
-def _warn_of_nothing(end: RunEnd) -> None:
-    """Tell where nothing was done because there was nothing."""
-    if not end.interrupted:
-        vain = missing_words(end.spec.job, end.missing)
-        for words in (*vain, *gone_words(end)):
-            warn(words)
 
 
 class Outlook:

@@ -134,6 +134,17 @@ async def test_list_first_page_of_all(opened: Open) -> None:
     assert [*transport.sent[0].params] == ["list-type", "max-keys", "encoding-type"]
 
 
+async def test_other_patience(opened: Open) -> None:
+    """What a copy with other patience asked for and saw is counted there alone."""
+    bucket, _ = opened(PAGE)
+    await bucket.list_page("p/", None)
+    other = bucket.with_retry(RetryPolicy(0))
+    assert (other.requests, other.listed) == ({}, {})
+    await other.list_page("q/", None)
+    assert (bucket.requests, bucket.listed) == ({"ListObjectsV2": 1}, {"p/": 1})
+    assert (other.requests, other.listed) == ({"ListObjectsV2": 1}, {"q/": 1})
+
+
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
