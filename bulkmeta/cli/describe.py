@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.diff import value_words
-from bulkmeta.report.text import printable, quoted
+from bulkmeta.report.text import printable, quoted, utc
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
@@ -42,7 +42,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if spec.job.keys:
         yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
     if spec.recent and spec.recent.since:
-        yield f"since     {_recent_words(spec.recent)}"
+        moment, again = utc(spec.recent.since), _again_words(spec.recent)
+        yield f"since     objects modified at {moment} or later{again}"
     conditions = [f"where {_short(text)}" for text in spec.job.where]
     chosen = [*selection_words(spec.job.select), *conditions]
     if chosen:
@@ -52,9 +53,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
 
 
-def _recent_words(recent: Recent) -> str:
-    again = f", and {len(recent.again):,} that failed then" if recent.again else ""
-    return f"objects modified at {recent.since} or later{again}"
+def _again_words(recent: Recent) -> str:
+    return f", and {len(recent.again):,} that failed then" if recent.again else ""
 
 
 def _columns(sets: Row) -> str:
@@ -82,7 +82,8 @@ def job_words(job: JobSpec) -> Iterator[str]:
         yield f"put back what {job.parent.path} changed"
         return
     if job.parent and job.takes == "drifted":
-        yield f"put back what {job.parent.path} changed and is not as it left it"
+        where = "only where an object is not as that run left it"
+        yield f"put back what {job.parent.path} changed, {where}"
         return
     if job.parent and job.takes in {"planned", "replanned"}:
         yield f"as planned in {job.parent.path}"
@@ -156,8 +157,8 @@ _RESTRICTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "sample": lambda share: f"a sample of {100 * share:g}%",
     "min_size": lambda size: f"{size:,} bytes or more",
     "max_size": lambda size: f"{size:,} bytes or less",
-    "modified_after": lambda time: f"modified at {time} or later",
-    "modified_before": lambda time: f"modified before {time}",
+    "modified_after": lambda time: f"modified at {utc(time)} or later",
+    "modified_before": lambda time: f"modified before {utc(time)}",
     "storage_classes": lambda names: f"class {' or '.join(names)}",
     "object_types": lambda names: f"type {' or '.join(names)}",
     "limit": lambda most: f"at most {counted(most)}",

@@ -38,6 +38,7 @@ from bulkmeta.model.job import (
 from bulkmeta.model.selection import KeyRule, Selection
 from bulkmeta.model.tolerance import parse_tolerance
 from bulkmeta.model.windows import parse_window
+from bulkmeta.report.text import utc
 
 LEAST_LEASE_S = 10.0
 """Below that a slow answer or two would lose a lock."""
@@ -185,7 +186,7 @@ def _refuse_empty(selection: Selection) -> None:
         and before
         and datetime.fromisoformat(after) >= datetime.fromisoformat(before)
     ):
-        raise UsageError(f"no time is after {after} and before {before}")
+        raise UsageError(f"no time is after {utc(after)} and before {utc(before)}")
 
 
 def rules_of(values: dict[str, Any], given: Rules) -> Rules:

@@ -18,7 +18,7 @@ import msgspec
 
 from bulkmeta.errors import FolderError, LockedError, OutputError, UsageError
 from bulkmeta.journal.files import AppendFile, fsynced, sync_folder
-from bulkmeta.model.holder import Holder
+from bulkmeta.model.holder import Holder, until_free
 from bulkmeta.model.outcome import timestamp
 
 Say = Callable[[str], object]
@@ -115,7 +115,7 @@ def held_job(
         LockedError: another process has it, still after `wait_s`.
         FolderError: the folder cannot be made or written, or has no locks.
     """
-    file = _taken(path, time.monotonic() + wait_s, say)
+    file = _taken(path, wait_s, say)
     try:
         yield JobFolder(path, key)
     finally:
@@ -126,10 +126,10 @@ def held_job(
         file.close()
 
 
-def _taken(path: Path, until_s: float, say: Say) -> AppendFile:
+def _taken(path: Path, wait_s: float, say: Say) -> AppendFile:
     """The folder's lock. It may be another file by the time it is had: whoever had it
     takes the folder away."""
-    told = False
+    until_s, told = time.monotonic() + wait_s, False
     while True:
         file = _opened(path)
         try:
@@ -141,8 +141,7 @@ def _taken(path: Path, until_s: float, say: Say) -> AppendFile:
             file.close()
             if time.monotonic() >= until_s:
                 raise LockedError(
-                    f"the job is being run by {_holder(path)}; wait for its end, or "
-                    "pass --wait-lock 1h"
+                    f"the job is being run by {_holder(path)}; {until_free(wait_s)}"
                 ) from error
             if not told:
                 say(f"waiting   for the job's end: it is run by {_holder(path)}")

@@ -233,8 +233,8 @@ class Bucket:
                 again = self._retry.after(error, effort, request)
                 repeated: T = await again(self._read_once, request, parse, into)
                 return repeated
-        except ServiceError as error:
-            effort.request_id = error.detail.request_id
+        except ObjectError as error:
+            effort.request_id = error.detail.request_id  # none, if nobody answered
             self._refuse_fatal(error)
             raise
 
@@ -261,8 +261,8 @@ class Bucket:
             except ObjectError as error:
                 again = self._retry.after(error, effort, request)
                 answer = await again(self._write_once, request)
-        except ServiceError as error:
-            effort.request_id = error.detail.request_id
+        except ObjectError as error:
+            effort.request_id = error.detail.request_id  # none, if nobody answered
             self._refuse_fatal(error)
             raise
         effort.request_id = wire.request_id(answer)
@@ -299,7 +299,7 @@ class Bucket:
             raise fatal(error)
         raise error
 
-    def _refuse_fatal(self, error: ServiceError) -> None:
+    def _refuse_fatal(self, error: ObjectError) -> None:
         """Stop at what ends the run, whatever the object.
 
         A signature may fail on one object's odd values; if no request was ever
@@ -308,6 +308,8 @@ class Bucket:
         Raises:
             RunFatalError: it is such an error.
         """
+        if not isinstance(error, ServiceError):
+            return
         hopeless = error.verdict in {Verdict.FATAL, Verdict.EXPIRED, Verdict.SKEWED}
         unsigned = error.reason == "signature" and not self._accepted
         if hopeless or unsigned:

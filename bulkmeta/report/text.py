@@ -44,6 +44,11 @@ def printable(key: str) -> str:
     return key if key.isprintable() else quoted(key)
 
 
+def utc(time: str) -> str:
+    """A time in UTC with the one sign for that, whatever way it is recorded."""
+    return time.replace("+00:00", "Z")
+
+
 def last_line(text: str) -> str:
     """What a text comes to, such as a traceback."""
     return text.rstrip().rpartition("\n")[2]

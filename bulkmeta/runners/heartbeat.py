@@ -20,6 +20,7 @@ from bulkmeta.errors import (
     ObjectError,
     RunFatalError,
 )
+from bulkmeta.model.holder import until_free
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.lease import Lease, Owner
@@ -142,7 +143,7 @@ async def acquired(lease: Lease, lock: LockObject, say: Say) -> None:
         await lease.refuse_versions()
         while not await _tried(lease, until_s):
             if time.monotonic() >= until_s:
-                raise _held(lease)
+                raise _held(lease, lock.wait_s)
             if lease.other and not told:
                 words = f"which is held by {lease.other}"
                 say(f"waiting   for the lock {lease.name}, {words}")
@@ -167,13 +168,12 @@ async def _tried(lease: Lease, until_s: float) -> bool:
         raise
 
 
-def _held(lease: Lease) -> LockedError:
+def _held(lease: Lease, wait_s: float) -> LockedError:
     seen = lease.other
     who = seen.owner if seen else "others"
     ends = f"its lease ends at {seen.ends} unless it is renewed; " if seen else ""
     return LockedError(
-        f"the lock {lease.name} is held by {who}; {ends}wait for its end, or pass "
-        "--wait-lock 1h"
+        f"the lock {lease.name} is held by {who}; {ends}{until_free(wait_s)}"
     )
 
 

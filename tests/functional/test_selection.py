@@ -158,7 +158,7 @@ def test_samples_are_independent_of_shards(oss: EmbeddedOSS, bulkmeta: Command) 
         ("--modified-after 2026-02-30", "'2026-02-30' is no time"),
         (
             "--modified-after 2026-02-02 --modified-before 2026-02-01",
-            "no time is after",
+            "no time is after 2026-02-02T00:00:00Z and before 2026-02-01T00:00:00Z",
         ),
         ("--regex (", "'(' is no regular expression"),
         ("--sample 0%", "'0%': give a percentage"),

@@ -50,6 +50,7 @@ def test_waiting_for_the_other(
         result = bulkmeta(*ORDER, "--wait-lock", "1s")
         words = f"waiting   for the job's end: it is run by process {process.pid} on "
         assert (result.code, result.err.count(words)) == (5, 1)
+        assert "; wait for its end, or pass a longer --wait-lock" in result.err
         process.send_signal(signal.SIGTERM)
         assert bulkmeta(*ORDER, "--wait-lock", "30s").code == 0
         process.communicate()

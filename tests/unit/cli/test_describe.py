@@ -8,14 +8,16 @@ from bulkmeta.cli.describe import (
     ADVICE,
     change_words,
     end_lines,
+    job_words,
     nothing_words,
     order_lines,
     pace_words,
     sum_lines,
 )
 from bulkmeta.model.changes import make_change
-from bulkmeta.model.job import JobSpec, Pace, RunSpec, Target
+from bulkmeta.model.job import JobSpec, Pace, Parent, Recent, RunSpec, Target
 from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.selection import Selection
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.host import RunEnd
 
@@ -43,6 +45,25 @@ def test_order() -> None:
         "unset header cache-control",
         "pace      64 workers, at most 2,000 requests/s "
         "(change with --concurrency and --rate)",
+    ]
+
+
+def test_times() -> None:
+    """All are told with a Z, however they are recorded."""
+    midnight = "2026-11-22T00:00:00+00:00"
+    job = JobSpec(Target("b"), select=Selection(modified_after=midnight))
+    recent = Recent("2026-11-23T01:00:00+00:00", since=midnight)
+    told = "\n".join(order_lines(RunSpec(job, "apply", recent=recent)))
+    assert told.count("modified at 2026-11-22T00:00:00Z or later") == 2
+
+
+def test_words_of_an_undo() -> None:
+    """Of all that a run changed, or only where that went wrong."""
+    parent = Parent("run.jsonl", "hash", "2026-11-22T00:00:00Z", 1)
+    job = JobSpec(Target("b"), parent=parent, takes="drifted")
+    assert [*job_words(job)] == [
+        "put back what run.jsonl changed, only where an object is not as that run "
+        "left it"
     ]
 
 

@@ -224,6 +224,19 @@ async def test_update(opened: Open) -> None:
     )
 
 
+@pytest.mark.parametrize("lost", [LOST, UNSENT])
+async def test_no_answer_has_no_id(opened: Open, lost: Exception) -> None:
+    """The id of an earlier request is none of one that got no answer."""
+    for writes in (False, True):
+        (bucket, _), effort = opened(HEAD, lost), Effort()
+        await bucket.head("a", effort)
+        write, read = bucket.replace_metadata, bucket.acl
+        asking = write(PLAN, effort) if writes else read("a", effort)
+        with pytest.raises(ObjectError):
+            await asking
+        assert effort.request_id is None
+
+
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [
