@@ -13,6 +13,17 @@ _LIKENESS: Final = 0.7
 _LEAST: Final = 3
 """Fewer letters are the start of too much."""
 
+_INSTEAD: Final = {
+    ("apply", "--dry-run"): "bulkmeta plan shows what it would change",
+    ("show", "--json"): "--format jsonl prints lines of JSON",
+    **{
+        (command, flag): "--yes answers its question"
+        for command in ("apply", "retry", "undo", "probe")
+        for flag in ("-f", "--force")
+    },
+}
+"""What has another name here than with other commands, or other tools."""
+
 
 def nearest(typed: str, known: Iterable[str]) -> str | None:
     """The known name that `typed` is a slip of the hand away from, or else the longest
@@ -22,9 +33,9 @@ def nearest(typed: str, known: Iterable[str]) -> str | None:
     bare = _bare(typed)
     # `--unset-header` is near `--set-header`, and the contrary of it.
     names = {_bare(name): name for name in known if _bare(name) != f"un{bare}"}
-    close = get_close_matches(bare, names, n=1, cutoff=_LIKENESS)
-    if close:
-        return names[close[0]]
+    close = get_close_matches(bare, names, n=len(names) or 1, cutoff=_LIKENESS)
+    if close:  # who stopped too early has made no slip
+        return names[next((name for name in close if name.startswith(bare)), close[0])]
     starts = (
         name
         for name in names
@@ -55,8 +66,8 @@ def about_option(error: click.NoSuchOption) -> str:
     told = f"no such option {name}"
     if ctx is None:
         return told
-    if name == "--dry-run" and ctx.info_name == "apply":
-        return f"{told} for apply; bulkmeta plan shows what it would change"
+    if instead := _INSTEAD.get((str(ctx.info_name), name)):
+        return f"{told} for {ctx.info_name}; {instead}"
     others = list(_owners(name, ctx.find_root()))
     if others:
         return f"{told} {_place(name, ctx)}; it belongs to {_and(others)}"

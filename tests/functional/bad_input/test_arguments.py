@@ -203,6 +203,11 @@ def test_what_is_like_nothing(
         (("apply", "--port", "1"), "--port for apply; it belongs to emulator"),
         (("--yes", "apply"), "--yes in front of the command; it belongs to apply, "),
         (("apply", "--dry-run"), "bulkmeta plan shows what it would change"),
+        (("apply", "-f"), "no such option -f for apply; --yes answers its question"),
+        (("undo", "--force"), "--force for undo; --yes answers its question"),
+        (("resume", "--force"), "no such option --force; bulkmeta resume --help"),
+        (("show", "--json"), "for show; --format jsonl prints lines of JSON"),
+        (("apply", "--set-meta", "a=1"), "did you mean --set?"),
     ],
 )
 def test_an_option_of_other_commands(
