@@ -14,6 +14,9 @@ _FORM: Final = "debug     %(asctime)s.%(msecs)03dZ %(message)s"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S"
 _NOTHING: Final = logging.CRITICAL + 1
 
+SILENCE: Final = "bulkmeta.oss.silence"
+"""What this logger says `cli.silence` tells people, with or without `--debug`."""
+
 
 class _Teller(logging.Handler):
     """Tells people each record, on a line of its own."""
@@ -23,6 +26,7 @@ class _Teller(logging.Handler):
         formatter = logging.Formatter(_FORM, _TIME)
         formatter.converter = time.gmtime
         self.setFormatter(formatter)
+        self.addFilter(lambda record: record.name != SILENCE)
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(plain(concealed(self.format(record))))

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bulkmeta.cli.debugging import listen, unlisten
+from bulkmeta.cli.debugging import SILENCE, listen, unlisten
 from bulkmeta.cli.output import is_logged, tell
 
-_HEARD: Final = "bulkmeta.oss.silence"
 _SAME_S: Final = 5.0
 """Processes of a run, and its lock, notice the same silence within that time."""
 
@@ -21,7 +20,7 @@ class _Teller(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.addFilter(logging.Filter(_HEARD))
+        self.addFilter(logging.Filter(SILENCE))
         self.say: Callable[[str], object] = tell
         self.said_s = -math.inf
 

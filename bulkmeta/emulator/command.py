@@ -96,6 +96,7 @@ def emulator(
     Prints lines to paste into a shell, then serves until interrupted. The keys are
     made up and nothing leaves the machine.
     """
+    _refuse_impossible(bucket)
     options = EmulatorOptions(latency_s=latency, **chosen)  # type: ignore[arg-type] # click has checked the types
     if not _is_local(options.host):
         click.echo(f"warning: {options.host} can be reached from elsewhere", err=True)
@@ -103,6 +104,18 @@ def emulator(
         asyncio.run(_serve(options, bucket, versioning, until_eof=until_eof))
     except (OSError, sqlite3.Error) as error:
         raise click.exceptions.Exit(_complain(options, error)) from None
+
+
+def _refuse_impossible(bucket: str) -> None:
+    from .errors import ServiceError
+    from .rules import check_bucket_name
+
+    try:
+        check_bucket_name(bucket)
+    except ServiceError:
+        words = "a bucket name has 3 to 63 lower-case letters, digits and hyphens"
+        click.echo(f"bulkmeta: --bucket {bucket!r}: {words}", err=True)
+        raise click.exceptions.Exit(2) from None
 
 
 def _complain(options: EmulatorOptions, error: Exception) -> int:

@@ -66,6 +66,7 @@ def interrupted(bulkmeta: Command, *command: str) -> Result:
     [
         ("show", "oss://bucket/p/"),
         ("plan", "oss://bucket/p/", "--set", "n=1"),
+        ("plan", "oss://bucket/p/", "--set", "n=1", "--debug"),
         ("apply", "oss://bucket/p/", "--set", "n=1", "--yes", "--progress", "none"),
     ],
 )
