@@ -115,7 +115,12 @@ def plan_lines(
 ) -> Iterator[str]:
     """The estimate for people."""
     what = "what was looked at" if end.interrupted else out.name if out else "it"
-    doing = "undoing" if end.spec.job.restores() else "applying"
+    restores = end.spec.job.restores()
+    if not end.stats.counts["planned"]:
+        where = f" in {what}" if end.interrupted else ""
+        yield f"nothing to {'put back' if restores else 'update'}{where}"
+        return
+    doing = "undoing" if restores else "applying"
     updates = counted(end.stats.counts["planned"], "update")
     yield f"{doing} {what}: about {_requests(estimate.requests)}, for {updates}"
     if estimate.cost is not None:

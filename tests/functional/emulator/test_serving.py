@@ -252,7 +252,7 @@ def test_the_command_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--host", "localhost", "--port", "{taken}"], "port {taken} is in use"),
         (["--database", "{tmp}/none/oss.db"], "database "),
         (["--log-file", "{tmp}/none/log"], "log file"),
-        (["--port", "{taken}", "--bucket", "A_B"], "'A_B': a bucket name has 3 to 63"),
+        (["--port", "{taken}", "--bucket", "A_B"], "--bucket 'A_B': a bucket name "),
     ],
 )
 def test_what_cannot_be_had_is_one_line_and_exit_2(

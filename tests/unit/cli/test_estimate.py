@@ -191,6 +191,21 @@ def test_words_of_a_plan(
     assert list(plan_lines(end, estimate, prices, out)) == lines
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (ended(), "nothing to update"),
+        (ended(interrupted=True), "nothing to update in what was looked at"),
+        (replace(ended(), spec=spec(takes="former")), "nothing to put back"),
+    ],
+)
+def test_words_of_no_update(end: RunEnd, words: str) -> None:
+    """Looking again is no work, and is told as none."""
+    end.stats.counts["planned"] = 0
+    estimate = estimate_of(Billed(get=4, put=1), end.spec.pace, Prices(1.0, 1.0))
+    assert list(plan_lines(end, estimate, Prices(1.0, 1.0), None)) == [words]
+
+
 def test_words_of_one_update() -> None:
     """One is told as one, and what takes no time worth telling is not timed."""
     end = ended()
