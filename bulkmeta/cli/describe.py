@@ -253,7 +253,7 @@ def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
 
 def advice(reason: str) -> str:
     """What can be done about it, in brackets."""
-    words = ADVICE.get(reason.partition(": ")[2])
+    words = ADVICE.get(reason) or ADVICE.get(reason.partition(": ")[2])
     return f"  ({words})" if words else ""
 
 
@@ -267,6 +267,7 @@ ADVICE = {
     "archived": "restore them first",
     "symlink": "a copy would replace the link's target",
     "forced_download": "use the bucket's custom domain as --endpoint",
+    "failed: missing_field": "--missing skip leaves them alone",
     "metadata_too_large": "OSS holds 8 KB of user metadata",
     "too_many_tags": "OSS holds 10 tags",
     "too_large": "class and encryption change up to 1 GB only",

@@ -6,6 +6,7 @@ import pytest
 
 from bulkmeta.cli.describe import (
     ADVICE,
+    advice,
     change_words,
     end_lines,
     job_words,
@@ -141,6 +142,12 @@ def test_end_of_what_was_resumed() -> None:
 def test_end_in_no_time() -> None:
     """A run without a measurable length has no rate, and no error."""
     assert next(iter(end_lines(ended(0.0)))).startswith("3 objects in 0.0 s (0/s)")
+
+
+def test_advice_for_what_failed_only() -> None:
+    """What skips them is told of those that failed, not of those that it skipped."""
+    assert advice("failed: missing_field") == "  (--missing skip leaves them alone)"
+    assert advice("skipped: missing_field") == ""
 
 
 def test_advice_is_for_words_of_one_kind() -> None:
