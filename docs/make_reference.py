@@ -12,11 +12,12 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import starmap
 from pathlib import Path
 
 import click
 
-from bulkmeta.cli.help import EXIT_CODES, HelpfulCommand
+from bulkmeta.cli.help import ASKS, EXIT_CODES, LIMIT, HelpfulCommand
 from bulkmeta.cli.init import EXAMPLE
 from bulkmeta.cli.main import COMMANDS
 from bulkmeta.cli.main import bulkmeta as group
@@ -118,7 +119,14 @@ def section_of(name: str) -> Iterator[str]:
     if own:
         yield "\n".join(rows(own, told=False))
     if isinstance(command, HelpfulCommand):
-        yield f"Exit codes: {', '.join(map(str, command.exits))}"
+        yield f"Exit codes: {', '.join(starmap(ending, command.exits.items()))}"
+
+
+def ending(code: int, words: str) -> str:
+    """The code, with words if they are not those of the table."""
+    if words in {EXIT_CODES[code], ASKS.get(code), LIMIT}:
+        return str(code)
+    return f"{code} ({words[0].lower()}{words[1:].removesuffix('.')})"
 
 
 def shared_options() -> Iterator[str]:

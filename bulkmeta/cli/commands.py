@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,11 @@ JOB_SUFFIX = ".toml"
 
 class RunCommand(HelpfulCommand):
     """A command whose run may be seen from outside."""
+
+    def __init__(
+        self, *args: Any, means: Mapping[int, str] | None = None, **attrs: Any
+    ) -> None:
+        super().__init__(*args, means=means or {}, **attrs)
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.ensure_object(Outside).open(str(ctx.info_name), ctx.params)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import click
 
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli.help import ASKS, HelpfulCommand
+
+_MEANS = ASKS | {
+    0: "Everything came out as it must.",
+    4: "Something did not, or could not be started or written.",
+}
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
+@click.command(cls=HelpfulCommand, exits=(0, 2, 4, 130), means=_MEANS)
 @click.option(
     "--objects",
     type=click.IntRange(10, 1_000_000),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options, specs
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli.help import ASKS, HelpfulCommand
 from bulkmeta.model.job import parse_target
 
 _OBJECT = click.option(
@@ -18,7 +18,15 @@ _OBJECT = click.option(
 )
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
+_MEANS = ASKS | {
+    0: "Nothing stands in the way.",
+    1: "A permission is missing, objects cannot be changed, or a temporary object is "
+    "left.",
+    4: "The bucket cannot be reached at all.",
+}
+
+
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130), means=_MEANS)
 @click.argument("target", metavar="oss://BUCKET[/PREFIX]")
 @options.add_options((_OBJECT, options.YES, options.AS_JSON), options.CONNECTION)
 def doctor(target: str, **values: Any) -> int:

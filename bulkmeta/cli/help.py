@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -34,6 +34,15 @@ EXIT_CODES: Final = {
     INTERRUPTED: "Interrupted, or the answer was no; a run that changes objects can be "
     "resumed.",
 }
+LIMIT: Final = "Stopped: more failed than was put up with (--max-failures)."
+"""Of a run that knows no canary."""
+
+ASKS: Final = {
+    USAGE: "The command line asks for what cannot be done.",
+    INTERRUPTED: "Interrupted.",
+}
+"""Of what is no run, and changes nothing."""
+
 _ENVIRONMENT: Final = {
     "OSS_ENDPOINT, OSS_REGION": "The address, where --endpoint and --region are not "
     "given.",
@@ -45,11 +54,19 @@ _ENVIRONMENT: Final = {
 
 
 class HelpfulCommand(click.Command):
-    """A command that ends with one of the codes `exits`."""
+    """A command that ends with one of the codes `exits`, which mean what they do for
+    all, or what `means` says."""
 
-    def __init__(self, *args: Any, exits: Iterable[int] = (0, 2), **attrs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        exits: Iterable[int] = (0, 2),
+        means: Mapping[int, str] = ASKS,
+        **attrs: Any,
+    ) -> None:
         super().__init__(*args, **attrs)
-        self.exits = tuple(exits)
+        words = {**EXIT_CODES, **means}
+        self.exits = {code: words[code] for code in exits}
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -76,4 +93,5 @@ class HelpfulCommand(click.Command):
             with formatter.section("Environment"):
                 formatter.write_dl([*_ENVIRONMENT.items()])
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), EXIT_CODES[code]) for code in self.exits])
+            told = [(str(code), words) for code, words in self.exits.items()]
+            formatter.write_dl(told)

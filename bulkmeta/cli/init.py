@@ -11,7 +11,14 @@ from bulkmeta.cli.help import HelpfulCommand
 EXAMPLE = Path(__file__).with_name("example.toml")
 
 
-@click.command(cls=HelpfulCommand, exits=(0, 2, 4))
+_MEANS = {
+    0: "The file is written.",
+    2: "No job file can be written as FILE, such as where it exists.",
+    4: "The disk is full.",
+}
+
+
+@click.command(cls=HelpfulCommand, exits=(0, 2, 4), means=_MEANS)
 @click.argument("file", metavar="[FILE]", default="job.toml")
 def init(file: str) -> None:
     """Write an example of a job file, with all that it may say; FILE must not exist.

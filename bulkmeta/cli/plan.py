@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import change_options, commands, options, selection_options, specs
+from bulkmeta.cli.help import LIMIT
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import NewFile
 
@@ -25,7 +26,9 @@ _DETAILED = click.option(
 )
 
 
-@click.command(cls=commands.JobCommand, exits=(0, 1, 2, 3, 4, 6, 10, 130))
+@click.command(
+    cls=commands.JobCommand, exits=(0, 1, 2, 3, 4, 6, 10, 130), means={3: LIMIT}
+)
 @click.argument(
     "target", metavar="oss://BUCKET/PREFIX…|JOB.toml", nargs=-1, required=True
 )

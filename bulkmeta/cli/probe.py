@@ -7,11 +7,18 @@ from typing import Any
 import click
 
 from bulkmeta.cli import options, specs
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli.help import ASKS, HelpfulCommand
 from bulkmeta.model.job import parse_target
 
+_MEANS = ASKS | {
+    0: "Each question has an answer.",
+    1: "A question has none, the bucket ignores conditions, or a temporary object is "
+    "left.",
+    130: "Interrupted, or the answer was no.",
+}
 
-@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130))
+
+@click.command(cls=HelpfulCommand, exits=(0, 1, 2, 4, 130), means=_MEANS)
 @click.argument("target", metavar="oss://BUCKET/PREFIX")
 @options.add_options((options.YES, options.AS_JSON), options.CONNECTION)
 def probe(target: str, **values: Any) -> int:

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from bulkmeta.cli import options
-from bulkmeta.cli.help import HelpfulCommand
+from bulkmeta.cli.help import ASKS, HelpfulCommand
 from bulkmeta.cli.types import NewFile
 
+_MEANS = ASKS | {4: "What it tells cannot be written, such as to a full disk."}
 
-@click.command(cls=HelpfulCommand, exits=(0, 2, 4))
+
+@click.command(cls=HelpfulCommand, exits=(0, 2, 4), means=_MEANS)
 @options.RUN
 @click.option(
     "--html",

@@ -8,11 +8,14 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.help import LIMIT
 from bulkmeta.cli.keeping_options import LOCK
 from bulkmeta.cli.outside_options import OUTSIDE
 
 
-@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
+@click.command(
+    cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130), means={3: LIMIT}
+)
 @options.RUN
 @options.add_options(
     (*options.PACE, *options.STAFF),

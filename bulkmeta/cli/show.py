@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options, selection_options, specs
+from bulkmeta.cli.help import ASKS
 
 _FORMAT = click.option(
     "--format",
@@ -26,7 +27,13 @@ _FIELDS = click.option(
 )
 
 
-@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 130))
+_MEANS = ASKS | {
+    1: "Some objects could not be read.",
+    130: "Interrupted, or nobody reads objects any more (| head).",
+}
+
+
+@click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 4, 130), means=_MEANS)
 @options.TARGET
 @options.add_options(
     (_FORMAT, _FIELDS),

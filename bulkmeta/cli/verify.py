@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli import commands, options
+from bulkmeta.cli.help import LIMIT
 from bulkmeta.cli.outside_options import OUTSIDE
 from bulkmeta.cli.types import Sample
 
@@ -19,7 +20,9 @@ _SAMPLE = click.option(
 )
 
 
-@click.command(cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
+@click.command(
+    cls=commands.RunCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130), means={3: LIMIT}
+)
 @options.RUN
 @options.add_options(
     (_SAMPLE,),

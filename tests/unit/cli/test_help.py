@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -28,6 +30,17 @@ def test_each_command_says_how_it_ends(name: str) -> None:
     ]
     assert told == [*command.exits]
     assert set(command.exits) <= EXIT_CODES.keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_how_it_ends_is_told_in_its_own_words(name: str) -> None:
+    """Of options that it has, and of a bucket only where it asks one."""
+    command = bulkmeta.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    end = shown(name).partition("Exit codes:")[2]
+    known = {flag for param in command.params for flag in param.opts}
+    assert set(re.findall(r"--[a-z-]+", end)) <= known
+    assert "bucket" not in end or "--endpoint" in known
 
 
 @pytest.mark.parametrize("name", ["plan", "verify"])
