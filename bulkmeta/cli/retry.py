@@ -15,7 +15,7 @@ from bulkmeta.cli.outside_options import OUTSIDE
 @click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
-    selection_options.SELECTION,
+    selection_options.RUN_SELECTION,
     options.RULES,
     (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from bulkmeta.cli.types import Moment, Regex, ShardOf, Share, Size
@@ -17,7 +20,14 @@ ALL = click.option(
     "it is allowed anyway.",
 )
 
-SELECTION = (
+_Body = Callable[..., Any]
+
+
+def _limit(words: str) -> Callable[[_Body], _Body]:
+    return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=words)
+
+
+_BY_KEY = (
     click.option(
         "--include",
         metavar="GLOB",
@@ -53,12 +63,21 @@ SELECTION = (
         metavar="P%",
         help="Only a share of all keys, each time the same ones, by their hash.",
     ),
-    click.option(
-        "--limit",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Only the first N objects that keys and the listing admit; those count as "
-        "well that turn out later not to be meant.",
+)
+
+SELECTION = (
+    *_BY_KEY,
+    _limit(
+        "Only the first N objects that keys and the listing admit; those count as well "
+        "that turn out later not to be meant."
+    ),
+)
+
+RUN_SELECTION = (
+    *_BY_KEY,
+    _limit(
+        "Only the first N objects of the run that failed (of undo: that it changed) "
+        "and whose keys are admitted."
     ),
 )
 

@@ -28,7 +28,7 @@ _ONLY_FAILED_VERIFY = click.option(
 @click.command(cls=commands.SelectingCommand, exits=(0, 1, 2, 3, 4, 5, 6, 130))
 @options.RUN
 @options.add_options(
-    selection_options.SELECTION,
+    selection_options.RUN_SELECTION,
     options.RULES,
     (_ONLY_FAILED_VERIFY,),
     (*options.PACE, *options.STAFF),

@@ -43,6 +43,13 @@ def test_how_it_ends_is_told_in_its_own_words(name: str) -> None:
     assert "bucket" not in end or "--endpoint" in known
 
 
+@pytest.mark.parametrize("name", ["retry", "undo"])
+def test_who_lists_nothing_speaks_of_no_listing(name: str) -> None:
+    """Its objects are those of a run."""
+    assert "listing" not in shown(name)
+    assert "first N objects of the run" in " ".join(shown(name).split())
+
+
 @pytest.mark.parametrize("name", ["plan", "verify"])
 def test_what_only_looks_is_not_resumed(name: str) -> None:
     """How such a command goes on when its time was over: not at all."""
