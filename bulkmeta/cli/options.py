@@ -256,7 +256,8 @@ AS_JSON = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print nothing but how it ended, as JSON on one line.",
+    help="Print on stdout nothing but how it ended, as JSON on one line; what is told "
+    "meanwhile goes to stderr.",
 )
 
 PRICES = (

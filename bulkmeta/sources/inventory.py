@@ -128,8 +128,18 @@ def files_of(inventory: Inventory, text: bytes) -> list[_File]:
 def _decoded(name: str, text: bytes) -> _Manifest:
     try:
         return msgspec.json.decode(text, type=_Manifest)
+    except msgspec.ValidationError as error:
+        why = "it does not tell sourceBucket, fileFormat, fileSchema and files"
+        raise _no_manifest(name, why) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{name!r} is no manifest of an inventory: {error}") from error
+        raise _no_manifest(name, "it is no JSON") from error
+
+
+def _no_manifest(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"{name!r} is no manifest of an inventory: {why}; name the manifest.json that "
+        "OSS delivered"
+    )
 
 
 def read_local_manifest(path: Path) -> tuple[bytes, bytes | None]:

@@ -137,18 +137,21 @@ def test_what_is_wrong_with_it(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"nonsense", "is no manifest"),
-        (b"\xff", "is no manifest"),
-        (b'{"files": []}', "missing required field"),
+        (b"nonsense", "it is no JSON"),
+        (b"\xff", "it is no JSON"),
+        (b'{"files": []}', "it does not tell sourceBucket, "),
+        (b'["manifest"]', "it does not tell sourceBucket, "),
     ],
 )
 def test_no_manifest(
     bucket: EmbeddedOSS, bulkmeta: Command, text: bytes, words: str
 ) -> None:
-    """Told before anything is sent."""
+    """Told before anything is sent, with its place and what to name instead."""
     Path("manifest.json").write_bytes(text)
     result = run(bulkmeta, name="manifest.json")
-    assert (result.code, words in result.err) == (2, True), result.err
+    told = f"manifest.json' is no manifest of an inventory: {words}"
+    assert (result.code, told in result.err) == (2, True), result.err
+    assert result.err.endswith("; name the manifest.json that OSS delivered\n")
     assert bucket.log.operations() == []
 
 
