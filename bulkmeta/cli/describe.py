@@ -12,7 +12,7 @@ from bulkmeta.report.text import printable, quoted, utc
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import JobSpec, Pace, Recent, RunSpec
+    from bulkmeta.model.job import Command, JobSpec, KeyFile, Pace, Recent, RunSpec
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
@@ -40,7 +40,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if spec.job.inventory:
         yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
-        yield f"keys      {spec.job.keys.keys:,} from {spec.job.keys.path}"
+        keys = spec.job.keys
+        yield f"keys      {keys.keys:,} from {_origin(keys, spec.command)}"
     if spec.recent and spec.recent.since:
         moment, again = utc(spec.recent.since), _again_words(spec.recent)
         yield f"since     objects modified at {moment} or later{again}"
@@ -51,6 +52,12 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if spec.lock:
         yield f"lock      {spec.lock}, for {spec.lock.lease_s:g} s at a time"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
+
+
+def _origin(keys: KeyFile, command: Command) -> str:
+    """Where keys came from; what cannot be resumed does not keep what it was given."""
+    kept = "" if command == "plan" else f", kept in {keys.path}"
+    return f"standard input{kept}" if keys.stdin else keys.path
 
 
 def _again_words(recent: Recent) -> str:

@@ -92,19 +92,18 @@ def _from_standard_input(
     try:
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        _refuse_nothing(path)
-        return examine_keys(path, form, prefix)
+        keys = examine_keys(path, form, prefix)
+    except UsageError as error:
+        path.unlink()
+        words = str(error).replace(repr(str(path)), "standard input")
+        raise UsageError(words) from error
     except OSError as error:
         path.unlink()
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
     except BaseException:
         path.unlink()
         raise
-
-
-def _refuse_nothing(path: Path) -> None:
-    if not path.stat().st_size:
-        raise UsageError("standard input names no keys")
+    return msgspec.structs.replace(keys, stdin=True)
 
 
 def _made(beside: Path | None) -> Path:

@@ -151,13 +151,14 @@ class Parent(msgspec.Struct, frozen=True):
 class KeyFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file that names objects, one a line (`null`: with NUL between them; `rows`: in
     a column `key`; `run`: in a run file, those that ended in one of the `statuses`), as
-    it was when the job was made."""
+    it was when the job was made; or what `stdin` held, kept there."""
 
     path: str
     form: KeyForm
     keys: int
     sha256: str
     statuses: tuple[Status, ...] = ()
+    stdin: bool = False
 
 
 class Inventory(msgspec.Struct, frozen=True):

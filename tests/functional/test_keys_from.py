@@ -93,6 +93,10 @@ def test_standard_input_is_kept(
     resumed = bulkmeta("resume", "run.jsonl")
 
     assert (run.code, resumed.code) == (0, 0), resumed.err
+    told = (
+        f"keys      4 from standard input, kept in {Path('run.jsonl.keys').resolve()}"
+    )
+    assert (told in run.err, told in resumed.err) == (True, True), run.err
     assert Path("run.jsonl.keys").stat().st_mode & 0o777 == 0o600
     assert sorted(read_run("run.jsonl").by_key()) == sorted(KEYS)
 
@@ -107,13 +111,16 @@ def test_plan_of_standard_input(
     result = bulkmeta("plan", "oss://bucket/p/", "--keys-from", "-", *SET)
 
     assert (result.code, "p/a" in result.out) == (0, True), result.err
+    assert "keys      1 from standard input\n" in result.err
     assert not [*Path().iterdir()]
 
 
 @pytest.mark.parametrize(
     ("content", "yes", "words"),
     [
-        (b"p/a\n/x\n", ("--yes",), "line 2, key '/x'"),
+        (b"p/a\n/x\n", ("--yes",), "bulkmeta: standard input, line 2, key '/x'"),
+        (b"p/a\n\xff\n", ("--yes",), "standard input, line 2: it is not UTF-8"),
+        (b"\n", ("--yes",), "bulkmeta: standard input names no keys"),
         (b"p/a\n", (), "standard input cannot name keys and answer, too"),
         (b"", ("--yes",), "standard input names no keys"),
     ],
