@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkmeta.model.content_types import content_type_of
 from bulkmeta.model.protection import NEEDS_RESTORE
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.values import with_row
@@ -87,6 +88,19 @@ def standing_cautions(
             "access control lists are set to what the inventory says: one that was "
             "changed since is lost, and no undo brings it back",
         )
+    if fault := _type_fault(job):
+        yield Caution("content_type", fault)
+
+
+def _type_fault(job: JobSpec) -> str | None:
+    """That the content type that is set is none; the service takes any text for one."""
+    value = job.change.set_headers.get("content-type", "")
+    kind, _, subtype = value.partition("/")
+    if not value or "{" in value or job.restores() or (kind and subtype):
+        return None
+    meant = content_type_of(f"_.{value.removeprefix('.')}", {})
+    guess = f"; {meant!r} may be meant" if meant else ""
+    return f"content type {value!r} is no type/subtype{guess}"
 
 
 def _on_rewrite(reach: Reach) -> Iterator[Caution]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
@@ -72,6 +73,27 @@ def test_versions(
     lines = [each.message for each in found]
     assert words in "".join(lines)
     assert len(lines) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("jpg", "content type 'jpg' is no type/subtype; 'image/jpeg' may be meant"),
+        (".HTML", "content type '.HTML' is no type/subtype; 'text/html' may be meant"),
+        ("nonsense", "content type 'nonsense' is no type/subtype"),
+        ("image/", "content type 'image/' is no type/subtype"),
+        ("image/jpeg", ""),
+        ('text/html; charset="utf-8"', ""),
+        ("{meta[kind]}", ""),
+    ],
+)
+def test_content_types(kind: str, words: str) -> None:
+    """One that is none is told, whoever is asked; the service takes any."""
+    order = job(make_change(set_headers=[("Content-Type", kind)]))
+    found = standing_cautions(order, QUIET, likely_reach(order))
+    assert "".join(each.message for each in found) == words
+    undone = msgspec.structs.replace(order, takes="former")
+    assert list(standing_cautions(undone, QUIET, likely_reach(undone))) == []
 
 
 def test_a_plan_that_changes_nothing() -> None:
