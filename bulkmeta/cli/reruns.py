@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,7 @@ from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import scan_progress
 from bulkmeta.model.job import RunSpec
+from bulkmeta.model.outcome import AS_BEFORE
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import DiffPrinter
@@ -43,6 +45,7 @@ from bulkmeta.runners.work import takes_nothing
 if TYPE_CHECKING:
     from bulkmeta.journal.run_reader import Progress
     from bulkmeta.model.job import JobSpec
+    from bulkmeta.model.outcome import Outcome
 
 
 def resume_run(run_file: Path, values: dict[str, Any]) -> int:
@@ -183,13 +186,33 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     told = telling_of(values, prints=True)
     told.begin(spec, run_file)
     differences = DiffPrinter(told.result, None if values["full"] else options.SHOWN)
-    printer = InOrder(differences)
-    wanted, host = sampled(run_file, values["sample"]), told.hosted(NOBODY, printer)
+    printer, restored = InOrder(differences), _Restored()
+    wanted = sampled(run_file, values["sample"])
+    host = told.hosted(NOBODY, printer, restored)
     with held_for_reading(run_file):
         try:
             end = run_loop(verify_objects(spec, run_file, wanted, host=host))
         finally:  # what was found is shown, whatever ended it
             printer.finish()
     rest = unprinted_lines(differences.unprinted)
-    told.end(end, (*rest, *end_lines(end)), run_file)
+    told.end(end, (*rest, *end_lines(end), *restored.lines()), run_file)
     return exit_code(end)
+
+
+class _Restored:
+    """Counts what is as it was before the run."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def emit(self, result: Outcome) -> None:
+        self._count += bool(result.error and result.error.message == AS_BEFORE)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def lines(self) -> Iterator[str]:
+        """How many there are, if there are some, and what that may come from."""
+        if self._count:
+            are = "is as it was" if self._count == 1 else "are as they were"
+            yield f"  {counted(self._count)} {are} before the run, as after an undo"

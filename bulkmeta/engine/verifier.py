@@ -9,7 +9,7 @@ from bulkmeta.engine.look import look_further
 from bulkmeta.engine.pipeline import Processed
 from bulkmeta.errors import ObjectError
 from bulkmeta.model.item import recorded_of
-from bulkmeta.model.outcome import OTHER_CONTENT, Outcome, timestamp
+from bulkmeta.model.outcome import AS_BEFORE, OTHER_CONTENT, Outcome, timestamp
 from bulkmeta.model.parts import Parts
 from bulkmeta.oss.effort import Effort
 
@@ -71,15 +71,24 @@ def _refuse_drift(recorded: Outcome, found: ObjectHead) -> None:
     """Stop at what is not as recorded.
 
     Raises:
-        ObjectError: `drift`, and where.
+        ObjectError: `drift`, and where; or that nothing is left of what the run did.
     """
+    why, before = _drift(recorded, found), recorded.before
+    if why and why != OTHER_CONTENT and before and found.shows(before, recorded.after):
+        why = AS_BEFORE
+    if why:
+        raise ObjectError("drift", why)
+
+
+def _drift(recorded: Outcome, found: ObjectHead) -> str | None:
     if recorded.etag and recorded.etag != found.etag:
-        raise ObjectError("drift", OTHER_CONTENT)
+        return OTHER_CONTENT
     if recorded.after is None:
-        return
+        return None
     if not found.metadata.same_acl(recorded.after):
-        raise ObjectError("drift", "the access control list is another one now")
+        return "the access control list is another one now"
     if not found.metadata.same_tags(recorded.after):
-        raise ObjectError("drift", "the tags are not as the run left them")
+        return "the tags are not as the run left them"
     if not found.shows(recorded.after, recorded.before):
-        raise ObjectError("drift", "the metadata is not as the run left it")
+        return "the metadata is not as the run left it"
+    return None

@@ -17,6 +17,9 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 OTHER_CONTENT: Final = "the content is another one now"
 """What a drift is called that no state shows."""
 
+AS_BEFORE: Final = "it is as it was before the run"
+"""And one that only goes back, as an undo does."""
+
 
 class PaceSeen(msgspec.Struct, frozen=True):
     """What the service let through at one moment of a run: requests under way, how many

@@ -31,6 +31,30 @@ def test_verify(oss: EmbeddedOSS, apply: Command, bulkmeta: Command) -> None:
     assert sent(oss) == []
 
 
+def test_verify_after_an_undo(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """What is as before the run is counted apart from what somebody else wrote; where
+    there is none, nothing is said of it."""
+    seed(oss, 5)
+    assert apply().code == 0
+    undone = bulkmeta("undo", "run.jsonl", "--yes", "--limit", "3")
+    assert undone.code == 0, undone.err
+    write_as_other(oss, 4)
+
+    result = bulkmeta("verify", "run.jsonl")
+
+    assert result.code == 1, result.err
+    counted = "  failed: drift                4\n"
+    before = "  3 objects are as they were before the run, as after an undo\n"
+    assert result.out.endswith(f"{counted}{before}"), result.out
+    assert "before the run" not in bulkmeta("verify", "run.jsonl", "--json").out
+    write_as_other(oss, 0)
+    write_as_other(oss, 1)
+    write_as_other(oss, 2)
+    assert "before the run" not in bulkmeta("verify", "run.jsonl").out
+
+
 @pytest.mark.parametrize(("sample", "least", "most"), [("7", 7, 7), ("50%", 10, 90)])
 def test_verify_a_sample(
     oss: EmbeddedOSS,
