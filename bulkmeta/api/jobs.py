@@ -31,7 +31,7 @@ from bulkmeta.runners.local import resume_job, run_job
 from bulkmeta.runners.preflight import refuse_unwanted
 from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
-from bulkmeta.runners.restart import find_restart
+from bulkmeta.runners.restart import find_restart, refuse_altered
 from bulkmeta.runners.transforms import reference_of, refuse_other_transform
 from bulkmeta.sources.values import load_values
 
@@ -221,10 +221,11 @@ def verify(
     `failed` for the reason `drift`. `sample` is a share (float) or a number (int).
 
     Raises:
-        UsageError: it is no run file.
+        UsageError: it is no run file, or tells of another job than it was written for.
     """
     path = Path(run_file)
     header = read_header(path)
+    refuse_altered(path, header)
     refuse_plan(path, header)
     _refuse_other_bucket(bucket, header.job)
     spec = RunSpec(header.job, "plan", bucket.connection, bucket.pace)

@@ -89,6 +89,16 @@ async def test_mistakes(oss: EmbeddedOSS, call: Any, words: str) -> None:
     assert oss.log.operations() == []
 
 
+async def test_an_altered_run_file(oss: EmbeddedOSS) -> None:
+    """None is compared with what it was not written for, as by the command."""
+    run = Path("run.jsonl")
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        await ends(bulkmeta.apply(bucket, PROJECT, run_file=run, rules=QUICK))
+        run.write_text(run.read_text().replace("atlas", "other", 1))
+        with pytest.raises(bulkmeta.UsageError, match="has been altered"):
+            bulkmeta.verify(bucket, run)
+
+
 @pytest.mark.parametrize(
     "setting",
     [{"rate": -1}, {"rate": "1"}, {"concurrency": 0}, {"retries": -1}, {"spread": 0}],
