@@ -8,7 +8,7 @@ SIGTERM or SIGHUP; only `kill -9` leaves it to be removed by hand.
 
 One run sends less than 600 requests, retries apart; the official client, which looks
 on, refuses to send more than 500 of them. It uploads 33 MB, of which one experiment
-makes an object of 1.03 GB for a moment. Three objects of 64 KB or less are of class IA,
+makes an object of 1.03 GB for a moment. Four objects of 64 KB or less are of class IA,
 which is billed for 30 days.
 """
 
