@@ -27,9 +27,9 @@ def probe(target: str, **values: Any) -> int:
     An update in OSS is a copy of an object onto itself. What becomes of an ACL, a
     storage class or an encryption that the copy does not name is not the same in all
     that is written about it. So about ten objects of a few bytes are put under the
-    prefix, copied, looked at and removed again, also after Ctrl-C. One of them is of
-    class IA, which is billed as 64 KB for 30 days. Without a terminal to ask on it
-    needs --yes.
+    prefix, copied, looked at and removed again, also after Ctrl-C. Two of them are of
+    class IA, each of which is billed as 64 KB for 30 days. Without a terminal to ask
+    on it needs --yes.
 
     What was found is kept in ~/.bulkmeta/probes. Where the bucket was seen to keep
     ACLs, `apply` does not read them, for 30 days: one request less for each object.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.files import create_file
+from bulkmeta.journal.files import new_text
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.shards import MOST_BYTES, parse_shards
 from bulkmeta.runners.loop import run_loop
@@ -29,16 +30,15 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
     """Cut the job's target into so many parts, and keep them; the exit code."""
     refuse_existing(out, "--out")
     warn_if_readable(spec.job.target.bucket, spec.connection)
-    shards, requests, vain = run_loop(cut_shards(spec, parts, tell))
-    file = create_file(out, "file of shards")
     try:
-        file.write(msgspec.json.format(msgspec.json.encode(shards)) + b"\n")
-        file.sync()
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
-    finally:
-        file.close()
+        with new_text(out, 0o600) as file:
+            shards, requests, vain = run_loop(cut_shards(spec, parts, tell))
+            file.write(f"{msgspec.json.format(msgspec.json.encode(shards)).decode()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        words = f"cannot create {str(out)!r}: {error.strerror}; name another"
+        raise UsageError(f"--out: {words}") from error
     for words in missing_words(spec.job, vain):
         warn(words)
     total, largest = sum(shards.objects), max(shards.objects)

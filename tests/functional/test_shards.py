@@ -128,6 +128,21 @@ def test_no_file_is_written_over(bulkmeta: Command) -> None:
     assert (again.code, "exists" in again.err) == (2, True)
 
 
+def test_where_it_cannot_be(bulkmeta: Command, oss: EmbeddedOSS) -> None:
+    """That is said before an hour is spent on counting."""
+    done = bulkmeta(*CUT[:-1], "x" * 300)
+    words = "File name too long; name another"
+    assert (done.code, words in done.err) == (2, True), done.err
+    assert listed(oss) == []
+
+
+def test_nothing_half_cut_is_left(bulkmeta: Command, oss: EmbeddedOSS) -> None:
+    """Where the keys cannot be counted to the end, there is no file."""
+    oss.faults.add(Fault("error", status=403, code="AccessDenied"))
+    done = bulkmeta(*CUT)
+    assert (done.code, Path("cut.json").exists()) == (4, False), done.err
+
+
 def test_fewer_objects_than_shards(bulkmeta: Command) -> None:
     """Some have none; each number can be asked for."""
     cut = ("shards", "oss://bucket/p/照片/1", "--into", "200", "--out", "few.json")
