@@ -58,10 +58,10 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
         header.job,
         header.command,
         connection_for(run_file, header, values),
-        specs.pace_of(values),
-        specs.until_of(values),
+        specs.pace_again(values, header.pace),
+        specs.until_again(values, header.until),
         header.recent,
-        specs.lock_of(values),
+        specs.lock_again(values, header.lock),
     )
     outside().learn(spec)
     specs.await_window(spec.until)

@@ -27,8 +27,10 @@ from bulkmeta.cli.outside_options import OUTSIDE
 def resume(run: Path, **values: Any) -> int:
     """Go on with an interrupted run, exactly where its run file ends.
 
-    Nothing is asked: what was agreed to goes on. Objects whose update was under way are
-    looked at first, so that each ends with exactly one line.
+    Nothing is asked: what was agreed to goes on, with the run's --rate, --concurrency,
+    --retries, --max-failures, --canary, --window and --lock-object where these are not
+    given anew. Objects whose update was under way are looked at first, so that each
+    ends with exactly one line.
 
     \b
     Example:

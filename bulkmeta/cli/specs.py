@@ -260,6 +260,37 @@ def lock_of(values: dict[str, Any]) -> LockObject | None:
     return LockObject(bucket, key, values["lease"], values["wait_lock"] or 0.0)
 
 
+def until_again(values: dict[str, Any], before: StopRules | None) -> StopRules:
+    """When a run that goes on is to stop: as `before`, where no option says otherwise;
+    but it has all the time that it takes.
+
+    Raises:
+        UsageError: as for `until_of`.
+    """
+    now = until_of(values)
+    if before is None:
+        return now
+    window = before.window and parse_window(str(before.window))
+    return StopRules(
+        now.tolerance if is_given("max_failures") else before.tolerance,
+        now.max_duration_s,
+        now.window if is_given("window") else window,
+        before.canary,
+    )
+
+
+def lock_again(values: dict[str, Any], before: LockObject | None) -> LockObject | None:
+    """The lock of a run that goes on: the one that it had, unless another is given.
+
+    Raises:
+        UsageError: as for `lock_of`.
+    """
+    if before is None or is_given("lock_object"):
+        return lock_of(values)
+    lease_s = values["lease"] if is_given("lease") else before.lease_s
+    return lock_of({**values, "lock_object": str(before), "lease": lease_s})
+
+
 def is_given(name: str) -> bool:
     """Whether an option stands on the command line, or in its job file."""
     context = click.get_current_context(silent=True)
@@ -304,6 +335,18 @@ def pace_of(values: dict[str, Any]) -> Pace:
         processes=values.get("processes") or (2 if values.get("cluster") else 1),
         cluster=values.get("cluster"),
     )
+
+
+def pace_again(values: dict[str, Any], before: Pace | None) -> Pace:
+    """How fast a run that goes on may go: as fast as `before`, where no option says
+    otherwise. By which processes is said anew.
+
+    Raises:
+        UsageError: as for `pace_of`.
+    """
+    names = ("concurrency", "rate", "retries")
+    kept = (name for name in names if before and not is_given(name))
+    return pace_of(values | {name: getattr(before, name) for name in kept})
 
 
 def _spread(values: dict[str, Any]) -> int:

@@ -7,14 +7,15 @@ from typing import Any
 
 import msgspec
 
-from bulkmeta.model.job import Command, JobSpec, Recent
+from bulkmeta.model.job import Command, JobSpec, LockObject, Pace, Recent, StopRules
 from bulkmeta.model.outcome import Outcome
 
 SCHEMA = 1
 
 
 class RunHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="run"):
-    """The first line: which job, on what, by which version, since when."""
+    """The first line: which job, on what, by which version, since when; and how fast it
+    was to go, when to stop, and by which lock."""
 
     schema: int = SCHEMA
     version: str
@@ -26,6 +27,9 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     region: str
     started: str
     recent: Recent | None = None
+    pace: Pace | None = None
+    until: StopRules | None = None
+    lock: LockObject | None = None
 
 
 class Resumed(

@@ -166,9 +166,10 @@ async def _run_held(
 
 
 def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:
-    """The first objects that go ahead, less those that have done so."""
+    """The first objects that go ahead; others, if the run was ended while they did."""
     objects = spec.until.canary if _writes(spec) else 0
-    return Canary(objects - start.seq + 1, Verifier(bucket).verify_object, stop)
+    went_ahead = start.seq - 1 > objects
+    return Canary(0 if went_ahead else objects, Verifier(bucket).verify_object, stop)
 
 
 @asynccontextmanager
@@ -235,6 +236,9 @@ def _header(spec: RunSpec, bucket: Bucket) -> RunHeader:
         region=bucket.region,
         started=_now(),
         recent=spec.recent,
+        pace=spec.pace,
+        until=spec.until,
+        lock=spec.lock,
     )
 
 

@@ -168,6 +168,14 @@ def test_a_canary_that_fails(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert changed(oss) == ["p/0000", "p/0001", "p/0002", "p/0004"]
     assert len(objects()) == 5
 
+    deny(oss, key="p/0007")
+    again = bulkmeta("resume", "run.jsonl")
+    assert (again.code, "(--canary): 'p/0007'" in again.err) == (3, True)
+    assert len(objects()) == 10
+    oss.faults.clear()
+    assert bulkmeta("resume", "run.jsonl", "--max-failures", "100%").code == 1
+    assert len(changed(oss)) == COUNT - 2
+
 
 def test_a_canary_that_does_not_stand(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """The service took the update, and shows another state: that is a stop, too."""
@@ -183,6 +191,46 @@ def test_a_canary_that_does_not_stand(oss: EmbeddedOSS, bulkmeta: Command) -> No
 
 def test_fewer_objects_than_canaries(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert bulkmeta(*ORDER, "--canary", "5000").code == 0
+    assert len(changed(oss)) == COUNT
+
+
+def test_a_run_goes_on_as_it_was(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """As fast, with as many failures, under the same lock, unless something else is
+    said; how long it took before is not asked."""
+    deny(oss, key="p/*")
+    pace = ("--concurrency", "1", "--rate", "900", "--max-duration", "1h")
+    lock = ("--lock-object", "oss://bucket/lock", "--lease", "20s")
+    order = (*ORDER, *pace, "--max-failures", "2", *lock)
+    assert bulkmeta(*order).code == 3
+    oss.log.clear()
+
+    kept = bulkmeta("resume", "run.jsonl")
+    assert (kept.code, len(objects())) == (3, 6)
+    assert "pace      1 worker, at most 900 requests/s" in kept.err
+    assert ("PutObject", "lock") in oss.log.operations()
+    oss.faults.clear()
+    other = ("--concurrency", "9", "--rate", "max", "--max-failures", "50")
+    given = bulkmeta("resume", "run.jsonl", *other, "--lock-object", "oss://bucket/l2")
+    assert (given.code, len(objects())) == (1, COUNT)
+    assert "pace      9 workers, no cap" in given.err
+    assert ("PutObject", "l2") in oss.log.operations()
+
+
+def test_it_keeps_to_its_window(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """A run of the night does not go on by day, unless that is said."""
+    assert bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s").code == 6
+    header, *others = Path("run.jsonl").read_text().splitlines()
+    run = json.loads(header)
+    opens, closes = (datetime.now(UTC) + timedelta(hours=n) for n in (2, 3))
+    run["until"]["window"] = {
+        "opens": f"{opens:%H:%M}:00", "closes": f"{closes:%H:%M}:00", "zone": "UTC",
+    }  # fmt: skip
+    Path("run.jsonl").write_text("\n".join([json.dumps(run), *others]) + "\n")
+
+    kept = bulkmeta("resume", "run.jsonl")
+    assert (kept.code, "nothing was begun: window" in kept.err) == (6, True)
+    opened = window(timedelta(hours=-1), timedelta(hours=1))
+    assert bulkmeta("resume", "run.jsonl", "--window", opened).code == 0
     assert len(changed(oss)) == COUNT
 
 

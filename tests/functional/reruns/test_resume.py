@@ -59,7 +59,7 @@ def test_what_is_resumed_is_told(cut: Any, bulkmeta: Command) -> None:
         "target    oss://bucket/p/",
         'change    set x = "1"',
     ]
-    assert told[4].startswith("pace      64 workers")
+    assert told[4].startswith("pace      1 worker,")
 
 
 def test_the_speed_is_that_of_now(cut: Any, bulkmeta: Command) -> None:
