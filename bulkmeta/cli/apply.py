@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,7 +113,8 @@ def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
         spec = msgspec.structs.replace(spec, recent=kept.recent(spec.job))
     told = telling_of(values)
     agree(spec, told, yes=values["yes"])
-    code = carry_out(spec, run_file, told=told, yes=values["yes"], host=host)
+    with kept.begun(run_file) if kept else nullcontext():
+        code = carry_out(spec, run_file, told=told, yes=values["yes"], host=host)
     if kept:
         kept.end(code, run_file)
     return code

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -23,6 +24,7 @@ from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.specs import is_given
 from bulkmeta.errors import FolderError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
+from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import read_header, read_outcomes, scan_progress
 from bulkmeta.model.job import SCHEME, Recent
 from bulkmeta.oss.connect import locate, settings_of
@@ -178,9 +180,26 @@ class Kept:
             return "it is time for that (--full-every)"
         return None
 
+    @contextmanager
+    def begun(self, run_file: Path) -> Iterator[None]:
+        """A new run while the body lasts, which the next one knows of if it does not
+        come to its end; what is left of the last one is told."""
+        last = self.state.begun
+        if last and not journal_path(Path(last)).exists():
+            last = None
+        if last:
+            how = join(["bulkmeta", "resume", last])
+            warn(f"the last run of this job was interrupted; {how} finishes it")
+        self._note(msgspec.structs.replace(self.state, begun=str(run_file.resolve())))
+        try:
+            yield
+        finally:
+            if not journal_path(run_file).exists():
+                self._note(msgspec.structs.replace(self.state, begun=last))
+
     def end(self, code: int, run_file: Path) -> None:
         """Note how the run ended."""
-        state = self.state
+        state = msgspec.structs.replace(self.state, begun=None)
         if code == OUT_OF_TIME:
             self._note(msgspec.structs.replace(state, stopped=str(run_file.resolve())))
         elif code in {OK, SOME_FAILED}:

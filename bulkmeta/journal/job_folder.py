@@ -35,7 +35,8 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job came.
 
-    `stopped` is the run file of a run that is to be continued. `since` is when the last
+    `stopped` is the run file of a run that is to be continued, `begun` that of the last
+    one that did not come to its end otherwise. `since` is when the last
     run began that came to its end, by the service's clock, and `full` when the last one
     began that looked at all objects; `job` is a fingerprint of what they did. Objects
     that `failed` in the last run are looked at again, whenever they were modified.
@@ -44,6 +45,7 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 1
     key: str
     stopped: str | None = None
+    begun: str | None = None
     since: str | None = None
     full: str | None = None
     failed: tuple[str, ...] = ()
@@ -78,13 +80,17 @@ class JobFolder:
         return state if state.key == self._key else JobState(key=self._key)
 
     def write(self, state: JobState) -> None:
-        """Keep it, in the place of what was there, on stable storage.
+        """Keep it, in the place of what was there, on stable storage; nothing, if it
+        says nothing.
 
         Raises:
             OutputError: it cannot be written.
         """
         file, fresh = self.path / _STATE, self.path / f"{_STATE}.new"
         try:
+            if state == JobState(key=self._key):
+                file.unlink(missing_ok=True)
+                return
             fresh.unlink(missing_ok=True)  # it may be a link, in a folder of others
             fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "wb") as kept:

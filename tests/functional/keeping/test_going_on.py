@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.functional.keeping.conftest import COPY, ORDER, Command, asked, started
+from bulkmeta.emulator.faults import Fault
+from tests.functional.keeping.conftest import (
+    COPY,
+    ORDER,
+    Command,
+    asked,
+    folders,
+    started,
+)
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -53,6 +61,44 @@ def test_another_job_does_not_go_on(bulkmeta: Command) -> None:
     assert bulkmeta("resume", "run.jsonl", "--rate", "max").code == 0
     again = bulkmeta(*ORDER, "--run-file", "again.jsonl")
     assert (again.code, "going on" in again.err) == (0, False)
+
+
+def test_a_killed_run_is_told_of(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """By the next run of the job, which begins anew; not once it was finished. Nothing
+    is kept of runs that came to their end, or never began."""
+    process = started(oss, tmp_path, "--run-file", "killed.jsonl")
+    process.kill()
+    process.communicate()
+    order, killed = (*ORDER, "--run-file"), tmp_path / "killed.jsonl"
+    words = f"interrupted; bulkmeta resume {killed} finishes it"
+    other = bulkmeta(*ORDER, "--set", "m=1", "--run-file", "other.jsonl")
+    assert (other.code, "interrupted" in other.err) == (0, False)
+    fault = Fault("error", "GetBucketVersioning", status=404, code="NoSuchBucket")
+    oss.faults.add(fault)
+    for _ in range(2):
+        refused = bulkmeta(*order, "first.jsonl")
+        assert (refused.code, words in refused.err) == (4, True), refused.err
+    oss.faults.clear()
+
+    first = bulkmeta(*order, "first.jsonl")
+    assert (first.code, words in first.err) == (0, True), first.err
+    again = bulkmeta(*order, "again.jsonl")
+    assert (again.code, "interrupted" in again.err) == (0, False)
+    assert folders() == []
+
+
+def test_a_run_that_was_finished_is_not_told_of(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """What was killed and then resumed has its record whole."""
+    process = started(oss, tmp_path, "--run-file", "killed.jsonl")
+    process.kill()
+    process.communicate()
+    assert bulkmeta("resume", "killed.jsonl", "--rate", "max").code == 0
+    again = bulkmeta(*ORDER, "--run-file", "again.jsonl")
+    assert (again.code, "interrupted" in again.err) == (0, False)
 
 
 def test_another_run_file_is_not_used(bulkmeta: Command) -> None:
