@@ -132,18 +132,23 @@ class Failures:
     def _too_many(self, reason: str) -> str | None:
         most = self._tolerance
         if most.failures is not None and self._failed > most.failures:
-            return f"{counted(self._failed)} failed, of {most.failures:,} put up with"
-        if self._is_share_exceeded():
-            share = self._failed / self._objects
-            return f"{share:.1%} of {counted(self._objects)} failed"
+            return _more_than(most.failures, "failed", f"{most.failures}")
+        if most.share is not None and self._is_share_exceeded(most.share):
+            percent = f"{100 * most.share:g}%"
+            return f"more than {percent} failed (--max-failures {percent})"
         by_reason = most.reasons.get(reason)
         if by_reason is not None and self._reasons[reason] > by_reason:
-            return f"{counted(self._reasons[reason])} failed as {reason}"
-        if most.consecutive is not None and self._in_a_row > most.consecutive:
-            return f"{counted(self._in_a_row)} failed one after another"
+            return _more_than(by_reason, f"failed as {reason}", f"{reason}={by_reason}")
+        row = most.consecutive
+        if row is not None and self._in_a_row > row:
+            return _more_than(row, "failed one after another", f"{CONSECUTIVE}={row}")
         return None
 
-    def _is_share_exceeded(self) -> bool:
-        share = self._tolerance.share
-        enough = self._objects >= LEAST
-        return share is not None and enough and self._failed > share * self._objects
+    def _is_share_exceeded(self, share: float) -> bool:
+        return self._objects >= LEAST and self._failed > share * self._objects
+
+
+def _more_than(number: int, how: str, limit: str) -> str:
+    """Which limit was passed: how far is told at the end, for what is under way may
+    fail as well."""
+    return f"more than {counted(number)} {how} (--max-failures {limit})"

@@ -24,6 +24,7 @@ from bulkmeta.errors import (
 from bulkmeta.model.metadata import DEFAULT_ACL
 from bulkmeta.oss import wire
 from bulkmeta.oss.effort import Effort
+from bulkmeta.oss.endpoint import tells_region
 from bulkmeta.oss.page import Page, parse_page
 from bulkmeta.oss.service_errors import service_error
 from bulkmeta.oss.transport import Request, Response
@@ -58,8 +59,6 @@ _HINTS: Final = {
     "no_such_bucket": "check the bucket's name and --region",
     "clock": "set this machine's clock",
     "access_denied": "grant the permission, or use other credentials",
-    "connection": "check --endpoint and the network",
-    "timeout": "check --endpoint and the network",
 }
 
 
@@ -358,6 +357,10 @@ def _own_endpoint(error: ObjectError) -> str | None:
 
 
 def _hint_by_words(error: ObjectError) -> str | None:
+    if error.reason in {"connection", "timeout"}:
+        if tells_region(str(error)):
+            return "check --endpoint, --region and the network"
+        return "check --endpoint and the network"
     if "region" in error.detail.message:
         return "check --region"
     if error.detail.code.startswith("HTTP"):

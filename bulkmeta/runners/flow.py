@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=HasSeq)
 
-_TOO_MANY: Final = "more failed than --max-failures (or --canary) allows"
+_CANARY: Final = "(--canary)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,11 @@ def stopping_words(stop: StopRequest) -> str:
     """What happens now that a stop is requested; where that was by a signal, it may
     have been a Ctrl-C."""
     words = "objects under way come to their end"
-    too_many = isinstance(stop.error, ThresholdError)
-    if why := _TOO_MANY if too_many else stop.why:
-        return f"stopping: {why}; {words}; Ctrl-C ends at once"
+    if isinstance(stop.error, ThresholdError):
+        limit, mark, _ = str(stop.error).removeprefix("stopped").partition(_CANARY)
+        return f"stopping{limit}{mark}; {words}; Ctrl-C ends at once"
+    if stop.why:
+        return f"stopping: {stop.why}; {words}; Ctrl-C ends at once"
     again = "" if stop.error else " (again)"
     return f"stopping: {words}; Ctrl-C{again} ends at once"
 

@@ -213,7 +213,7 @@ def test_progress(oss: EmbeddedOSS, bulkmeta: Command, progress: str) -> None:
     told = "\n".join(messages(lines(result.err)))
     assert result.code == 3
     stopping = "; objects under way come to their end; Ctrl-C ends at once"
-    assert (f"allows{stopping}" in told) == (progress == "plain")
+    assert (f"--max-failures 0){stopping}" in told) == (progress == "plain")
 
 
 def test_no_screen_instead_of_stderr(oss: EmbeddedOSS, bulkmeta: Command) -> None:
@@ -227,7 +227,7 @@ def test_why_it_stopped(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """When it is decided, and at the end; a stop in time is no error."""
     oss.faults.add(DENIED)
     assert bulkmeta(*ORDER, *FILE, "--max-failures", "0").code == 3
-    words = "stopped: 1 object failed, of 0 put up with (--max-failures)"
+    words = "stopped: more than 0 objects failed (--max-failures 0)"
     assert one(lines(), f"stop requested: {words}")["level"] == "info"
     ended = one(lines(), "run ended")
     assert (ended["level"], ended["error"]) == ("error", words)

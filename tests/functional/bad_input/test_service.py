@@ -112,6 +112,13 @@ def test_an_unknown_host(refused: Command) -> None:
     refused("apply", *GOOD, "--endpoint", endpoint, code=4, words=words)
 
 
+def test_a_region_that_is_none(refused: Command) -> None:
+    """It is where the address came from."""
+    endpoint = "https://oss-cn-hangzou.aliyuncs.com.invalid"
+    words = ("oss-cn-hangzou", "(check --endpoint, --region and the network)")
+    refused("apply", *GOOD, "--endpoint", endpoint, code=4, words=words)
+
+
 def test_https_where_http_is_spoken(oss: EmbeddedOSS, refused: Command) -> None:
     """TLS against a plain port ends like any other connection that fails."""
     endpoint = oss.endpoint.replace("http:", "https:")

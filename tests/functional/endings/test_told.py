@@ -198,7 +198,7 @@ ENDINGS: dict[Callable[..., Any], tuple[int, str | None, dict[str, int]]] = {
     denied: (1, None, {"updated": 4, "failed": 1}),
     refused: (2, "--run-file 'night.jsonl' exists; name another file", {}),
     misunderstood: (2, "--window 'never': write it as ", {}),
-    too_many: (3, "1 object failed, of 0 put up with", {"failed": 1}),
+    too_many: (3, "more than 0 objects failed", {"failed": 1}),
     fatal: (4, "InvalidAccessKeyId", {"updated": 2}),
     locked: (5, "the job is being run by", {}),
     under_way: (5, "night.jsonl", {}),

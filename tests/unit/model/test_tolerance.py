@@ -53,7 +53,7 @@ def test_none_is_too_many_by_default() -> None:
 def test_in_all() -> None:
     """One more than was put up with; none at all, if that is wanted."""
     assert counted(Tolerance(1), failed(), OK, failed()) == [
-        None, None, "2 objects failed, of 1 put up with"
+        None, None, "more than 1 object failed (--max-failures 1)"
     ]  # fmt: skip
     assert counted(Tolerance(0), OK, SKIPPED, failed())[-1] is not None
 
@@ -63,7 +63,7 @@ def test_a_share() -> None:
     early = counted(Tolerance(share=0.05), *[failed()] * (LEAST - 1))
     assert set(early) == {None}
     assert counted(Tolerance(share=0.05), *[failed()] * LEAST)[-1] == (
-        "100.0% of 100 objects failed"
+        "more than 5% failed (--max-failures 5%)"
     )
     just = [OK] * 95 + [failed()] * 5
     assert set(counted(Tolerance(share=0.05), *just)) == {None}
@@ -76,7 +76,10 @@ def test_by_reason() -> None:
     outcomes = [failed("conflict")] * 5 + [failed("access_denied")] * 2
     found = counted(most, *outcomes)
     assert found[:-1] == [None] * 6
-    assert found[-1] == "2 objects failed as access_denied"
+    assert (
+        found[-1]
+        == "more than 1 object failed as access_denied (--max-failures access_denied=1)"
+    )
 
 
 def test_in_a_row() -> None:
@@ -84,4 +87,6 @@ def test_in_a_row() -> None:
     most = Tolerance(consecutive=2)
     assert set(counted(most, *[failed(), failed(), OK] * 5)) == {None}
     assert set(counted(most, *[failed(), failed(), SKIPPED] * 5)) == {None}
-    assert counted(most, *[failed()] * 3)[-1] == ("3 objects failed one after another")
+    assert counted(most, *[failed()] * 3)[-1] == (
+        "more than 2 objects failed one after another (--max-failures consecutive=2)"
+    )

@@ -5,7 +5,27 @@ from __future__ import annotations
 import pytest
 
 from bulkmeta.engine.shutdown import StopRequest
+from bulkmeta.errors import ThresholdError
 from bulkmeta.runners.flow import stopping_words
+
+CANARY = "stopped by one of the first objects (--canary): 'a' failed as gone: words"
+
+
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        ("stopped: more than 5% failed (--max-failures 5%)",
+         ": more than 5% failed (--max-failures 5%)"),
+        (CANARY, " by one of the first objects (--canary)"),
+    ],
+)  # fmt: skip
+def test_what_stops_it(error: str, limit: str) -> None:
+    """The one limit that was passed is named; the rest comes at the end."""
+    stop = StopRequest()
+    stop.error = ThresholdError(error)
+    assert stopping_words(stop) == (
+        f"stopping{limit}; objects under way come to their end; Ctrl-C ends at once"
+    )
 
 
 @pytest.mark.parametrize(
