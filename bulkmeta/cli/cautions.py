@@ -78,10 +78,10 @@ def standing_cautions(
     elif findings.keeps_versions:
         many = reach.rewrites is not None and reach.rewrites > 1
         each = f"each of {reach.rewrites:,} updates" if many else "each update"
-        yield Caution(
-            "new_versions",
-            f"the bucket keeps versions: {each} adds one, billed as a full object",
-        )
+        words = f"the bucket keeps versions: {each} adds one, billed as a full object"
+        refused = "; without --allow-new-versions that is refused"
+        allowed = job.rules.allow_new_versions
+        yield Caution("new_versions", words if allowed else words + refused)
     if job.rules.acl == "inventory":
         yield Caution(
             "acl_from_inventory",

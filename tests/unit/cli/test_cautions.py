@@ -75,6 +75,15 @@ def test_versions(
     assert len(lines) == bool(words)
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_versions_that_are_not_allowed(allowed: bool) -> None:
+    """A plan goes on where a run would be refused, and says so."""
+    order = job(rules=Rules(allow_new_versions=allowed))
+    (found,) = standing_cautions(order, Findings(True), Reach(1))
+    refused = "object; without --allow-new-versions that is refused"
+    assert found.message.endswith("object" if allowed else refused)
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
