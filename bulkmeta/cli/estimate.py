@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,11 +48,13 @@ _UPDATES: Final = {
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Requests, what they cost at the user's prices, and how long they take at least at
-    the run's rate; None where there is no price, or no rate."""
+    the run's rate; None where there is no price, or no rate. Some of the requests may
+    be `listings`."""
 
     requests: Billed
     cost: float | None
     seconds: float | None
+    listings: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The names are those of `plan --json`."""
@@ -107,7 +109,8 @@ def plan_estimate(
         return estimate_of(forecast.replay, end.spec.pace, prices)
     asked = billed_counts(end.requests)
     looks = Billed(max(asked.get - forecast.unbilled, 0), asked.put)
-    return estimate_of(looks + forecast.updates, end.spec.pace, prices)
+    estimate = estimate_of(looks + forecast.updates, end.spec.pace, prices)
+    return replace(estimate, listings=end.requests.get(billing.LISTING, 0))
 
 
 def plan_lines(
@@ -122,11 +125,13 @@ def plan_lines(
         return
     doing = "undoing" if restores else "applying"
     updates = counted(end.stats.counts["planned"], "update")
-    yield f"{doing} {what}: about {_requests(estimate.requests)}, for {updates}"
+    requests = f"{_requests(estimate.requests)}{_listings(estimate.listings)}"
+    yield f"{doing} {what}: about {requests}, for {updates}"
     if estimate.cost is not None:
         yield f"cost: {_number(estimate.cost)} at {_named(prices)}"
     if estimate.seconds and estimate.seconds >= _LEAST_S:
-        yield f"at this rate: {_span(estimate.seconds)} at least"
+        rate = f"{end.spec.pace.rate:,g} requests/s"
+        yield f"at {rate}: {_span(estimate.seconds)} at least"
 
 
 def _looks(job: JobSpec) -> Sequence[str]:
@@ -154,6 +159,12 @@ def _both(requests: Billed) -> str:
 def _requests(requests: Billed) -> str:
     """So many requests, by their classes."""
     return f"{_both(requests)} request{'' if requests.total() == 1 else 's'}"
+
+
+def _listings(count: int) -> str:
+    """How many of the requests list, which are billed as those that write are."""
+    words = "1 of them lists" if count == 1 else f"{count:,} of them list"
+    return f" ({words})" if count else ""
 
 
 def _named(prices: Prices) -> str:

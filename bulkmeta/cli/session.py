@@ -248,6 +248,9 @@ class Outlook:
         if not told.as_json:
             for caution in found:
                 warn(caution.message)
+        done = not (end.why or end.interrupted)
+        if out and done and end.stats.counts["planned"]:
+            tell(f"apply     {join(['bulkmeta', 'apply', str(out)])}")
 
 
 def exit_code(end: RunEnd) -> int:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PRICED: Final = 10_000
 """A price is that of so many requests (OSS, request fees)."""
 
+LISTING: Final = "ListObjectsV2"
+
 _GET_CLASS: Final = frozenset({"HeadObject", "GetObjectAcl", "GetObjectTagging"})
 """All others that a run sends are billed as PUT: what writes, what deletes, and
 ListObjectsV2 (OSS, request fees; ListObjectsV2)."""

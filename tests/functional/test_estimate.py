@@ -173,7 +173,7 @@ def test_costs(bulkmeta: Command) -> None:
     priced = json.loads(bulkmeta(*order, *prices, "--json").out)["estimate"]
     assert priced == {**bare, "cost": 0.11}
     told = bulkmeta(*order, *prices).out
-    assert "about 20 GET and 9 PUT requests, for 8 updates\n" in told
+    assert "about 20 GET and 9 PUT requests (1 of them lists), for 8 updates\n" in told
     assert "cost: 0.110 at these prices\n" in told
 
     Path("job.toml").write_text(

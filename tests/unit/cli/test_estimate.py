@@ -134,7 +134,9 @@ def forecast() -> Forecast:
 def test_a_plan_by_the_same_order() -> None:
     """Listing and looking again, and the updates; what was refused does not count."""
     estimate = plan_estimate(ended(), forecast(), Prices(), None)
-    assert estimate == Estimate(Billed(get=10, put=5), None, 15 / 2000)
+    assert estimate == Estimate(Billed(get=10, put=5), None, 15 / 2000, listings=2)
+    (line,) = plan_lines(ended(), estimate, Prices(), None)
+    assert line.endswith("10 GET and 5 PUT requests (2 of them list), for 3 updates")
 
 
 def test_a_plan_by_its_file() -> None:
@@ -160,7 +162,7 @@ def test_no_less_than_nothing() -> None:
             [
                 "applying it: about 60,000 GET and 30,000 PUT requests, for 3 updates",
                 "cost: 9.00 at these prices",
-                "at this rate: 45.0 s at least",
+                "at 2,000 requests/s: 45.0 s at least",
             ],
         ),
         (
