@@ -12,7 +12,15 @@ from bulkmeta.report.text import printable, quoted, utc
 
 if TYPE_CHECKING:
     from bulkmeta.model.changes import Change
-    from bulkmeta.model.job import Command, JobSpec, KeyFile, Pace, Recent, RunSpec
+    from bulkmeta.model.job import (
+        Command,
+        JobSpec,
+        KeyFile,
+        Pace,
+        Parent,
+        Recent,
+        RunSpec,
+    )
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
@@ -93,13 +101,21 @@ def job_words(job: JobSpec) -> Iterator[str]:
         yield f"put back what {job.parent.path} changed, {where}"
         return
     if job.parent and job.takes in {"planned", "replanned"}:
-        yield f"as planned in {job.parent.path}"
+        yield _planned_words(job.change, job.parent)
         return
     if job.parent and job.takes == "failed":
         yield f"what failed in {job.parent.path}"
     if job.transform:
         yield f"as {job.transform.name} makes it"
     yield from change_words(job.change)
+
+
+def _planned_words(change: Change, plan: Parent) -> str:
+    """What a plan changes, and when it was made. What its rows set is there by name
+    only, with an empty value."""
+    words = [each.removesuffix(' = ""') for each in change_words(change)]
+    when = f"as planned in {plan.path} on {plan.started[:16]}Z"
+    return ", ".join(filter(None, ["; ".join(words), when]))
 
 
 def change_words(change: Change) -> Iterator[str]:
@@ -250,10 +266,8 @@ def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
     now = stats.objects - stats.before
     rate = now / elapsed_s if elapsed_s else 0.0
     part = f", {now:,} of them now," if stats.before else ""
-    yield (
-        f"{counted(stats.objects)}{part} in {elapsed_s:,.1f} s ({rate:,.0f}/s): "
-        f"{stats.line()}"
-    )
+    took = f"{counted(stats.objects)}{part} in {elapsed_s:,.1f} s"
+    yield f"{took} ({rate:,.0f}/s): {stats.line()}" if stats.objects else took
     for reason, count in sorted(stats.reasons.items()):
         yield f"  {reason:<28} {count:,}{advice(reason)}"
 
@@ -278,13 +292,28 @@ ADVICE = {
     "metadata_too_large": "OSS holds 8 KB of user metadata",
     "too_many_tags": "OSS holds 10 tags",
     "too_large": "class and encryption change up to 1 GB only",
+    "rename_target_exists": "it has both names; --unset one of them",
+    "invalid_value": "change the template, or select others",
+    "transform_failed": "mend the function, then retry",
+    "where_failed": "mend the expression",
+    "conflict": "others keep writing; run again at a quieter time",
+    "unsettled": "others keep writing; run again at a quieter time",
+    "worker_died": "stderr may say why; retry without --processes and --on",
+    "unguardable": "check what stands between you and OSS",
+    "unknown_header": "an update might lose it; report its name",
+    "changed_since_run": "written since, by others or a later run; left alone",
+    "changed_since_plan": "written since; plan again, or --replan",
+    "drift": "written since by others, or undone",
+    "gone": "deleted, or never there",
+    "no_row": "the file of --values has no row for it",
+    "other_version": "another version is current by now",
 }
 
 
 def unprinted_lines(count: int) -> Iterator[str]:
     """That not all differences were shown, if it is so."""
     if count:
-        yield f"… and {counted(count)} more; --full shows each"
+        yield f"… and {counted(count, 'more object')}; --full shows each"
 
 
 def kind_lines(account: Account) -> Iterator[str]:

@@ -110,7 +110,7 @@ def rerun(
     refuse_existing(run_file, "--run-file")
     told, yes = telling_of(values), values["yes"] or nothing
     if nothing:  # a file that was named is to be there
-        tell(words)
+        warn(words)
     agree(spec, told, yes=yes)
     return carry_out(spec, run_file, told=told, yes=yes)
 

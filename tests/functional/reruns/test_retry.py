@@ -94,7 +94,7 @@ def test_nothing_to_do(
     kept = sorted(path.name for path in Path().glob("*.jsonl*"))
     assert (kept, oss.log.requests()) == (["none.jsonl", "run.jsonl"], [])
     named = bulkmeta(command, run, *more, "--run-file", "new.jsonl")
-    assert (named.code, words in named.err) == (0, True)
+    assert (named.code, f"warning   {words}" in named.err) == (0, True)
     assert [line["type"] for line in lines_of(Path("new.jsonl"))] == ["run", "summary"]
 
 

@@ -112,7 +112,7 @@ def test_a_look_at_a_large_undo(
     look = ("undo", "run.jsonl", "--dry-run")
 
     text = bulkmeta(*look).out
-    assert (text.count("p/00"), "… and 1 object more; --full shows" in text) == (20, 1)
+    assert (text.count("p/00"), "… and 1 more object; --full shows" in text) == (20, 1)
     text = bulkmeta(*look, "--full").out
     assert (text.count("p/00"), "--full" in text) == (21, False)
     assert_refused(bulkmeta("undo", "run.jsonl", "--full", "--yes"), 2, "--dry-run")

@@ -45,7 +45,7 @@ def test_verify_after_an_undo(
     result = bulkmeta("verify", "run.jsonl")
 
     assert result.code == 1, result.err
-    counted = "  failed: drift                4\n"
+    counted = "failed: drift                4  (written since by others, or undone)\n"
     before = "  3 objects are as they were before the run, as after an undo\n"
     assert result.out.endswith(f"{counted}{before}"), result.out
     assert "before the run" not in bulkmeta("verify", "run.jsonl", "--json").out
@@ -151,7 +151,7 @@ def test_verify_shows_the_first(
 
     keys = [line for line in result.out.splitlines() if line.startswith("p/")]
     assert keys == [f"p/{number:04}" for number in range(20)]
-    assert "… and 5 objects more; --full shows each" in result.out.splitlines()
+    assert "… and 5 more objects; --full shows each" in result.out.splitlines()
     whole = bulkmeta("verify", "run.jsonl", "--full").out
     assert len([line for line in whole.splitlines() if line.startswith("p/")]) == 25
     assert "more" not in whole

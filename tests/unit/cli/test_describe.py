@@ -19,6 +19,7 @@ from bulkmeta.model.changes import make_change
 from bulkmeta.model.job import JobSpec, Pace, Parent, Recent, RunSpec, Target
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.selection import Selection
+from bulkmeta.model.tolerance import REASONS
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.host import RunEnd
 
@@ -66,6 +67,17 @@ def test_words_of_an_undo() -> None:
         "put back what run.jsonl changed, only where an object is not as that run "
         "left it"
     ]
+
+
+def test_words_of_a_plan_that_is_applied() -> None:
+    """What it changes, with no value for what its rows set, and when it was made."""
+    parent = Parent("plan.jsonl", "hash", "2026-11-28T22:10:59.123Z", 1)
+    change = make_change(set_meta=[("reviewed", "yes"), ("by-row", "")])
+    job = JobSpec(Target("b"), change, parent=parent, takes="planned")
+    when = "as planned in plan.jsonl on 2026-11-28T22:10Z"
+    assert [*job_words(job)] == [f'set reviewed = "yes"; set by-row, {when}']
+    job = JobSpec(Target("b"), parent=parent, takes="replanned")
+    assert [*job_words(job)] == [when]
 
 
 def test_words_of_a_replacement() -> None:
@@ -124,7 +136,8 @@ def test_end() -> None:
     """The counters, and each reason with what can be done about it."""
     assert list(end_lines(ended(2.0))) == [
         "3 objects in 2.0 s (2/s): 1 updated, 1 skipped, 1 failed",
-        "  failed: conflict             1",
+        "  failed: conflict             1  (others keep writing; run again at a "
+        "quieter time)",
         "  skipped: archived            1  (restore them first)",
     ]
 
@@ -144,10 +157,27 @@ def test_end_in_no_time() -> None:
     assert next(iter(end_lines(ended(0.0)))).startswith("3 objects in 0.0 s (0/s)")
 
 
+def test_end_of_nothing() -> None:
+    """That there was no object is said once."""
+    assert list(sum_lines(RunStats(), 0.0)) == ["0 objects in 0.0 s"]
+
+
 def test_advice_for_what_failed_only() -> None:
     """What skips them is told of those that failed, not of those that it skipped."""
     assert advice("failed: missing_field") == "  (--missing skip leaves them alone)"
     assert advice("skipped: missing_field") == ""
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["rename_target_exists", "changed_since_run", "changed_since_plan", "gone",
+     "no_row", "drift", "conflict", "unsettled", "where_failed", "transform_failed",
+     "invalid_value", "worker_died", "unguardable", "unknown_header", "other_version"],
+)  # fmt: skip
+def test_advice_for_what_people_can_mend(reason: str) -> None:
+    """Each has words, and is a reason."""
+    assert reason in REASONS
+    assert advice(f"failed: {reason}").startswith("  (")
 
 
 def test_advice_is_for_words_of_one_kind() -> None:
