@@ -20,8 +20,8 @@ _DRY_RUN = click.option(
 _ONLY_FAILED_VERIFY = click.option(
     "--only-failed-verify",
     is_flag=True,
-    help="Only objects that verify would report, where nobody else has written since: "
-    "what the update itself did not leave as it should.",
+    help="Only objects that the run itself left otherwise than its file says: verify "
+    "reports them, though nobody has written them since.",
 )
 
 
