@@ -152,8 +152,8 @@ UNTIL = (
         "--window",
         metavar="HH:MM-HH:MM[@ZONE]",
         help="Only at this time of the day: outside of it nothing is begun, and what "
-        "is under way stops so when it closes. ZONE such as Asia/Shanghai; else this "
-        "machine's.",
+        "is under way stops so when it closes (00:00-24:00: always). ZONE such as "
+        "Asia/Shanghai; else this machine's.",
     ),
 )
 CANARY = click.option(

@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
 from bulkmeta.errors import UsageError
 
 _FORM: Final = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)(?:@(?P<zone>\S+))?")
+_DAYS_END: Final = "24:00"
+_LIKENESS: Final = 0.7
+"""Of a slip of the hand, as difflib measures it."""
+
 _WRITE: Final = "write it as 01:00-05:00 or 22:00-04:30@Asia/Shanghai"
 
 
@@ -58,8 +62,9 @@ class Window(msgspec.Struct, frozen=True):
         return f"{self.opens:%H:%M}-{self.closes:%H:%M}{zone}"
 
 
-def parse_window(text: str) -> Window:
-    """The window that a text names.
+def parse_window(text: str) -> Window | None:
+    """The window that a text names; None for the whole day, 00:00-24:00, which is
+    none.
 
     Raises:
         UsageError: it names none, or a time zone that this machine does not know.
@@ -68,21 +73,34 @@ def parse_window(text: str) -> Window:
     if found is None:
         raise _no_window(text)
     try:
-        opens, closes = time.fromisoformat(found[1]), time.fromisoformat(found[2])
+        opens = time.fromisoformat(found[1])
+        closes = time() if found[2] == _DAYS_END else time.fromisoformat(found[2])
     except ValueError:
         raise _no_window(text) from None
-    if opens == closes:
-        raise UsageError(f"--window {text!r} is always open, or never; leave it out")
+    whole = opens == closes == time() and found[2] == _DAYS_END
+    if opens == closes and not whole:
+        raise UsageError(
+            f"--window {text!r} is always open, or never; 00:00-24:00 is always"
+        )
     zone = found["zone"]
     if zone:
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise UsageError(
-                f"--window {text!r}: this machine knows no time zone {zone!r} "
-                "(pip install tzdata brings all)"
-            ) from None
-    return Window(opens, closes, zone)
+            words = f"--window {text!r}: this machine knows no time zone {zone!r}"
+            raise UsageError(words + _meant(zone)) from None
+    return None if whole else Window(opens, closes, zone)
+
+
+def _meant(zone: str) -> str:
+    """What to do about a time zone that is not known."""
+    from difflib import get_close_matches
+
+    known = available_timezones()
+    if not known:
+        return " (pip install tzdata brings all)"
+    close = get_close_matches(zone, known, 1, _LIKENESS)
+    return f"; did you mean {close[0]!r}?" if close else "; one is Asia/Shanghai"
 
 
 def _no_window(text: str) -> UsageError:

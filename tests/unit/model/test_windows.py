@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bulkmeta.errors import UsageError
 from bulkmeta.model.windows import Window, parse_window
 
-NIGHT = parse_window("22:00-04:30@Asia/Shanghai")
+NIGHT = Window(time(22), time(4, 30), "Asia/Shanghai")
 
 
 def at(text: str) -> datetime:
@@ -21,7 +21,7 @@ def at(text: str) -> datetime:
 def test_what_it_says() -> None:
     """Hours, and a zone if it is not this machine's."""
     assert parse_window("01:00-05:00") == Window(time(1), time(5))
-    assert Window(time(22), time(4, 30), "Asia/Shanghai") == NIGHT
+    assert parse_window("22:00-04:30@Asia/Shanghai") == NIGHT
     assert str(NIGHT) == "22:00-04:30@Asia/Shanghai"
 
 
@@ -33,14 +33,32 @@ def test_what_it_says() -> None:
         ("24:00-05:00", "write it as"),
         ("01:60-05:00", "write it as"),
         ("01:00-05:00@", "write it as"),
-        ("01:00-01:00", "always open, or never"),
-        ("01:00-05:00@Mars/Base", "no time zone 'Mars/Base'"),
+        ("01:00-01:00", "always open, or never; 00:00-24:00 is always"),
+        ("00:00-00:00", "always open, or never; 00:00-24:00 is always"),
+        ("24:00-24:00", "write it as"),
+        ("00:00-24:00@Mars/Base", "no time zone 'Mars/Base'"),
+        ("01:00-05:00@Mars/Base", "no time zone 'Mars/Base'; one is Asia/Shanghai$"),
+        ("01:00-05:00@Asia/Shangai", "'Asia/Shangai'; did you mean 'Asia/Shanghai'.$"),
         ("01:00-05:00@../../etc/passwd", "no time zone"),
     ],
 )
 def test_what_it_cannot_say(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         parse_window(text)
+
+
+def test_no_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine knows none, the name may be right."""
+    monkeypatch.setattr("bulkmeta.model.windows.available_timezones", set)
+    with pytest.raises(UsageError, match="pip install tzdata brings all"):
+        parse_window("01:00-05:00@Asia/Shangai")
+
+
+def test_the_days_end() -> None:
+    """It is the next one's beginning; a window of the whole day is none."""
+    assert parse_window("00:00-24:00") is None
+    assert parse_window("00:00-24:00@Asia/Shanghai") is None
+    assert parse_window("20:00-24:00") == Window(time(20), time(0))
 
 
 def test_over_midnight() -> None:
@@ -54,7 +72,7 @@ def test_over_midnight() -> None:
 
 def test_clocks_are_changed() -> None:
     """In Berlin 02:00 to 03:00 comes twice in October, and not at all in March."""
-    window = parse_window("01:00-05:00@Europe/Berlin")
+    window = Window(time(1), time(5), "Europe/Berlin")
     for day, hours in (("2026-10-25", 5), ("2026-03-29", 3), ("2026-07-01", 4)):
         opens = window.opens_at(at(f"{day}T00:00:00") - timedelta(hours=3))
         closes = window.closes_at(opens)
