@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -21,6 +22,9 @@ ORDER = "bulkmeta.order"
 WRITTEN = "bulkmeta.written"
 """Where it keeps its options as they were written, with those of a job file."""
 
+FILED = "bulkmeta.filed"
+"""Where it keeps the names of options that a job file alone gives."""
+
 _JOB = "bulkmeta.job"
 JOB_SUFFIX = ".toml"
 
@@ -34,7 +38,8 @@ class RunCommand(HelpfulCommand):
         super().__init__(*args, means=means or {}, **attrs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        ctx.ensure_object(Outside).open(str(ctx.info_name), ctx.params)
+        filed = ctx.meta.get(FILED, ())
+        ctx.ensure_object(Outside).open(str(ctx.info_name), ctx.params, filed)
         return super().invoke(ctx)
 
 
@@ -82,10 +87,22 @@ class JobCommand(SelectingCommand):
             raise UsageError("a job file names its targets; give it alone")
         from bulkmeta.cli.job_file import read_job_file
 
-        ctx.meta[_JOB] = job = read_job_file(target[0])
+        job = read_job_file(target[0])
         conceal(job.secrets())
         by_flag = {flag: param for param in self.params for flag in param.opts}
-        given = [(by_flag[f], text) for f, text in job.options if f in by_flag]
+        counting = [
+            (flag, text)
+            for flag, text in job.options
+            if flag in by_flag and _counts(by_flag[flag], text, options)
+        ]
+        typed = {
+            flag: _names(options[param.name])
+            for flag, param in by_flag.items()
+            if param.name in options
+        }
+        ctx.meta[_JOB] = replace(job, options=tuple(counting)), typed
+        given = [(by_flag[flag], text) for flag, text in counting]
+        ctx.meta[FILED] = {str(param.name) for param, _ in given} - options.keys()
         options = _merged(given, options) | {"target": job.target}
         return options, [*(param for param, _ in given), *order]
 
@@ -102,24 +119,36 @@ def _names_job(target: str) -> bool:
     return target.endswith(JOB_SUFFIX) and not target.startswith(SCHEME)
 
 
+def _counts(param: click.Parameter, value: object, typed: Mapping[str, Any]) -> bool:
+    """Whether what a job file gives counts beside what was typed: both do of an option
+    that may come often, but of assignments to one name the typed one."""
+    if param.name not in typed:
+        return True
+    if not isinstance(param.type, Assignment):
+        return param.multiple
+    return _name_of(value) not in _names(typed[param.name])
+
+
 def _merged(
     given: list[tuple[click.Parameter, str | bool]], typed: dict[str, Any]
 ) -> dict[str, Any]:
-    """A job file's options under those that were typed: of one that may come often
-    both count, but of assignments to one name the typed one."""
+    """A job file's options that count under those that were typed."""
     merged: dict[str, Any] = {}
     for param, value in given:
         name = str(param.name)
-        if not param.multiple:
-            merged[name] = value
-        elif _name_of(value) not in map(_name_of, typed.get(name, ())) or not (
-            isinstance(param.type, Assignment)
-        ):
+        if param.multiple:
             merged.setdefault(name, []).append(value)
+        else:
+            merged[name] = value
     for name, value in typed.items():
         both = isinstance(value, list) and name in merged
         merged[name] = [*merged[name], *value] if both else value
     return merged
+
+
+def _names(given: object) -> list[str]:
+    """The names, or texts, that an option was given."""
+    return [*map(_name_of, given)] if isinstance(given, list) else []
 
 
 def _name_of(assignment: object) -> str:
@@ -132,12 +161,12 @@ def _located(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except (click.UsageError, UsageError) as error:
-        job = ctx.meta.get(_JOB)
-        if job is None:
+        if _JOB not in ctx.meta:
             raise
+        job, typed = ctx.meta[_JOB]
         message = (
             error.format_message()
             if isinstance(error, click.UsageError)
             else str(error)
         )
-        raise UsageError(job.located(message)) from error
+        raise UsageError(job.located(message, typed)) from error

@@ -37,6 +37,20 @@ def hook_words(command: str) -> list[str]:
     return words
 
 
+def refuse_missing(name: str) -> None:
+    """Stop where a command of that name could not be run.
+
+    Raises:
+        UsageError: nothing that can be executed has it.
+    """
+    import shutil
+
+    if shutil.which(name) is None:
+        raise UsageError(
+            f"--on-finish: {name!r} is no command that can be found and executed"
+        )
+
+
 def run_hook(
     words: Sequence[str], told: bytes, patience_s: float = PATIENCE_S
 ) -> str | None:

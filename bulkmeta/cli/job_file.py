@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cached_property
@@ -63,25 +63,36 @@ class JobFile:
         }
         return dict(sorted(shown.items(), key=lambda pair: -len(pair[0])))
 
-    def located(self, message: str) -> str:
+    def located(self, message: str, typed: Mapping[str, Collection[str]]) -> str:
         """An error's message with the lines of the file that it is about, as far as it
-        names options that the file gives."""
+        names options that the file gives, and not what was `typed`: options, and the
+        names that they were given."""
         flags = sorted({*_OPTION.findall(message)} & self.flags)
         names = {name.lower() for name in _QUOTED.findall(message)}
-        lines = sorted({line for flag in flags for line in self._lines(flag, names)})
+        lines = sorted(
+            {
+                line
+                for flag in flags
+                for line in self._lines(flag, names, typed.get(flag))
+            }
+        )
         if not lines:
             return message
         words = "line" if len(lines) == 1 else "lines"
         return f"{self.path}, {words} {' and '.join(map(str, lines))}: {message}"
 
-    def _lines(self, flag: str, names: set[str]) -> Iterator[int]:
+    def _lines(
+        self, flag: str, names: set[str], typed: Collection[str] | None
+    ) -> Iterator[int]:
         table, key = _home_of(flag)
         value = tomllib.loads(self.text)[table].get(key)
-        inside = [n for n in value if n.lower() in names] if _is_map(value) else []
-        if not inside:
+        inside = value if isinstance(value, dict | list) else [value]
+        told = [n for n in inside if str(n).lower() in names.difference(typed or ())]
+        if told and _is_map(value):
+            for name in told:
+                yield line_of(self.text, (table, key, name))
+        elif told or typed is None:
             yield line_of(self.text, (table, key))
-        for name in inside:
-            yield line_of(self.text, (table, key, name))
 
 
 def read_job_file(name: str) -> JobFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,7 @@ from bulkmeta.cli.exit_codes import (
     SOME_FAILED,
 )
 from bulkmeta.cli.facts import RunFacts, as_json, counts_of, named
-from bulkmeta.cli.hook import hook_words, run_hook
+from bulkmeta.cli.hook import hook_words, refuse_missing, run_hook
 from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
 from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
 from bulkmeta.cli.output import complain, complaint, concealed
@@ -48,6 +48,7 @@ class Outside:
         self._since_s = time.monotonic()
         self._command = ""
         self._params: Mapping[str, Any] = {}
+        self._filed: Container[str] = ()
         self._spec: RunSpec | None = None
         self._run_file: Path | None = None
         self._state: RunState | None = None
@@ -58,14 +59,17 @@ class Outside:
         self._log: JsonLog | None = None
         self._missed: str | None = None
 
-    def open(self, command: str, params: Mapping[str, Any]) -> None:
+    def open(
+        self, command: str, params: Mapping[str, Any], filed: Container[str] = ()
+    ) -> None:
         """Take up what the options ask for; the command line is understood. Where one
-        of them cannot be done, the others are told of it.
+        of them cannot be done, the others are told of it. A job file's hook (of its
+        options are the names in `filed`) waits for its run, not for a plan.
 
         Raises:
             UsageError: it cannot be done.
         """
-        self._command, self._params = command, params
+        self._command, self._params, self._filed = command, params, filed
         faults: list[UsageError] = []
         for take in (self._take_log, self._take_metrics, self._take_hook):
             try:
@@ -88,7 +92,11 @@ class Outside:
 
     def _take_hook(self, params: Mapping[str, Any]) -> None:
         if params.get("on_finish") is not None:
-            self._hook = hook_words(params["on_finish"])
+            words = hook_words(params["on_finish"])
+            if self._command == "plan" and "on_finish" in self._filed:
+                return
+            refuse_missing(words[0])
+            self._hook = words
 
     @property
     def command(self) -> str:
@@ -156,7 +164,7 @@ class Outside:
             error = complaint()
             text = None if error is None else writable(error)
             told = as_json(facts, self._more, exit_code=code, error=text)
-            code = self._judged(run_hook(self._hook, told), code)
+            code = self._judged(run_hook(self._hook, told + b"\n"), code)
         return code
 
     def close(self) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from bulkmeta.cli.change_options import change_of
-from bulkmeta.cli.commands import ORDER
+from bulkmeta.cli.commands import FILED, ORDER
 from bulkmeta.cli.exit_codes import OUT_OF_TIME
 from bulkmeta.cli.output import complain
 from bulkmeta.cli.types import KeptShard
@@ -85,9 +86,18 @@ def run_spec(
         command,
         connection_of(values),
         pace_of(values),
-        until_of(values),
+        _heeded(until_of(values), command),
         lock=lock_of(values),
     )
+
+
+def _heeded(until: StopRules, command: Command) -> StopRules:
+    """The rules as the command heeds them: a job file's window is about its run, not
+    about a look at it."""
+    filed = click.get_current_context().meta.get(FILED, ())
+    if command == "plan" and "window" in filed:
+        return msgspec.structs.replace(until, window=None)
+    return until
 
 
 def viewing_spec(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:

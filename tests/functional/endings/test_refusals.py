@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     [
         (("--on-finish", "say 'it"), '--on-finish "say \'it": No closing quotation'),
         (("--on-finish", " "), "--on-finish names no command"),
+        (("--on-finish", "no-such x"), "--on-finish: 'no-such' is no command that can"),
+        (("--on-finish", "/dev/null"), "--on-finish: '/dev/null' is no command that"),
+        (("--on-finish", "./notes"), "--on-finish: './notes' is no command that can"),
+        (("--on-finish", "a\0b"), "--on-finish: 'a\\x00b' is no command that can"),
         (("--metrics-file", "none/x"), "--metrics-file 'none/x': no folder "),
         (("--metrics-file", "/dev/null"), "and holds no metrics of a run; name"),
         (("--metrics-file", "notes"), "and holds no metrics of a run; name another"),

@@ -30,7 +30,7 @@ def read(data: bytes) -> None:
     with kept(data, "job.toml") as path:
         job = read_job_file(str(path))
         job.secrets()
-        job.located("--set 'owner' and --limit are bad")
+        job.located("--set 'owner' and --limit are bad", {})
 
 
 HARNESS = Harness(
