@@ -26,6 +26,24 @@ from bulkmeta.report.text import quoted
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPTION: Final = re.compile(r"--[a-z][a-z-]*")
 _QUOTED: Final = re.compile(r"'([^']*)'")
+_TYPES: Final = re.compile(r"`([^`]*)`")
+_PLACE: Final = re.compile(r" - at `\$(?:\[(\d+)\])?[^`]*`$")
+_TERMS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""What TOML has, by the names that msgspec gives its types."""
+
+_EXAMPLE: Final = 'a table such as { name = "value" }'
+
+_ONE_CHANGE: Final = "a job has one change, and two changes are two jobs"
+_SECOND: Final = "('change',) twice"
+"""What Python's reader of TOML says of a second [change]."""
+
 _SECRET: Final = 4
 """Shorter texts keep no secret, and stand in other words."""
 
@@ -106,7 +124,9 @@ def read_job_file(name: str) -> JobFile:
     try:
         data = _plain(tomllib.loads(text))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{name}: this is no TOML: {error}") from error
+        twice = _SECOND in str(error)
+        hint = f"; {_ONE_CHANGE}" if twice else ""
+        raise UsageError(f"{name}: this is no TOML: {error}{hint}") from error
     faults = sorted(
         (line_of(text, trail), message) for trail, message in _faults_of(data)
     )
@@ -153,7 +173,8 @@ def _faults_of(data: dict[str, Any]) -> Iterator[tuple[Trail, str]]:
         elif name not in TABLES:
             yield (name,), f"no table [{name}]{_meant(name, known)}"
         elif not _is_map(table):
-            yield (name,), f"{name} is a table: write [{name}]"
+            hint = f"; {_ONE_CHANGE}" if name == "change" else ""
+            yield (name,), f"{name} is one table: write [{name}]{hint}"
         else:
             yield from _faults_of_table(name, table)
 
@@ -182,10 +203,25 @@ def _fault_of(trail: Trail, value: Any, wanted: Any) -> Iterator[tuple[Trail, st
     try:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        told = str(error).replace(" - at `$`", "").replace(" | null", "")
+        told = str(error)
         number = isinstance(value, int | float) and "str" in told
         hint = "; write it in quotes" if number else ""
-        yield trail, f"{'.'.join(trail[1:] or trail)}: {told}{hint}"
+        yield trail, f"{'.'.join(trail[1:] or trail)}: {_in_terms(told)}{hint}"
+
+
+def _in_terms(told: str) -> str:
+    """What msgspec says is wrong with a value, in the terms of TOML."""
+    place = _PLACE.search(told)
+    item = f" (item {int(place[1]) + 1})" if place and place[1] else ""
+    told = _PLACE.sub("", told).replace("Object contains unknown field", "no key")
+    told = _TYPES.sub(_in_term, f"{told[0].lower()}{told[1:]}") + item
+    return told.replace("expected a table", f"expected {_EXAMPLE}")
+
+
+def _in_term(found: re.Match[str]) -> str:
+    """The types between grave accents, or the name of a key."""
+    names = [name for name in found[1].split(" | ") if name != "null"]
+    return " or ".join(_TERMS.get(name, repr(name)) for name in names)
 
 
 def _meant(name: str, known: set[str]) -> str:

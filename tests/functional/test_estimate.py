@@ -201,7 +201,7 @@ def test_a_job_file_with_no_price(bulkmeta: Command) -> None:
     start = f'[source]\ntarget = "{TARGET}"\n[change]\nset = {{ a = "1" }}\n[report]\n'
     for line, words in (
         ("price-put = nan", "job.toml, line 6: "),
-        ("price-put = '1'", "line 6: price-put: Expected `float`, got `str`"),
+        ("price-put = '1'", "line 6: price-put: expected a number, got text"),
         ("price = 1", "line 6: no key 'price' in [report]"),
     ):
         Path("job.toml").write_text(f"{start}{line}\n")
