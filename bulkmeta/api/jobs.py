@@ -193,13 +193,13 @@ def resume(
     the function that makes changes, and the same `objects` in the same order.
 
     Raises:
-        UsageError: it is complete, no run file, or of another job than it says.
+        UsageError: it is complete, a plan, no run file, or of another job than it
+            says.
         LockedError: another process is still at it.
     """
     path = Path(run_file)
     found = find_restart(path)
     header = found.header
-    refuse_plan(path, header)
     _refuse_other_bucket(bucket, header.job)
     if change is not None:
         refuse_other_transform(header.job.transform, change)

@@ -86,13 +86,30 @@ def _spec_of(target: tuple[str, ...], values: dict[str, Any]) -> RunSpec:
     if len(target) == 1 and _names_plan(target[0]):
         from bulkmeta.cli.reruns import plan_spec
 
-        return plan_spec(specs.file_named(target[0]), values)
+        plan = specs.file_named(target[0])
+        _refuse_foreign(plan)
+        return plan_spec(plan, values)
     for name in target:
         if not name.startswith(SCHEME) and name.endswith(PLAN_SUFFIXES):
             raise UsageError(f"{name!r}: a plan file names its objects; give it alone")
     if values["replan"]:
         raise UsageError("--replan goes with a plan file")
     return specs.run_spec(target, "apply", values)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Stop at a file that no run wrote.
+
+    Raises:
+        UsageError: it is such a one, or cannot be read.
+    """
+    from bulkmeta.journal.run_reader import begins_run
+
+    if path.is_file() and not begins_run(path):
+        raise UsageError(
+            f"{str(path)!r} is no plan; apply takes oss://BUCKET/PREFIX, a job file "
+            "(named .toml) or a plan file (of plan --out)"
+        )
 
 
 def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ from bulkmeta.cli.types import NewFile
 OUTSIDE: Final = (
     click.option(
         "--log-file",
-        type=NewFile(),
+        type=NewFile(stream=True),
         metavar="FILE|-",
         help="Append what happens to FILE, as lines of JSON; -: to stderr, instead "
         "of all else that is told there.",

@@ -52,8 +52,6 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     """Go on with an interrupted run; the exit code."""
     found = find_restart(run_file)
     header = found.header
-    if header.command == "plan":
-        raise UsageError(f"{str(run_file)!r} is a plan; make it anew instead")
     spec = RunSpec(
         header.job,
         header.command,

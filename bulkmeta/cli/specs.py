@@ -6,8 +6,10 @@ import itertools
 import logging
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 import click
@@ -72,6 +74,7 @@ def run_spec(
     target: tuple[str, ...], command: Command, values: dict[str, Any]
 ) -> RunSpec:
     """The run that a command line asks for."""
+    _refuse_records(target)
     _refuse_files(target, "a job file is named .toml")
     where = _target(target, values)
     job = JobSpec(
@@ -125,6 +128,23 @@ def _refuse_files(target: tuple[str, ...], instead: str) -> None:
     for text in target:
         if not text.startswith(SCHEME) and os.path.isfile(text):  # noqa: PTH113 never raises
             raise UsageError(f"{text!r} is a file; {instead}")
+
+
+def _refuse_records(target: tuple[str, ...]) -> None:
+    """Stop at a plan or run file in the place of a target, and say what takes it."""
+    from bulkmeta.journal.run_reader import read_header
+
+    for text in target:
+        command = None
+        if not text.startswith(SCHEME) and os.path.isfile(text):  # noqa: PTH113 never raises
+            with suppress(UsageError):
+                command = read_header(Path(text)).command
+        if command == "plan":
+            order = join(["bulkmeta", "apply", text])
+            raise UsageError(f"{text!r} is a plan; carry it out by {order}")
+        if command:
+            takers = "report, resume, retry, verify and undo take it"
+            raise UsageError(f"{text!r} is a run file; {takers}")
 
 
 def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:

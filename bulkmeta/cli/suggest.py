@@ -75,7 +75,8 @@ def about_option(error: click.NoSuchOption) -> str:
     guess = nearest(name, known)
     if guess:
         return f"{told}; did you mean {guess}?"
-    return f"{told}; {ctx.command_path} --help names all"
+    hyphens = "" if name.startswith("--") else "options have two hyphens; "
+    return f"{told}; {hyphens}{ctx.command_path} --help names all"
 
 
 def _place(name: str, ctx: click.Context) -> str:

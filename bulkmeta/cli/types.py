@@ -266,15 +266,20 @@ class Sample(click.ParamType[float | int]):
 
 
 class NewFile(click.ParamType[str]):
-    """The name of a file to be written."""
+    """The name of a file to be written, or `-` where that may be a `stream`."""
 
     name = "FILE"
+
+    def __init__(self, *, stream: bool = False) -> None:
+        self.stream = stream
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         if "\0" in value:
             self.fail(f"{value!r}: a file's name holds no NUL", param, ctx)
+        if value == "-" and not self.stream:
+            self.fail("'-' is no file; ./- is one of that name", param, ctx)
         if os.path.isdir(value):  # noqa: PTH112 never raises
             self.fail(f"File {value!r} is a directory.", param, ctx)
         return str(value)

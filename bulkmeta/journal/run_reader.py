@@ -99,6 +99,17 @@ def read_header(path: Path) -> RunHeader:
     return _header(path, first_line(path))
 
 
+def begins_run(path: Path) -> bool:
+    """Whether the first line of a file is that of a run or a plan, whatever else is in
+    it.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    first = first_line(path)
+    return first is not None and _begins_run(first)
+
+
 def scan_progress(path: Path, unsettled: set[str]) -> Progress:
     """How far a run came; takes the keys that have a line out of `unsettled`."""
     header, first, lines = _opened(path)

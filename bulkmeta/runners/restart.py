@@ -52,13 +52,19 @@ def find_restart(run_file: Path) -> Interrupted:
     """Where the run in `run_file` goes on.
 
     Raises:
-        UsageError: it is complete, no run file, or of another job than it says.
+        UsageError: it is complete, a plan, no run file, or of another job than it
+            says.
     """
     found_bytes = run_file.stat().st_size if run_file.exists() else 0
     progress, doubts = examine_run(run_file)
+    header = progress.header
+    is_plan = header.command == "plan"
+    if is_plan and progress.complete:
+        raise UsageError(f"{str(run_file)!r} is a plan; apply carries it out")
+    if is_plan:
+        raise UsageError(f"{str(run_file)!r} is a plan; make it anew instead")
     if progress.complete:
         raise UsageError(f"{str(run_file)!r} is complete; there is nothing to resume")
-    header = progress.header
     marks, in_order = progress.low.marks, header.job.takes == "listing"
     done = {key for key in progress.done if not in_order or not marks.is_passed(key)}
     start = Start(

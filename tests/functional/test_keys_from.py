@@ -340,15 +340,30 @@ def test_bad_files(
 
 
 def test_no_such_file(objects: EmbeddedOSS, bulkmeta: Command) -> None:
-    """The name stands in the line; so does a flag without its partner."""
+    """The name stands in the line."""
     missing = bulkmeta("plan", "oss://bucket", "--keys-from", "none", *SET)
-    alone = bulkmeta("plan", "oss://bucket/p/", "--null", *SET)
 
     assert (missing.code, "'none'" in missing.err or "/none'" in missing.err) == (
         2,
         True,
     )
-    assert (alone.code, "--null and --status go with --keys-from" in alone.err) == (
-        2,
-        True,
-    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--null",), "--null goes with --keys-from"),
+        (("--status", "failed"), "--status goes with --keys-from"),
+        (
+            ("--status", "failed", "--null"),
+            "--null and --status go with --keys-from",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("objects")
+def test_a_flag_without_its_partner(
+    bulkmeta: Command, flags: tuple[str, ...], words: str
+) -> None:
+    """Just what was given is told."""
+    result = bulkmeta("plan", "oss://bucket/p/", *flags, *SET)
+    assert (result.code, result.err) == (2, f"bulkmeta: {words}\n")

@@ -63,6 +63,7 @@ def planned(bulkmeta: Command) -> str:
 
 def test_a_plan_is_no_run(planned: str, refused: Command) -> None:
     """It cannot be resumed, even if it is cut short."""
+    refused("resume", planned, words="is a plan; apply carries it out")
     *lines, _ = Path(planned).read_text().splitlines()
     Path(planned).write_text("\n".join(lines) + "\n")
     refused("resume", planned, words="is a plan; make it anew instead")
@@ -283,6 +284,37 @@ def test_a_job_file_by_another_name(refused: Command) -> None:
     """A file given as the target is told as the file that it is."""
     Path("job.yaml").write_text("")
     refused("plan", "job.yaml", words="'job.yaml' is a file; a job file is named .toml")
+    words = "'job.yaml' is no plan; apply takes oss://BUCKET/PREFIX, a job file (named"
+    refused("apply", "job.yaml", "--yes", words=words)
+
+
+def test_a_plan_or_a_run_to_be_planned(
+    planned: str, ran: str, refused: Command
+) -> None:
+    """The commands that take such a file are named."""
+    words = "'plan.jsonl' is a plan; carry it out by bulkmeta apply plan.jsonl"
+    refused("plan", planned, words=words)
+    words = "'run.jsonl' is a run file; report, resume, retry, verify and undo take it"
+    refused("plan", ran, words=words)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("report", "run.jsonl", "--html", "-"),
+        ("plan", TARGET, "--set", "n=1", "--out", "-"),
+        ("apply", TARGET, *CHANGE, "--run-file", "-"),
+        ("shards", TARGET, "--into", "2", "--out", "-"),
+    ],
+)
+def test_no_file_of_that_name(
+    ran: str, refused: Command, order: tuple[str, ...]
+) -> None:
+    """`-` is none by itself; only a log can be stderr."""
+    flag = order[-2]
+    words = f"Invalid value for '{flag}': '-' is no file; ./- is one of that name"
+    refused(*order, words=words)
+    assert not Path("-").exists()
 
 
 @pytest.mark.parametrize("name", ["job.toml", "run.jsonl", "keys.csv"])

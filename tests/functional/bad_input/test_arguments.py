@@ -181,8 +181,11 @@ def test_an_unknown_command(refused: Command) -> None:
         (("help", "apply"), "it is an option: bulkmeta --help"),
         (("version",), "it is an option: bulkmeta --version"),
         (("list",), "no such command 'list'; bulkmeta --help names all"),
-        (("-v",), "no such option -v; bulkmeta --help names all"),
-        (("plan", "-v"), "no such option -v; bulkmeta plan --help names all"),
+        (("-v",), "no such option -v; options have two hyphens; bulkmeta --help"),
+        (
+            ("plan", "oss://bucket/p/", "-set", "a=b"),
+            "no such option -s; options have two hyphens; bulkmeta plan --help names",
+        ),
         (("demo", "--quiet"), "--quiet; bulkmeta demo --help names all"),
     ],
 )
