@@ -27,6 +27,7 @@ from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import read_header, read_outcomes, scan_progress
 from bulkmeta.model.job import SCHEME, Recent
+from bulkmeta.model.limits import is_utf8
 from bulkmeta.oss.connect import locate, settings_of
 from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.preflight import service_time
@@ -190,7 +191,7 @@ class Kept:
         if last:
             how = join(["bulkmeta", "resume", last])
             warn(f"the last run of this job was interrupted; {how} finishes it")
-        self._note(msgspec.structs.replace(self.state, begun=str(run_file.resolve())))
+        self._note(msgspec.structs.replace(self.state, begun=_named(run_file)))
         try:
             yield
         finally:
@@ -201,7 +202,7 @@ class Kept:
         """Note how the run ended."""
         state = msgspec.structs.replace(self.state, begun=None)
         if code == OUT_OF_TIME:
-            self._note(msgspec.structs.replace(state, stopped=str(run_file.resolve())))
+            self._note(msgspec.structs.replace(state, stopped=_named(run_file)))
         elif code in {OK, SOME_FAILED}:
             header = read_header(run_file)
             if header.recent:
@@ -213,6 +214,12 @@ class Kept:
         if state != self.state:
             self.folder.write(state)
             self.state = state
+
+
+def _named(run_file: Path) -> str | None:
+    """Where it is found from anywhere; None if no text can say that."""
+    name = str(run_file.resolve())
+    return name if is_utf8(name) else None
 
 
 def _other_file(job: JobSpec) -> str | None:

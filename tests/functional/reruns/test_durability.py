@@ -190,7 +190,8 @@ def durable(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         files[file.path.name] = Path(f"/proc/self/fd/{file._fd}").read_bytes()
 
     def replaced(path: Path, target: Path) -> Path:
-        files[Path(target).name] = files.pop(path.name)
+        if path.name in files:  # others are not of the run
+            files[Path(target).name] = files.pop(path.name)
         return replace_file(path, target)
 
     monkeypatch.setattr(AppendFile, "sync", synced)
