@@ -216,7 +216,12 @@ def test_a_run_goes_on_as_it_was(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert ("PutObject", "l2") in oss.log.operations()
 
 
-def test_it_keeps_to_its_window(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+@pytest.mark.parametrize("day", [False, True])
+def test_it_keeps_to_its_window(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    day: bool,
+) -> None:
     """A run of the night does not go on by day, unless that is said."""
     assert bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s").code == 6
     header, *others = Path("run.jsonl").read_text().splitlines()
@@ -229,7 +234,7 @@ def test_it_keeps_to_its_window(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 
     kept = bulkmeta("resume", "run.jsonl")
     assert (kept.code, "nothing was begun: window" in kept.err) == (6, True)
-    opened = window(timedelta(hours=-1), timedelta(hours=1))
+    opened = "00:00-24:00" if day else window(timedelta(hours=-1), timedelta(hours=1))
     assert bulkmeta("resume", "run.jsonl", "--window", opened).code == 0
     assert len(changed(oss)) == COUNT
 
