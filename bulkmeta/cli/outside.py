@@ -63,8 +63,8 @@ class Outside:
         self, command: str, params: Mapping[str, Any], filed: Container[str] = ()
     ) -> None:
         """Take up what the options ask for; the command line is understood. Where one
-        of them cannot be done, the others are told of it. A job file's hook (of its
-        options are the names in `filed`) waits for its run, not for a plan.
+        of them cannot be done, the others are told of it. A job file's hook and metrics
+        (of its options are the names in `filed`) wait for its run, not for a plan.
 
         Raises:
             UsageError: it cannot be done.
@@ -88,15 +88,19 @@ class Outside:
 
     def _take_metrics(self, params: Mapping[str, Any]) -> None:
         if params.get("metrics_file") is not None and not _names_one_file(params):
-            self._metrics = metrics_file(params["metrics_file"])
+            file = metrics_file(params["metrics_file"])
+            self._metrics = None if self._waits("metrics_file") else file
 
     def _take_hook(self, params: Mapping[str, Any]) -> None:
         if params.get("on_finish") is not None:
             words = hook_words(params["on_finish"])
-            if self._command == "plan" and "on_finish" in self._filed:
-                return
-            refuse_missing(words[0])
-            self._hook = words
+            if not self._waits("on_finish"):
+                refuse_missing(words[0])
+                self._hook = words
+
+    def _waits(self, option: str) -> bool:
+        """Whether it is a job file's, and about its run, where this is a plan of it."""
+        return self._command == "plan" and option in self._filed
 
     @property
     def command(self) -> str:

@@ -92,6 +92,19 @@ def test_a_look_by_day(bulkmeta: Command) -> None:
     assert lines[-1] == ""
 
 
+def test_metrics_of_a_look(bulkmeta: Command) -> None:
+    """A look by day is not when the job last went well."""
+    metrics = ("on-finish = ", 'metrics-file = "job.prom"\non-finish = ')
+    Path("nightly.toml").write_text(NIGHTLY.replace(*metrics))
+    assert bulkmeta("plan", "nightly.toml").code == 0
+    assert not Path("job.prom").exists()
+    assert bulkmeta("apply", "nightly.toml", "--yes").code == 6
+    assert Path("job.prom").exists()
+    typed = ("--metrics-file", "typed.prom")
+    assert bulkmeta("plan", "nightly.toml", *typed).code == 0
+    assert Path("typed.prom").exists()
+
+
 def test_a_command_that_is_elsewhere(bulkmeta: Command) -> None:
     """A look needs none that it does not call."""
     Path("nightly.toml").write_text(NIGHTLY.replace("tee", "no-such"))

@@ -61,7 +61,7 @@ def test_a_whole_life(
     ear("show", TARGET)
     ear("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
     ear("apply", "plan.jsonl", "--yes", "--run-file", "planned.jsonl")
-    ear.refuse("metadata-t0ken", "cluster")
+    ear.refuse("metadata-t0ken", "cluster-t0ken")
 
 
 @pytest.mark.parametrize("version", ["v4", "v1"])
