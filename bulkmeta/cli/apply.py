@@ -118,12 +118,14 @@ def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
     from bulkmeta.cli.keys import with_keys
     from bulkmeta.cli.session import agree, carry_out, refuse_existing
     from bulkmeta.cli.watching import telling_of
+    from bulkmeta.journal.files import refuse_windows
     from bulkmeta.runners.host import NOBODY
     from bulkmeta.runners.ledger import default_run_file
 
     name, host = values["run_file"], NOBODY
     run_file = Path(default_run_file(spec.job.target.bucket) if name is None else name)
     refuse_existing(run_file, "--run-file")
+    refuse_windows("run file")
     if spec.job.parent is None:
         spec, host = with_given(with_keys(spec, values, run_file), values)
     if kept:

@@ -140,7 +140,7 @@ def create_file(path: Path, what: str) -> AppendFile:
         UsageError: it exists, or cannot be created.
         OutputError: there is no room for it.
     """
-    _refuse_windows(what)
+    refuse_windows(what)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
@@ -167,16 +167,20 @@ def reopen_file(path: Path) -> AppendFile:
     Raises:
         UsageError: it cannot be opened for writing.
     """
-    _refuse_windows("run file")
+    refuse_windows("run file")
     try:
         return AppendFile(path, os.open(path, os.O_WRONLY | os.O_APPEND))
     except OSError as error:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from error
 
 
-def _refuse_windows(what: str) -> None:
-    """Journals are replaced while they are open, and whoever writes holds a lock that
-    ends with the process: Windows has neither."""
+def refuse_windows(what: str) -> None:
+    """Stop where no record can be kept. Journals are replaced while they are open, and
+    whoever writes holds a lock that ends with the process: Windows has neither.
+
+    Raises:
+        UsageError: it is Windows.
+    """
     if fcntl is None:
         raise UsageError(
             f"cannot keep a {what} on Windows; plan and show work there, for all that "

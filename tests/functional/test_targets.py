@@ -138,7 +138,7 @@ def test_a_former_run_as_source(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (("--status", "failed"), "go with --keys-from"),
+        (("--status", "failed"), "--status goes with --keys-from"),
         (("--status", "failed", "--keys-from", "-"), "goes with a run file"),
         (("--status", "failed", "--keys-from", "keys"), "no run file"),
         (("--status", "lost", "--keys-from", "keys"), "'failed'"),
