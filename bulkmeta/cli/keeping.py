@@ -22,7 +22,7 @@ from bulkmeta.cli.exit_codes import OK, OUT_OF_TIME, SOME_FAILED
 from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.specs import is_given
-from bulkmeta.errors import FolderError, UsageError
+from bulkmeta.errors import FolderError, OutputError, UsageError
 from bulkmeta.journal.job_folder import JobFolder, JobState, held_job
 from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import read_header, read_outcomes, scan_progress
@@ -186,17 +186,24 @@ class Kept:
         """A new run while the body lasts, which the next one knows of if it does not
         come to its end; what is left of the last one is told."""
         last = self.state.begun
-        if last and not journal_path(Path(last)).exists():
+        if last and not os.path.exists(journal_path(Path(last))):  # noqa: PTH110 never raises
             last = None
         if last:
             how = join(["bulkmeta", "resume", last])
             warn(f"the last run of this job was interrupted; {how} finishes it")
-        self._note(msgspec.structs.replace(self.state, begun=_named(run_file)))
+        self._note_begun(_named(run_file))
         try:
             yield
         finally:
             if not journal_path(run_file).exists():
-                self._note(msgspec.structs.replace(self.state, begun=last))
+                self._note_begun(last)
+
+    def _note_begun(self, run_file: str | None) -> None:
+        """As far as there is room: no run is to end for that."""
+        try:
+            self._note(msgspec.structs.replace(self.state, begun=run_file))
+        except OutputError as error:
+            warn(f"{error}; if it is killed, the next run does not tell of it")
 
     def end(self, code: int, run_file: Path) -> None:
         """Note how the run ended."""

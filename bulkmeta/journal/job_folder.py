@@ -88,10 +88,10 @@ class JobFolder:
         """
         file, fresh = self.path / _STATE, self.path / f"{_STATE}.new"
         try:
+            fresh.unlink(missing_ok=True)  # it may be a link, in a folder of others
             if state == JobState(key=self._key):
                 file.unlink(missing_ok=True)
                 return
-            fresh.unlink(missing_ok=True)  # it may be a link, in a folder of others
             fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "wb") as kept:
                 kept.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")

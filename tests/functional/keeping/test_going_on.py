@@ -101,6 +101,32 @@ def test_a_run_that_was_finished_is_not_told_of(
     assert (again.code, "interrupted" in again.err) == (0, False)
 
 
+def test_a_killed_run_that_others_cannot_see(
+    oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
+) -> None:
+    """Who shares a folder need not be able to look at each other's files."""
+    state = ("--state", str(tmp_path / "state"), "--run-file")
+    process = started(oss, tmp_path, *state, "killed.jsonl")
+    process.kill()
+    process.communicate()
+    file = tmp_path / "state/state.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps(kept | {"begun": f"/{'x' * 5000}"}))
+    result = bulkmeta(*ORDER, *state, "run.jsonl")
+    assert (result.code, "interrupted" in result.err) == (0, False), result.err
+
+
+def test_no_room_to_know_of_a_run(bulkmeta: Command) -> None:
+    """A full home is warned of, and does not stop a run that needs nothing of it."""
+    Path("state/state.json.new").mkdir(parents=True)
+    result = bulkmeta(*ORDER, "--state", "state", "--run-file", "run.jsonl")
+    assert result.code == 0, result.err
+    assert "state.json': Is a directory; if it is killed" in result.err
+    assert json.loads(Path("run.jsonl").read_text().splitlines()[-1])["type"] == (
+        "summary"
+    )
+
+
 def test_another_run_file_is_not_used(bulkmeta: Command) -> None:
     """A run has one; that it is not the one that was named is said."""
     slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
