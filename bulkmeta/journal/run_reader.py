@@ -58,12 +58,16 @@ _glances: Final = msgspec.json.Decoder(_Seen | Resumed | Summary)
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run came: up to `low.marks`, and beyond them the keys in `done`."""
+    """How far a run came: up to `low.marks`, and beyond them the keys in `done`. Of the
+    parts that it was done in, the last began at `part_seq`, and the longest has so many
+    objects."""
 
     header: RunHeader
     low: LowWater = field(default_factory=LowWater)
     done: set[str] = field(default_factory=set)
     last_seq: int = 0
+    part_seq: int = 1
+    longest: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     complete: bool = False
@@ -124,6 +128,7 @@ def scan_progress(path: Path, unsettled: set[str]) -> Progress:
             progress.done = _carried(progress)
             progress.low = LowWater(record.seq, progress.low.marks)
             progress.last_seq = record.seq - 1
+            progress.part_seq = record.seq
         progress.complete = isinstance(record, Summary)
     progress.done = _carried(progress)
     return progress
@@ -134,6 +139,7 @@ def _count(progress: Progress, seen: _Seen) -> None:
     nameable = seen.reason != "invalid_key"
     progress.low.finish(seen.seq, seen.key if nameable else None)
     progress.last_seq = max(progress.last_seq, seen.seq)
+    progress.longest = max(progress.longest, seen.seq - progress.part_seq + 1)
     progress.counts[seen.status] += 1
     if seen.reason:
         progress.reasons[f"{seen.status}: {seen.reason}"] += 1

@@ -168,7 +168,7 @@ async def _run_held(
 def _canary(spec: RunSpec, bucket: Bucket, start: Start, stop: StopRequest) -> Canary:
     """The first objects that go ahead; others, if the run was ended while they did."""
     objects = spec.until.canary if _writes(spec) else 0
-    went_ahead = start.seq - 1 > objects
+    went_ahead = start.longest > objects
     return Canary(0 if went_ahead else objects, Verifier(bucket).verify_object, stop)
 
 

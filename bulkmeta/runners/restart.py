@@ -24,7 +24,8 @@ class Start:
     """Where a run begins: at the beginning, unless it is taken up again.
 
     `after` is the last one done of a parent's lines, or of the first key range; `left`
-    is what is left of each range, and `bounds` are where they end.
+    is what is left of each range, and `bounds` are where they end. In one go `longest`
+    objects were looked at.
     """
 
     seq: int = 1
@@ -35,6 +36,7 @@ class Start:
     doubts: dict[str, UpdatePlan] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    longest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def find_restart(run_file: Path) -> Interrupted:
         doubts,
         progress.counts,
         progress.reasons,
+        progress.longest,
     )
     return Interrupted(header, start, progress.size_bytes, found_bytes)
 

@@ -172,9 +172,13 @@ def test_a_canary_that_fails(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     again = bulkmeta("resume", "run.jsonl")
     assert (again.code, "(--canary): 'p/0007'" in again.err) == (3, True)
     assert len(objects()) == 10
+    deny(oss, key="p/0011")
+    again = bulkmeta("resume", "run.jsonl")
+    assert (again.code, "(--canary): 'p/0011'" in again.err) == (3, True)
+    assert len(objects()) == 15
     oss.faults.clear()
     assert bulkmeta("resume", "run.jsonl", "--max-failures", "100%").code == 1
-    assert len(changed(oss)) == COUNT - 2
+    assert len(changed(oss)) == COUNT - 3
 
 
 def test_a_canary_that_does_not_stand(oss: EmbeddedOSS, bulkmeta: Command) -> None:
