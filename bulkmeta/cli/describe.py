@@ -58,7 +58,8 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if chosen:
         yield f"select    {'; '.join(chosen)}"
     if spec.lock:
-        yield f"lock      {spec.lock}, for {spec.lock.lease_s:g} s at a time"
+        name = printable(str(spec.lock))
+        yield f"lock      {name}, for {spec.lock.lease_s:g} s at a time"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
 
 

@@ -300,11 +300,13 @@ def until_again(values: dict[str, Any], before: StopRules | None) -> StopRules:
     now = until_of(values)
     if before is None:
         return now
-    window = before.window and parse_window(str(before.window))
+    window = now.window
+    if before.window and not is_given("window"):
+        window = parse_window(str(before.window))  # its zone may not be known here
     return StopRules(
         now.tolerance if is_given("max_failures") else before.tolerance,
         now.max_duration_s,
-        now.window if is_given("window") else window,
+        window,
         before.canary,
     )
 

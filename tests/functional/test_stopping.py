@@ -259,6 +259,22 @@ def test_bad_limits(bulkmeta: Command, args: tuple[str, ...], words: str) -> Non
     assert len(result.err.strip().splitlines()) == 1
 
 
+def test_a_window_that_this_machine_does_not_know(bulkmeta: Command) -> None:
+    """Another one can be given in its place."""
+    assert bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s").code == 6
+    header, *others = Path("run.jsonl").read_text().splitlines()
+    run = json.loads(header)
+    run["until"]["window"] = {
+        "opens": "00:00:00", "closes": "23:59:00", "zone": "Europe/Atlantis",
+    }  # fmt: skip
+    Path("run.jsonl").write_text("\n".join([json.dumps(run), *others]) + "\n")
+    order = ("resume", "run.jsonl", "--rate", "max")
+    result = bulkmeta(*order)
+    words = "knows no time zone 'Europe/Atlantis'"
+    assert (result.code, words in result.err) == (2, True)
+    assert bulkmeta(*order, "--window", "00:00-24:00").code == 0
+
+
 def test_verify_says_that_it_stops(bulkmeta: Command) -> None:
     """Requests under way may take their time; nobody is to wonder why it goes on."""
     assert bulkmeta(*ORDER).code == 0

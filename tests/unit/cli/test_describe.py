@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bulkmeta.cli.describe import (
@@ -16,7 +17,15 @@ from bulkmeta.cli.describe import (
     sum_lines,
 )
 from bulkmeta.model.changes import make_change
-from bulkmeta.model.job import JobSpec, Pace, Parent, Recent, RunSpec, Target
+from bulkmeta.model.job import (
+    JobSpec,
+    LockObject,
+    Pace,
+    Parent,
+    Recent,
+    RunSpec,
+    Target,
+)
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.selection import Selection
 from bulkmeta.model.tolerance import REASONS
@@ -57,6 +66,13 @@ def test_times() -> None:
     recent = Recent("2026-11-23T01:00:00+00:00", since=midnight)
     told = "\n".join(order_lines(RunSpec(job, "apply", recent=recent)))
     assert told.count("modified at 2026-11-22T00:00:00Z or later") == 2
+
+
+def test_name_of_a_lock() -> None:
+    """It may come from the file of others; a terminal obeys none of it."""
+    lock = LockObject("b", "a\x1b[2J")
+    told = [*order_lines(msgspec.structs.replace(spec(), lock=lock))]
+    assert 'lock      "oss://b/a\\u001b[2J", for 60 s at a time' in told
 
 
 def test_words_of_an_undo() -> None:
