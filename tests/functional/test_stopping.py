@@ -181,6 +181,17 @@ def test_a_canary_that_fails(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert len(changed(oss)) == COUNT - 3
 
 
+def test_a_canary_that_went_well(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Who goes on behind it looks at no object twice."""
+    order = ("--canary", "5", "--rate", "60", "--max-duration", "1s")
+    assert bulkmeta(*ORDER, *order).code == 6
+    oss.log.clear()
+    assert bulkmeta("resume", "run.jsonl", "--rate", "max").code == 0
+    heads = [key for name, key in oss.log.operations() if name == "HeadObject"]
+    assert heads
+    assert len(heads) == len(set(heads))
+
+
 def test_a_canary_that_does_not_stand(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """The service took the update, and shows another state: that is a stop, too."""
     oss.faults.add(
@@ -202,7 +213,9 @@ def test_a_run_goes_on_as_it_was(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """As fast, with as many failures, under the same lock, unless something else is
     said; how long it took before is not asked."""
     deny(oss, key="p/*")
-    pace = ("--concurrency", "1", "--rate", "900", "--max-duration", "1h")
+    pace = (
+        "--concurrency", "1", "--rate", "900", "--retries", "0", "--max-duration", "1h",
+    )  # fmt: skip
     lock = ("--lock-object", "oss://bucket/lock", "--lease", "20s")
     order = (*ORDER, *pace, "--max-failures", "2", *lock)
     assert bulkmeta(*order).code == 3
@@ -211,11 +224,17 @@ def test_a_run_goes_on_as_it_was(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     kept = bulkmeta("resume", "run.jsonl")
     assert (kept.code, len(objects())) == (3, 6)
     assert "pace      1 worker, at most 900 requests/s" in kept.err
+    assert "lock      oss://bucket/lock, for 20 s at a time" in kept.err
     assert ("PutObject", "lock") in oss.log.operations()
+    more = bulkmeta("resume", "run.jsonl", "--max-failures", "4", "--lease", "30s")
+    assert (more.code, len(objects())) == (3, 11)
+    assert "lock      oss://bucket/lock, for 30 s at a time" in more.err
     oss.faults.clear()
+    oss.faults.add(Fault("error", "HeadObject", key="p/0100", status=500, times=1))
     other = ("--concurrency", "9", "--rate", "max", "--max-failures", "50")
     given = bulkmeta("resume", "run.jsonl", *other, "--lock-object", "oss://bucket/l2")
     assert (given.code, len(objects())) == (1, COUNT)
+    assert [o["key"] for o in objects() if o["reason"] == "server_error"] == ["p/0100"]
     assert "pace      9 workers, no cap" in given.err
     assert ("PutObject", "l2") in oss.log.operations()
 
