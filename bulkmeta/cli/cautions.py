@@ -98,7 +98,7 @@ def _type_fault(job: JobSpec) -> str | None:
     kind, _, subtype = value.partition("/")
     if not value or "{" in value or job.restores() or (kind and subtype):
         return None
-    meant = content_type_of(f"_.{value.removeprefix('.')}", {})
+    meant = content_type_of(f"_.{value}", {})
     guess = f"; {meant!r} may be meant" if meant else ""
     return f"content type {value!r} is no type/subtype{guess}"
 

@@ -101,6 +101,36 @@ def test_a_run_that_was_finished_is_not_told_of(
     assert (again.code, "interrupted" in again.err) == (0, False)
 
 
+def test_a_run_that_was_stopped_is_told_of(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """By its failures, too: what it left is as unfinished."""
+    oss.faults.add(Fault("error", COPY, status=403, code="AccessDenied"))
+    order = (*ORDER, "--max-failures", "0", "--run-file")
+    assert bulkmeta(*order, "stopped.jsonl").code == 3
+    oss.faults.clear()
+    words = f"interrupted; bulkmeta resume {Path('stopped.jsonl').resolve()} finishes"
+    result = bulkmeta(*order, "next.jsonl")
+    assert (result.code, words in result.err) == (0, True), result.err
+
+
+def test_a_run_file_whose_name_is_no_text(oss: EmbeddedOSS, tmp_path: Path) -> None:
+    """A job's state cannot name it, and no run is to end for that."""
+    name = os.fsdecode(b"\xff.jsonl")
+    process = started(oss, tmp_path, "--rate", "max", "--run-file", name)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 0, told
+    assert (tmp_path / name).exists()
+    assert folders() == []
+
+
+def test_what_a_crash_left_beside_a_state(bulkmeta: Command, tmp_path: Path) -> None:
+    """Goes with the folder, once nothing is kept there."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "state.json.new").write_text("{")
+    assert bulkmeta(*ORDER, "--state", str(state), "--run-file", "r.jsonl").code == 0
+    assert not state.exists()
+
+
 def test_a_killed_run_that_others_cannot_see(
     oss: EmbeddedOSS, bulkmeta: Command, tmp_path: Path
 ) -> None:
