@@ -130,8 +130,8 @@ def test_no_file_is_written_over(bulkmeta: Command) -> None:
 
 def test_where_it_cannot_be(bulkmeta: Command, oss: EmbeddedOSS) -> None:
     """That is said before an hour is spent on counting."""
-    done = bulkmeta(*CUT[:-1], "x" * 300)
-    words = "File name too long; name another"
+    done = bulkmeta(*CUT[:-1], "/proc/cut.json")
+    words = "No such file or directory; name another"
     assert (done.code, words in done.err) == (2, True), done.err
     assert listed(oss) == []
 
