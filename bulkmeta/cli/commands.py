@@ -23,7 +23,7 @@ WRITTEN = "bulkmeta.written"
 """Where it keeps its options as they were written, with those of a job file."""
 
 FILED = "bulkmeta.filed"
-"""Where it keeps the names of options that a job file alone gives."""
+"""Where it keeps the names of options of which a job file's value counts."""
 
 _JOB = "bulkmeta.job"
 JOB_SUFFIX = ".toml"
@@ -102,7 +102,7 @@ class JobCommand(SelectingCommand):
         }
         ctx.meta[_JOB] = replace(job, options=tuple(counting)), typed
         given = [(by_flag[flag], text) for flag, text in counting]
-        ctx.meta[FILED] = {str(param.name) for param, _ in given} - options.keys()
+        ctx.meta[FILED] = {str(param.name) for param, _ in given}
         options = _merged(given, options) | {"target": job.target}
         return options, [*(param for param, _ in given), *order]
 

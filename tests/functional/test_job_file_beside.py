@@ -47,11 +47,13 @@ def _nightly(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         ("--rate", "-1"),
         ("--set", "n={nope}"),
         ("--set", "x y=1"),
+        ("--set", "n=2", "--unset", "n"),
         ("--regex", "("),
     ],
 )
-def test_a_mistake_that_was_typed(bulkmeta: Command, typed: tuple[str, str]) -> None:
-    """It is none of the file's, which gives the same option."""
+def test_a_mistake_that_was_typed(bulkmeta: Command, typed: tuple[str, ...]) -> None:
+    """It is none of the file's, which gives the same option, also for other names."""
+    Path("nightly.toml").write_text(NIGHTLY.replace('"n" =', '"m" = "1"\n"n" ='))
     result = bulkmeta("plan", "nightly.toml", *typed)
     assert (result.code, typed[0] in result.err) == (2, True), result.err
     assert "nightly.toml" not in result.err

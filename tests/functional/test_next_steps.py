@@ -115,6 +115,9 @@ def test_nothing_to_do(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         {},
         "apply     bulkmeta apply plan.jsonl",
     )
+    slowly = ("--rate", "5", "--concurrency", "1", "--max-duration", "1s")
+    part = bulkmeta("plan", *ORDER[1:4], "--out", "part.jsonl", *slowly)
+    assert (part.code, "apply  " in part.err) == (6, False)  # it would be refused
     for stored in list(oss.store.objects("bucket")):
         oss.store.put_objects("bucket", [{"key": stored.key, "meta": {"n": "1"}}])
     nothing = bulkmeta("plan", *ORDER[1:4], "--out", "none.jsonl").err

@@ -39,6 +39,7 @@ def test_parts_make_up_the_whole(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     done = bulkmeta(*CUT)
     assert done.code == 0
     assert "3,000 objects in 4 shards of 750 (the largest has 75" in done.out
+    assert Path("cut.json").stat().st_mode & 0o777 == 0o600
     late = ["p/", "p/00", "p/zz"]
     oss.store.put_objects("bucket", ({"key": k, "last_modified": OLD_S} for k in late))
     seen, hashes = [], set()

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
-from tests.functional.reruns.conftest import HEAD, Command, seed, sent, write_as_other
+from tests.functional.reruns.conftest import (
+    HEAD,
+    Command,
+    seed,
+    sent,
+    spec_of,
+    write_as_other,
+)
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -40,12 +47,13 @@ def test_verify_after_an_undo(
     assert apply().code == 0
     undone = bulkmeta("undo", "run.jsonl", "--yes", "--include", "p/000[0-2]")
     assert undone.code == 0, undone.err
+    oss.store.put_objects("bucket", [spec_of("p/0003") | {"body": b"other"}])
     write_as_other(oss, 4)
 
     result = bulkmeta("verify", "run.jsonl")
 
     assert result.code == 1, result.err
-    counted = "failed: drift                4  (written since by others, or undone)\n"
+    counted = "failed: drift                5  (written since by others, or undone)\n"
     before = "  3 objects are as they were before the run, as after an undo\n"
     assert result.out.endswith(f"{counted}{before}"), result.out
     assert "before the run" not in bulkmeta("verify", "run.jsonl", "--json").out
