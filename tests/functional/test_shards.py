@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +130,17 @@ def test_no_file_is_written_over(bulkmeta: Command) -> None:
     assert (again.code, "exists" in again.err) == (2, True)
 
 
-def test_where_it_cannot_be(bulkmeta: Command, oss: EmbeddedOSS) -> None:
+def test_where_it_cannot_be(
+    bulkmeta: Command, oss: EmbeddedOSS, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That is said before an hour is spent on counting."""
-    done = bulkmeta(*CUT[:-1], "/proc/cut.json")
-    words = "No such file or directory; name another"
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("bulkmeta.cli.sharding.new_text", refused)
+    done = bulkmeta(*CUT)
+    words = "cannot create 'cut.json': Read-only file system; name another"
     assert (done.code, words in done.err) == (2, True), done.err
     assert listed(oss) == []
 

@@ -112,6 +112,7 @@ def test_a_run_that_was_stopped_is_told_of(oss: EmbeddedOSS, bulkmeta: Command) 
     assert (result.code, words in result.err) == (0, True), result.err
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="its files have no such names")
 def test_a_run_file_whose_name_is_no_text(oss: EmbeddedOSS, tmp_path: Path) -> None:
     """A job's state cannot name it, and no run is to end for that."""
     name = os.fsdecode(b"\xff.jsonl")
@@ -151,7 +152,8 @@ def test_no_room_to_know_of_a_run(bulkmeta: Command) -> None:
     Path("state/state.json.new").mkdir(parents=True)
     result = bulkmeta(*ORDER, "--state", "state", "--run-file", "run.jsonl")
     assert result.code == 0, result.err
-    assert "state.json': Is a directory; if it is killed" in result.err
+    assert "cannot write 'state/state.json': " in result.err
+    assert "; if it is killed, the next run does not tell of it" in result.err
     assert json.loads(Path("run.jsonl").read_text().splitlines()[-1])["type"] == (
         "summary"
     )
