@@ -200,6 +200,8 @@ class Kept:
 
     def _note_begun(self, run_file: str | None) -> None:
         """As far as there is room: no run is to end for that."""
+        if self.folder.is_of_others:
+            return
         try:
             self._note(msgspec.structs.replace(self.state, begun=run_file))
         except OutputError as error:

@@ -27,7 +27,7 @@ LOCK = (
         default="60s",
         show_default=True,
         help="With --lock-object: a holder that was not heard of for so long has lost "
-        "it; 10s at least.",
+        "it; 10s at least, 24h at most.",
     ),
 )
 

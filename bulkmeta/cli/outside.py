@@ -247,7 +247,9 @@ def _named_target(params: Mapping[str, Any]) -> Target | None:
     with suppress(BulkmetaError, OSError, ValueError):
         if names and all(name.startswith(SCHEME) for name in names):
             return parse_targets(names, allow_all=True)
-        return read_header(Path(params.get("run") or names[0])).job.target
+        path = Path(params.get("run") or names[0])
+        if path.is_file():  # others may never come to their end
+            return read_header(path).job.target
     return None
 
 

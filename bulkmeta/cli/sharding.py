@@ -15,7 +15,7 @@ from bulkmeta.cli.exit_codes import OK
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.files import new_text
+from bulkmeta.journal.files import new_text, sync_folder
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.shards import MOST_BYTES, parse_shards
 from bulkmeta.runners.loop import run_loop
@@ -36,6 +36,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
             file.write(f"{msgspec.json.format(msgspec.json.encode(shards)).decode()}\n")
             file.flush()
             os.fsync(file.fileno())
+            sync_folder(out)
     except OSError as error:
         words = f"cannot create {str(out)!r}: {error.strerror}; name another"
         raise UsageError(f"--out: {words}") from error

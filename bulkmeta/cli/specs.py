@@ -46,6 +46,9 @@ from bulkmeta.report.text import utc
 LEAST_LEASE_S = 10.0
 """Below that a slow answer or two would lose a lock."""
 
+MOST_LEASE_S = 86_400.0
+"""So long others may have to wait for one that was killed."""
+
 _EARLY_S = 60
 _TARGET = "write the target as oss://bucket/prefix; --keys-from takes keys from a file"
 _SELECTS = set(Selection.__struct_fields__) - {"keys", "part"}
@@ -285,8 +288,8 @@ def lock_of(values: dict[str, Any]) -> LockObject | None:
         raise UsageError(f"--lock-object {name!r}: write it as {SCHEME}BUCKET/KEY")
     if fault := limits.bucket_fault(bucket) or limits.key_fault(key):
         raise UsageError(f"--lock-object {name!r}: {fault}")
-    if values["lease"] < LEAST_LEASE_S:
-        raise UsageError(f"--lease takes {LEAST_LEASE_S:g}s at least")
+    if not LEAST_LEASE_S <= values["lease"] <= MOST_LEASE_S:
+        raise UsageError(f"--lease takes {LEAST_LEASE_S:g}s at least, 24h at most")
     return LockObject(bucket, key, values["lease"], values["wait_lock"] or 0.0)
 
 

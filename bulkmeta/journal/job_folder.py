@@ -58,6 +58,8 @@ class JobFolder:
     def __init__(self, path: Path, key: str) -> None:
         self.path = path
         self._key = key
+        self.is_of_others = False
+        """Whether another job is at home here: then only what must be kept is."""
 
     def read(self) -> JobState:
         """How far the job came; a job that was changed since has not begun.
@@ -77,7 +79,8 @@ class JobFolder:
         except (ValueError, RecursionError) as error:
             damage = " is damaged" if text.strip() else " is empty"
             raise _unusable(file, damage) from error
-        return state if state.key == self._key else JobState(key=self._key)
+        self.is_of_others = state.key != self._key
+        return JobState(key=self._key) if self.is_of_others else state
 
     def write(self, state: JobState) -> None:
         """Keep it, in the place of what was there, on stable storage; nothing, if it

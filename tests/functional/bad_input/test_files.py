@@ -177,3 +177,10 @@ def test_a_disk_that_is_full_from_the_start(
     assert result.code == 4
     assert "No space left on device" in result.err.splitlines()[-1]
     assert_nothing_written(oss)
+
+
+@pytest.mark.parametrize("command", ["apply", "plan"])
+def test_a_target_that_nobody_writes_to(refused: Command, command: str) -> None:
+    """A pipe is not waited for."""
+    os.mkfifo("pipe")
+    refused(command, "pipe", *CHANGE, "--log-file", "log.json", code=2, words=("pipe",))

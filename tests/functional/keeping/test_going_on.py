@@ -159,6 +159,16 @@ def test_no_room_to_know_of_a_run(bulkmeta: Command) -> None:
     )
 
 
+def test_a_folder_of_another_job(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Whoever keeps nothing there leaves what another job keeps as it is."""
+    slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
+    folder = ("--state", "here", "--run-file")
+    assert bulkmeta(*slowly, *folder, "run.jsonl").code == 6
+    kept = Path("here/state.json").read_bytes()
+    assert bulkmeta(*ORDER, "--set", "m=1", *folder, "other.jsonl").code == 0
+    assert Path("here/state.json").read_bytes() == kept
+
+
 def test_another_run_file_is_not_used(bulkmeta: Command) -> None:
     """A run has one; that it is not the one that was named is said."""
     slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")

@@ -147,6 +147,7 @@ def test_no_such_bucket(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         (("--lock-object", "oss://L/a"), "a bucket name has 3 to 63"),
         (("--lock-object", "oss://locks//a"), "a key cannot begin with a slash"),
         ((*HELD, "--lease", "9s"), "--lease takes 10s at least"),
+        ((*HELD, "--lease", "25h"), "24h at most"),
         ((*HELD, "--lease", "soon"), "is no time span"),
     ],
 )
