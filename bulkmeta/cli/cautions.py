@@ -66,7 +66,9 @@ def cautions(job: JobSpec, findings: Findings, reach: Reach) -> Iterator[Caution
 def standing_cautions(
     job: JobSpec, findings: Findings, reach: Reach
 ) -> Iterator[Caution]:
-    """What the bucket's state, or a rule of the job, means for what is rewritten."""
+    """Slips, and what the bucket's state, or a rule of the job, means for what is
+    rewritten."""
+    yield from _slips(job)
     if reach.rewrites == 0:
         return
     if findings.keeps_versions is None:
@@ -88,8 +90,17 @@ def standing_cautions(
             "access control lists are set to what the inventory says: one that was "
             "changed since is lost, and no undo brings it back",
         )
+
+
+def _slips(job: JobSpec) -> Iterator[Caution]:
+    """What is possible, and hardly meant."""
     if fault := _type_fault(job):
         yield Caution("content_type", fault)
+    for name in job.change.unset_tags:
+        tag, assigns, _ = name.partition("=")
+        if assigns:
+            words = f"untag removes a tag by its name: {name!r} is one, not {tag!r}"
+            yield Caution("untag", words)
 
 
 def _type_fault(job: JobSpec) -> str | None:

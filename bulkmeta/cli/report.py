@@ -24,7 +24,8 @@ def report(run: Path, html: str | None) -> None:
     """Sum up a run file or plan file: outcomes, what changed, errors with examples.
 
     Nothing is asked of the service. A run that is under way, or was interrupted, is
-    summed up as far as it is.
+    summed up as far as it is. For programs: the last line of a run file is its summary,
+    and each other line but the first an object, as JSON.
 
     \b
     Examples:

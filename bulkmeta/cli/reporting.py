@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,12 +55,18 @@ def write_page(run: Path, page: Path) -> None:
 
 
 def _tell_resume(run: Path, account: Account) -> None:
-    """How the run goes on, if it was interrupted and nobody is at it."""
+    """How the run goes on, if it was interrupted and nobody is at it, or that somebody
+    is."""
     header = account.header
     if account.summary or not header or header.command == "plan" or not run.is_file():
         return
-    with suppress(LockedError, UsageError), held_for_reading(run):
-        tell(resume_line(run))
+    try:
+        with held_for_reading(run):
+            tell(resume_line(run))
+    except LockedError:
+        tell("running   another process is at it")
+    except UsageError:
+        return
 
 
 def _account_of(run: Path) -> Account:

@@ -65,7 +65,8 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     specs.await_window(spec.until)
     done = found.start.counts.total()
     tell(f"resuming  {run_file}: {counted(done)} done")
-    tell(f"in doubt  {len(found.start.doubts):,}")
+    if doubts := len(found.start.doubts):
+        tell(f"in doubt  {counted(doubts)}, under way then: looked at first")
     for line in order_lines(spec):
         tell(line)
     told = telling_of(values)
@@ -88,7 +89,10 @@ def rerun(
     )
     header = progress.header
     if takes == "failed" and not progress.complete:
-        warn("the run was interrupted; what had not failed by then is left to resume")
+        warn(
+            "the run was interrupted; what failed, also by that, is run again, and the "
+            "rest is left to resume"
+        )
     job = _ruled(job, values)
     connection = connection_for(parent, header, values)
     pace = specs.pace_of(values)

@@ -55,7 +55,7 @@ def test_what_is_resumed_is_told(cut: Any, bulkmeta: Command) -> None:
     told = bulkmeta("resume", "run.jsonl").err.splitlines()
     assert told[:4] == [
         "resuming  run.jsonl: 3 objects done",
-        "in doubt  3",
+        "in doubt  3 objects, under way then: looked at first",
         "target    oss://bucket/p/",
         'change    set x = "1"',
     ]
@@ -96,7 +96,8 @@ def test_a_report_tells_how_to_go_on(cut: Any, bulkmeta: Command) -> None:
     assert bulkmeta("report", "run.jsonl", "--html", "a.html").err.endswith(words)
     with RUN.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert bulkmeta("report", "run.jsonl").err == ""
+        told = bulkmeta("report", "run.jsonl").err
+        assert told == "running   another process is at it\n"
     plan = ("plan", "oss://bucket/p/", "--set", "y=1", "--out", "plan.jsonl")
     assert bulkmeta(*plan).code == 0
     *lines, _ = lines_of(Path("plan.jsonl"))

@@ -27,6 +27,8 @@ def job(change: Change = META, **more: object) -> JobSpec:
     [
         (job(), REWRITTEN),
         (job(make_change(set_tags=[("a", "1")])), ["tags"]),
+        (job(make_change(unset_tags=["a"])), ["tags"]),
+        (job(make_change(unset_tags=["a=1", "b"])), ["untag", "tags"]),
         (job(make_change(acl="private")), []),
         (job(make_change(set_meta=[("a", "1")], acl="private")), REWRITTEN),
         (job(make_change(set_headers=[("expires", "x")])), [*REWRITTEN, "headers"]),
