@@ -36,7 +36,14 @@ _VALUES: Final = 3
 
 def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
-    yield f"target    {printable(str(spec.job.target))}"
+    target = spec.job.target
+    open_ended = any(prefix and prefix[-1] != "/" for prefix in target.prefixes)
+    hint = (
+        " (all keys that begin so)"
+        if open_ended and spec.job.takes == "listing"
+        else ""
+    )
+    yield f"target    {printable(str(target))}{hint}"
     words = [*job_words(spec.job)]
     if words:
         yield f"change    {'; '.join(words)}"

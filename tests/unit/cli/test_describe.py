@@ -117,6 +117,25 @@ def test_pace_in_ranges() -> None:
     assert "ranges" not in pace_words(pace, listing=False)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "more", "takes", "hint"),
+    [
+        ("", (), "listing", False),
+        ("2026/", ("2027/",), "listing", False),
+        ("2026", (), "listing", True),
+        ("2026/", ("2027",), "listing", True),
+        ("2026", (), "failed", False),
+    ],
+)
+def test_a_target_that_is_no_folder(
+    prefix: str, more: tuple[str, ...], takes: str, hint: bool
+) -> None:
+    """That it takes its neighbours, too, is said where keys are listed."""
+    job = JobSpec(Target("bucket", prefix, more), CHANGE, takes=takes)  # type: ignore[arg-type] # as each case has it
+    told = next(iter(order_lines(RunSpec(job, "apply"))))
+    assert told.endswith("(all keys that begin so)") is hint
+
+
 def test_pace_of_several_processes() -> None:
     """How many there are, and where, if not on this machine."""
     pace = Pace(8, 9000.0, processes=3)
