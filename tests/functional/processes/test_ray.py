@@ -62,19 +62,23 @@ def slow(run_objects: int) -> tuple[str, ...]:
 
 
 def actors(driver: int) -> list[int]:
-    """The worker processes of a command's cluster, by their names."""
+    """The worker processes of a command's own cluster, by their names: another test may
+    have one at the same time."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if path.read_bytes().startswith(b"ray::ClusterMember"):
                 found.append(int(path.parent.name))
-    return [pid for pid in found if _session_of(pid) == os.getsid(driver)]
+    return [pid for pid in found if driver in _forebears(pid)]
 
 
-def _session_of(pid: int) -> int:
-    with suppress(ProcessLookupError):
-        return os.getsid(pid)
-    return -1
+def _forebears(pid: int) -> Iterator[int]:
+    """Who started a process, who started that, and so on; as far as they are there."""
+    with suppress(OSError):
+        while pid > 1:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            pid = int(stat.rpartition(")")[2].split()[1])
+            yield pid
 
 
 @pytest.mark.slow
