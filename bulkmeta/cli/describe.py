@@ -36,14 +36,7 @@ _VALUES: Final = 3
 
 def order_lines(spec: RunSpec) -> Iterator[str]:
     """Target, change and pace, a line each."""
-    target = spec.job.target
-    open_ended = any(prefix and prefix[-1] != "/" for prefix in target.prefixes)
-    hint = (
-        " (all keys that begin so)"
-        if open_ended and spec.job.takes == "listing"
-        else ""
-    )
-    yield f"target    {printable(str(target))}{hint}"
+    yield f"target    {_target_words(spec.job)}"
     words = [*job_words(spec.job)]
     if words:
         yield f"change    {'; '.join(words)}"
@@ -68,6 +61,14 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
         name = printable(str(spec.lock))
         yield f"lock      {name}, for {spec.lock.lease_s:g} s at a time"
     yield f"pace      {pace_words(spec.pace, listing=spec.job.takes == 'listing')}"
+
+
+def _target_words(job: JobSpec) -> str:
+    """Where the objects are; and that neighbours are meant, where that is no folder."""
+    words = printable(str(job.target))
+    lists = job.takes == "listing"
+    is_open = any(prefix and prefix[-1] != "/" for prefix in job.target.prefixes)
+    return f"{words} (all keys that begin so)" if lists and is_open else words
 
 
 def _origin(keys: KeyFile, command: Command) -> str:

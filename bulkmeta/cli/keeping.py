@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -19,6 +18,7 @@ import msgspec
 from bulkmeta import __version__
 from bulkmeta.cli.commands import WRITTEN
 from bulkmeta.cli.exit_codes import OK, OUT_OF_TIME, SOME_FAILED
+from bulkmeta.cli.next_steps import resume_command
 from bulkmeta.cli.options import job_options
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.specs import is_given
@@ -189,7 +189,7 @@ class Kept:
         if last and not os.path.exists(journal_path(Path(last))):  # noqa: PTH110 never raises
             last = None
         if last:
-            how = join(["bulkmeta", "resume", last])
+            how = resume_command(Path(last))
             warn(f"the last run of this job was interrupted; {how} finishes it")
         self._note_begun(_named(run_file))
         try:

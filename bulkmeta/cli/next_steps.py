@@ -49,4 +49,9 @@ def _undo_lines(stats: RunStats, run_file: Path) -> Iterator[str]:
 
 def resume_line(run_file: Path) -> str:
     """How a run that did not come to its end goes on."""
-    return f"resume    {join(['bulkmeta', 'resume', str(run_file)])}"
+    return f"resume    {resume_command(run_file)}"
+
+
+def resume_command(run_file: Path) -> str:
+    """The same, ready for a shell."""
+    return join(["bulkmeta", "resume", str(run_file)])

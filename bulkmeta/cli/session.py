@@ -24,7 +24,7 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
-from bulkmeta.cli.next_steps import broken_lines, next_lines
+from bulkmeta.cli.next_steps import broken_lines, next_lines, resume_command
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import LockedError, UsageError
@@ -81,7 +81,7 @@ def _resumed_instead(path: Path, option: str) -> str:
     with suppress(LockedError, UsageError), held_for_reading(path):
         progress = scan_progress(path, set())
         if not progress.complete and progress.header.command != "plan":
-            return f" (it was interrupted: {join(['bulkmeta', 'resume', str(path)])})"
+            return f" (it was interrupted: {resume_command(path)})"
     return ""
 
 
