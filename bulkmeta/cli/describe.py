@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
+from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import printable, quoted, utc
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         Recent,
         RunSpec,
     )
-    from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
@@ -135,7 +135,8 @@ def change_words(change: Change) -> Iterator[str]:
     for name in change.unset_headers:
         yield f"unset header {name}"
     if change.content_type_auto:
-        yield "content type by extension"
+        first = f", {counted(len(change.types), 'type')} of --types first"
+        yield f"content type by extension{first if change.types else ''}"
     yield from _tag_words(change)
     yield from _service_words(change)
 
@@ -254,15 +255,31 @@ def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
 
 
 def nothing_words(end: RunEnd) -> Iterator[str]:
-    """Why nothing was done, if there was nothing: no such keys, or, for an undo, none
-    that is still there. Of a run that was interrupted it is not known."""
+    """Why nothing was done, or less than was named: no such keys, the same ones again,
+    or, for an undo, none that is still there. Of a run that was interrupted it is not
+    known."""
     if end.interrupted:
         return
     yield from missing_words(end.spec.job, end.missing)
+    yield from _repeated_words(end)
     gone = end.stats.reasons["skipped: gone"]
     if gone and gone == end.stats.objects and end.spec.job.restores():
         are = "is" if gone == 1 else "are"
         yield f"{counted(gone)} {are} gone; nothing could be put back"
+
+
+def _repeated_words(end: RunEnd) -> Iterator[str]:
+    """That a file named keys again, where each that it named was to be done."""
+    job = end.spec.job
+    if job.takes != "keys" or not job.keys or job.where or job.select != Selection():
+        return  # others may be left out
+    again = job.keys.keys - end.stats.objects
+    if again > 0:
+        were = "was" if again == 1 else "were"
+        yield (
+            f"{again:,} of the {counted(job.keys.keys, 'key')} {were} named before; "
+            "each object was done once"
+        )
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:
@@ -279,6 +296,13 @@ def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
     yield f"{took} ({rate:,.0f}/s): {stats.line()}" if stats.objects else took
     for reason, count in sorted(stats.reasons.items()):
         yield f"  {reason:<28} {count:,}{advice(reason)}"
+
+
+def slowed_lines(throttled: int) -> Iterator[str]:
+    """That the service let fewer requests through than were allowed."""
+    if throttled:
+        answers = counted(throttled, "answer")
+        yield f"slowed down by the service: {answers} asked for fewer requests"
 
 
 def advice(reason: str) -> str:

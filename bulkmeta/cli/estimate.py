@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model import billing
@@ -30,6 +31,8 @@ _MANY: Final = 1_000_000
 
 _LEAST_S: Final = 0.05
 """What is shorter would be told as 0.0 s."""
+
+_SPANS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _LOOKS: Final = {
     "HeadObject": "head",
@@ -173,7 +176,12 @@ def _named(prices: Prices) -> str:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:,.1f} minutes"
+    """A time span in its two largest units: 4.2 s, 1 min 30 s, 2 h 5 min, 12 d."""
+    for (large_s, large), (small_s, small) in pairwise(_SPANS):
+        count, rest = divmod(round(seconds / small_s), large_s // small_s)
+        if count:
+            return f"{count:,} {large}{f' {rest} {small}' if rest else ''}"
+    return f"{seconds:.1f} s"
 
 
 def _number(value: float) -> str:

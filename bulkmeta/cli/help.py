@@ -18,6 +18,7 @@ from bulkmeta.cli.exit_codes import (
     THRESHOLD,
     USAGE,
 )
+from bulkmeta.cli.suggest import TYPED
 
 EXIT_CODES: Final = {
     OK: "All done, or nothing to do.",
@@ -67,6 +68,10 @@ class HelpfulCommand(click.Command):
         super().__init__(*args, **attrs)
         words = {**EXIT_CODES, **means}
         self.exits = {code: words[code] for code in exits}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter

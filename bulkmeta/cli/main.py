@@ -35,7 +35,7 @@ from bulkmeta.cli.output import (
 )
 from bulkmeta.cli.outside import Outside
 from bulkmeta.cli.silence import silence_told
-from bulkmeta.cli.suggest import about_command, about_option
+from bulkmeta.cli.suggest import about_command, about_missing, about_option
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain, shortened
@@ -206,6 +206,15 @@ def _refuse(error: click.ClickException | UsageError) -> int:
 def _usage_line(error: click.ClickException | UsageError) -> str:
     if isinstance(error, click.NoSuchOption):
         return about_option(error)
+    if isinstance(error, click.MissingParameter):
+        return about_missing(error)
     if isinstance(error, click.ClickException):
-        return error.format_message()
+        return _in_words(error.format_message())
     return str(error)
+
+
+def _in_words(message: str) -> str:
+    """What click says of a value that is no number, without its name of the type."""
+    for kind, words in {"integer": "whole number", "float": "number"}.items():
+        message = message.replace(f"is not a valid {kind} range", f"is no {words}")
+    return message

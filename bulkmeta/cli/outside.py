@@ -149,6 +149,11 @@ class Outside:
         stats = self._state.stats if self._state else None
         return stats, time.monotonic() - self._since_s
 
+    @property
+    def throttled(self) -> int:
+        """How many answers asked for fewer requests so far."""
+        return self._state.pace().throttled if self._state else 0
+
     def miss(self, fault: str | None) -> None:
         """Take note of what kept the command from telling its result."""
         self._missed = fault
@@ -204,8 +209,7 @@ class Outside:
             "prefix": " ".join(target.prefixes) if target else "",
         }
         labels = {name: writable(concealed(text)) for name, text in labels.items()}
-        throttled = self._state.pace().throttled if self._state else 0
-        measured = Measured(labels, code, facts, throttled, self._began_s, ended_s)
+        measured = Measured(labels, code, facts, self.throttled, self._began_s, ended_s)
         try:
             write_metrics(path, measured)
         except OSError as error:

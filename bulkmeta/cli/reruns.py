@@ -11,6 +11,7 @@ import msgspec
 from bulkmeta.cli import change_options, options, specs
 from bulkmeta.cli.addresses import connection_for
 from bulkmeta.cli.describe import end_lines, order_lines, unprinted_lines
+from bulkmeta.cli.next_steps import resume_command
 from bulkmeta.cli.output import tell, warn
 from bulkmeta.cli.outside import outside
 from bulkmeta.cli.session import (
@@ -176,7 +177,10 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     refuse_altered(run_file, header)
     refuse_plan(run_file, header)
     if not progress.complete:
-        warn("the run was interrupted; what was under way is not looked at")
+        warn(
+            "the run did not come to its end; looked at is what it did "
+            f"({resume_command(run_file)} finishes it)"
+        )
     spec = RunSpec(
         header.job,
         "plan",

@@ -13,6 +13,9 @@ _LIKENESS: Final = 0.7
 _LEAST: Final = 3
 """Fewer letters are the start of too much."""
 
+TYPED: Final = "bulkmeta.typed"
+"""Where a command's context keeps the words that were typed behind it."""
+
 _INSTEAD: Final = {
     ("apply", "--dry-run"): "bulkmeta plan shows what it would change",
     ("show", "--json"): "--format jsonl prints lines of JSON",
@@ -62,10 +65,11 @@ def about_command(typed: str, ctx: click.Context) -> str:
 def about_option(error: click.NoSuchOption) -> str:
     """That a command has no such option; which commands have it, or what may have been
     meant."""
-    name, ctx = error.option_name, error.ctx
-    told = f"no such option {name}"
+    ctx = error.ctx
     if ctx is None:
-        return told
+        return f"no such option {error.option_name}"
+    name = _as_typed(error.option_name, ctx)
+    told = f"no such option {name}"
     if instead := _INSTEAD.get((str(ctx.info_name), name)):
         return f"{told} for {ctx.info_name}; {instead}"
     others = list(_owners(name, ctx.find_root()))
@@ -77,6 +81,27 @@ def about_option(error: click.NoSuchOption) -> str:
         return f"{told}; did you mean {guess}?"
     hyphens = "" if name.startswith("--") else "options have two hyphens; "
     return f"{told}; {hyphens}{ctx.command_path} --help names all"
+
+
+def _as_typed(name: str, ctx: click.Context) -> str:
+    """What was typed: of `-set a=b` click tells that there is no `-s`."""
+    typed = (word.partition("=")[0] for word in ctx.meta.get(TYPED, ()))
+    short = (word for word in typed if word[:1] == "-" != word[1:2])
+    return next((word for word in short if name[1:] in word), name)
+
+
+def about_missing(error: click.MissingParameter) -> str:
+    """What a command needs, all of it at once."""
+    ctx = error.ctx
+    if ctx is None or error.param is None:
+        return error.format_message()
+    needed = [param for param in ctx.command.get_params(ctx) if param.required]
+    words = [
+        param.make_metavar(ctx) if isinstance(param, click.Argument) else param.opts[0]
+        for param in needed
+    ]
+    hint = f"{ctx.command_path} --help shows examples"
+    return f"{ctx.info_name} needs {_and(words)}; {hint}"
 
 
 def _place(name: str, ctx: click.Context) -> str:

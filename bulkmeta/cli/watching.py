@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulkmeta.cli.describe import sum_lines
+from bulkmeta.cli.describe import slowed_lines, sum_lines
 from bulkmeta.cli.facts import as_json, facts_of
 from bulkmeta.cli.log import STDERR
 from bulkmeta.cli.output import print_result, print_summary, tell
@@ -67,14 +67,17 @@ class Telling:
         facts = facts_of(end, run_file, self.outside.command)
         self.outside.end(facts, more or {})
         json = [as_json(facts, more or {}).decode()] if self.as_json else None
-        self.outside.miss(print_summary(json or lines))
+        words = (*lines, *slowed_lines(self.outside.throttled))
+        self.outside.miss(print_summary(json or words))
 
     def broken_off(self) -> RunStats | None:
         """Tell people how far a run came that an error ended (programs hear of it by
         the exit code); its counters, if it was begun."""
         stats, elapsed_s = self.outside.so_far()
         if stats and not self.as_json:
-            self.outside.miss(print_summary(sum_lines(stats, elapsed_s)))
+            slowed = slowed_lines(self.outside.throttled)
+            words = (*sum_lines(stats, elapsed_s), *slowed)
+            self.outside.miss(print_summary(words))
         return stats
 
 

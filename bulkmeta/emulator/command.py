@@ -21,16 +21,34 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 
 
 @click.command("emulator")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where to listen.",
+)
 @click.option(
     "--port",
+    metavar="N",
     type=click.IntRange(0, 65535),
     default=9000,
     show_default=True,
     help="0 takes a free one.",
 )
-@click.option("--database", default=":memory:", help="An SQLite file to keep all in.")
-@click.option("--bucket", default="demo", show_default=True, help="Made at the start.")
+@click.option(
+    "--database",
+    metavar="FILE",
+    default=":memory:",
+    help="An SQLite file to keep all in.",
+)
+@click.option(
+    "--bucket",
+    metavar="NAME",
+    default="demo",
+    show_default=True,
+    help="Made at the start.",
+)
 @click.option(
     "--versioning",
     type=click.Choice(["Enabled", "Suspended"]),
@@ -38,16 +56,26 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 )
 @click.option(
     "--region",
+    metavar="ID",
     default="cn-hangzhou",
     show_default=True,
     help="That signatures are made for.",
 )
 @click.option(
-    "--account-qps", type=_POSITIVE, help="Requests per second of the account."
+    "--account-qps",
+    metavar="N",
+    type=_POSITIVE,
+    help="Requests per second of the account.",
 )
-@click.option("--range-qps", type=_POSITIVE, help="Requests per second of a key range.")
+@click.option(
+    "--range-qps",
+    metavar="N",
+    type=_POSITIVE,
+    help="Requests per second of a key range.",
+)
 @click.option(
     "--ranges",
+    metavar="N",
     type=click.IntRange(1),
     default=16,
     show_default=True,
@@ -55,9 +83,10 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 )
 @click.option(
     "--latency",
+    metavar="SECONDS",
     type=click.FloatRange(0, 60),
     default=0.0,
-    help="Seconds added to each request.",
+    help="Added to each request.",
 )
 @click.option(
     "--acl-on-copy",
@@ -81,7 +110,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     help="The same of an encryption.",
 )
 @click.option("--short-pages", is_flag=True, help="List fewer keys than asked for.")
-@click.option("--log-file", help="Append each request as a JSON line.")
+@click.option("--log-file", metavar="FILE", help="Append each request as a JSON line.")
 @click.option("--until-eof", is_flag=True, help="End with standard input, for scripts.")
 def emulator(
     bucket: str,

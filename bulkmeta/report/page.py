@@ -70,7 +70,7 @@ def _facts(account: Account) -> list[tuple[str, str]]:
     for share, word in ((0.5, "half"), (0.99, "99%")):
         latency_ms = whole.latency_ms(share)
         if latency_ms is not None:
-            facts.append((f"time per object, {word} below", f"{latency_ms:,.0f} ms"))
+            facts.append((f"{word} of the objects within", f"{latency_ms:,.0f} ms"))
     facts += [
         ("requests tried again for", counted(account.retried)),
         ("other writers met", counted(account.conflicts, "time")),

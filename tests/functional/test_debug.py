@@ -97,6 +97,17 @@ def test_throttling(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert "came to throttled" in told
 
 
+def test_throttling_is_told_at_the_end(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Why it took that long, also where nobody watched."""
+    oss.store.put_object("bucket", "p/a", body=b"")
+    oss.faults.add(Fault("error", "HeadObject", times=2))
+    quiet = ("--progress", "none", "--concurrency", "1")
+    done = bulkmeta("plan", TARGET, *SET, *quiet)
+    words = "slowed down by the service: 2 answers asked for fewer requests"
+    assert words in done.out.splitlines()
+    assert "slowed down" not in bulkmeta("plan", TARGET, *SET, *quiet).out
+
+
 def test_fetches_of_credentials(
     service: Service, monkeypatch: pytest.MonkeyPatch, bulkmeta: Command
 ) -> None:

@@ -172,8 +172,13 @@ def test_a_key_that_comes_twice(
         "--concurrency", "1", "--run-file", "run.jsonl",
     )  # fmt: skip
     assert result.code == 0, result.err
+    assert "warning   3 of the 6 keys were named before; each object" in result.err
     told = [line["key"] for line in read_run("run.jsonl").objects]
     assert sorted(told) == ["p/a", "p/b c", "q/d"]
+    some = ("plan", "oss://bucket", "--keys-from", "keys", "--limit", "1", "--set", "a")
+    assert "named before" not in bulkmeta(*some[:-1], "a=1").err
+    undone = bulkmeta("undo", "run.jsonl", "--dry-run")
+    assert (undone.code, "named before" in undone.err) == (0, False)
 
     for kept in range(4):
         whole = Path("run.jsonl").read_text().splitlines(keepends=True)

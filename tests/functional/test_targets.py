@@ -103,7 +103,10 @@ def test_values_and_keys_of_several_prefixes(
             ["oss://bucket/a/", "plan.jsonl"],
             "a plan file names its objects; give it alone",
         ),
-        ([], "Missing argument"),
+        (
+            [],
+            "apply needs oss://BUCKET/PREFIX…|JOB.toml|PLAN.jsonl; bulkmeta apply --h",
+        ),
     ],
 )
 def test_bad_targets(

@@ -110,6 +110,7 @@ def test_types_of_ones_own(objects: EmbeddedOSS, bulkmeta: Command) -> None:
     )  # fmt: skip
 
     assert result.code == 0, result.err
+    assert "content type by extension, 2 types of --types first" in result.err
     assert [kind for _, kind in state(objects).values()] == [
         "image/x-own",
         "text/x-page",

@@ -104,7 +104,10 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rate nan": ((*GOOD, "--rate", "nan"), ("'nan'", "--rate")),
     "rate inf": ((*GOOD, "--rate", "inf"), ("'inf'", "max")),
     "concurrency 0": ((*GOOD, "--concurrency", "0"), ("--concurrency", "1<=x<=1000")),
-    "concurrency text": ((*GOOD, "--concurrency", "x"), ("--concurrency", "'x'")),
+    "concurrency text": (
+        (*GOOD, "--concurrency", "x"),
+        ("--concurrency", "'x' is no whole number"),
+    ),
     "retries below 0": ((*GOOD, "--retries", "-1"), ("--retries", "0<=x")),
     "option without value": ((*GOOD, "--set"), ("--set", "requires an argument")),
     "bad choice": ((*GOOD, "--acl-policy", "keep"), ("--acl-policy", "'preserve'")),
@@ -182,10 +185,7 @@ def test_an_unknown_command(refused: Command) -> None:
         (("version",), "it is an option: bulkmeta --version"),
         (("list",), "no such command 'list'; bulkmeta --help names all"),
         (("-v",), "no such option -v; options have two hyphens; bulkmeta --help"),
-        (
-            ("plan", "oss://bucket/p/", "-set", "a=b"),
-            "no such option -s; options have two hyphens; bulkmeta plan --help names",
-        ),
+        (("plan", "oss://b/p/", "-zoo", "1"), "no such option -zoo; options have two"),
         (("demo", "--quiet"), "--quiet; bulkmeta demo --help names all"),
     ],
 )
@@ -211,12 +211,26 @@ def test_what_is_like_nothing(
         (("resume", "--force"), "no such option --force; bulkmeta resume --help"),
         (("show", "--json"), "for show; --format jsonl prints lines of JSON"),
         (("apply", "--set-meta", "a=1"), "did you mean --set?"),
+        (("plan", "oss://b/p/", "-set", "a=1"), "option -set; did you mean --set?"),
+        (("apply", "oss://b/p/", "-yes"), "no such option -yes; did you mean --yes?"),
     ],
 )
 def test_an_option_of_other_commands(
     refused: Command, args: tuple[str, ...], words: str
 ) -> None:
     """An option that others have is told with those."""
+    refused(*args, code=2, words=(words,))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("shards", "oss://b/p/"), "needs oss://BUCKET/PREFIX…, --into and --out; bul"),
+        (("undo", "--yes"), "undo needs RUN.jsonl; bulkmeta undo --help shows"),
+    ],
+)
+def test_what_is_missing(refused: Command, args: tuple[str, ...], words: str) -> None:
+    """All that a command needs is told at once, and where examples are."""
     refused(*args, code=2, words=(words,))
 
 

@@ -58,7 +58,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
                 "objects   more than 1,000",
                 f"requests  {PER_OBJECT}needs no change{LISTING}",
                 "cost      12.0 at these prices, for each million changed",
-                "time      at least 25.0 minutes, for each million changed",
+                "time      at least 25 min, for each million changed",
             ],
         ),
         (
@@ -81,7 +81,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
                 f"requests  {PER_OBJECT}needs no change",
                 "in sum    80,000 GET and 40,000 PUT requests, if each is changed",
                 "cost      2.00 at this price (PUT only), if each is changed",
-                "time      at least 1.0 minutes, if each is changed",
+                "time      at least 1 min, if each is changed",
             ],
         ),
         (
@@ -114,6 +114,24 @@ def test_beforehand(
 ) -> None:
     """As far as the first page, or the lines of a file, tell."""
     assert list(beforehand_lines(run, findings, prices)) == lines
+
+
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [
+        (101, "0.2 s"),
+        (40_000, "1 min"),
+        (60_000, "1 min 30 s"),
+        (4_799_000, "2 h"),
+        (5_000_000, "2 h 5 min"),
+        (1_000_000_000, "17 d 9 h"),
+    ],
+)
+def test_times(objects: int, words: str) -> None:
+    """In the two largest units."""
+    run = spec(parent=PARENT, takes="former", rules=Rules(acl="preserve"))
+    *_, last = beforehand_lines(run, Findings(False, objects), Prices())
+    assert last == f"time      at least {words}, if each is changed"
 
 
 def ended(*, interrupted: bool = False, pace: Pace | None = None) -> RunEnd:
