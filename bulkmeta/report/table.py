@@ -177,10 +177,10 @@ def cut(text: str, room: int) -> str:
 
 
 def cut_inside(text: str, room: int) -> str:
-    """The same, of beginning and end."""
+    """The same, of beginning and end: keys differ in their ends most."""
     if cell_len(text) <= room:
         return text
-    end = set_cell_size(text[::-1], max(room - 1, 0) // 2)[::-1].lstrip()
+    end = set_cell_size(text[::-1], max(room - 1, 0) * 2 // 3)[::-1].lstrip()
     return f"{cut(text, room - cell_len(end))}{end}"
 
 
