@@ -75,7 +75,12 @@ class LockedError(BulkmetaError):
 
 
 class ThresholdError(BulkmetaError):
-    """More objects failed than the run was to put up with."""
+    """More objects failed than the run was to put up with: which `limit` was passed,
+    and in `detail` by what."""
+
+    def __init__(self, limit: str, detail: str = "") -> None:
+        super().__init__(f"stopped: {limit}{f': {detail}' if detail else ''}")
+        self.limit = limit
 
 
 class RunFatalError(BulkmetaError):

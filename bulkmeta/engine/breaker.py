@@ -39,7 +39,7 @@ class Breaker:
         too_many = self._tolerated.count(outcome)
         fatal = self._cause_elsewhere(outcome)
         if too_many and not fatal:
-            return ThresholdError(f"stopped: {too_many}")
+            return ThresholdError(too_many)
         return fatal
 
     def _cause_elsewhere(self, outcome: Outcome) -> RunFatalError | None:

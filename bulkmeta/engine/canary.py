@@ -61,6 +61,6 @@ class Canary:
             return None
         why = outcome.error.message if outcome.error else ""
         return ThresholdError(
-            f"stopped by one of the first objects (--canary): {outcome.key!r} failed "
-            f"as {outcome.reason}: {why}"
+            "one of the first objects did not go well (--canary)",
+            f"{outcome.key!r} failed as {outcome.reason}: {why}",
         )

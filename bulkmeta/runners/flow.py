@@ -11,7 +11,7 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkmeta.engine.pipeline import Judge, Process, run_pipeline
 from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from bulkmeta.report.progress import RunState, Watcher
 
 T = TypeVar("T", bound=HasSeq)
-
-_CANARY: Final = "(--canary)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +75,7 @@ def stopping_words(stop: StopRequest) -> str:
     have been a Ctrl-C."""
     words = "objects under way come to their end"
     if isinstance(stop.error, ThresholdError):
-        limit, mark, _ = str(stop.error).removeprefix("stopped").partition(_CANARY)
-        return f"stopping{limit}{mark}; {words}; Ctrl-C ends at once"
+        return f"stopping: {stop.error.limit}; {words}; Ctrl-C ends at once"
     if stop.why:
         return f"stopping: {stop.why}; {words}; Ctrl-C ends at once"
     again = "" if stop.error else " (again)"

@@ -127,7 +127,6 @@ _KINDS: Final = {
     for kind in (
         errors.UsageError,
         errors.LockedError,
-        errors.ThresholdError,
         errors.RunFatalError,
         errors.OutputError,
     )

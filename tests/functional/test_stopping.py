@@ -164,7 +164,9 @@ def test_a_canary_that_fails(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta(*ORDER, "--canary", "5")
 
     assert result.code == 3
-    assert "stopped by one of the first objects (--canary): 'p/0003'" in result.err
+    assert "stopped: one of the first objects did not go well (--canary): 'p/0003'" in (
+        result.err
+    )
     assert changed(oss) == ["p/0000", "p/0001", "p/0002", "p/0004"]
     assert len(objects()) == 5
 
