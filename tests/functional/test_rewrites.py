@@ -195,6 +195,19 @@ def test_a_key_where_there_was_none(
     assert bulkmeta("verify", "run.jsonl").code == 0
     assert undo(oss, bulkmeta).code == 0
     assert stored(oss).sse == {SSE: "KMS"}
+    after = bulkmeta("verify", "run.jsonl")
+    assert (after.code, "as it was before the run" in after.out) == (1, True)
+
+
+def test_drift_beside_a_key_that_stayed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """What still has the run's key is not as before the run, whatever else it lost."""
+    put(oss, sse={SSE: "KMS"}, acl="private")
+    assert apply("--sse", "KMS", "--sse-key-id", "key-y", "--acl", "default").code == 0
+    oss.store.update_object(stored(oss), acl="private")
+    after = bulkmeta("verify", "run.jsonl")
+    assert (after.code, "before the run" in after.out) == (1, False), after.out
 
 
 def test_a_key_that_never_landed(
