@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
+from bulkmeta.cli.facts import RunFacts, as_json, named
 from bulkmeta.cli.next_steps import resume_line
-from bulkmeta.cli.output import print_result, tell, warn
+from bulkmeta.cli.output import print_data, print_result, tell, warn
 from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.journal.files import held_for_reading, new_text
 from bulkmeta.journal.run_reader import read_run
+from bulkmeta.model.outcome import STATUSES
 from bulkmeta.model.quantity import counted
 from bulkmeta.report.account import Account
 from bulkmeta.report.text import last_line, plain, printable
@@ -19,6 +21,8 @@ from bulkmeta.runners.restart import alteration
 
 if TYPE_CHECKING:
     from bulkmeta.model.run_file import RunHeader
+
+State = Literal["complete", "running", "interrupted"]
 
 _EXAMPLES: Final = 2
 
@@ -29,6 +33,32 @@ def print_report(run: Path) -> None:
     for line in (*_head_lines(account), *account_lines(account)):
         print_result(line)
     _tell_resume(run, account)
+
+
+def print_json(run: Path) -> None:
+    """Sum the run up on one line for programs: the names are those that `--json` has at
+    a run's end. Requests and time are of the last part; they are known with its end."""
+    account = _account_of(run)
+    header, summary = account.header, account.summary
+    state = _state_of(run, account)
+    facts = RunFacts(
+        command=header.command if header else "",
+        target=str(header.job.target) if header else None,
+        run_file=named(run),
+        interrupted=state == "interrupted",
+        objects=account.objects,
+        counts={status: account.counts[status] for status in STATUSES},
+        reasons=dict(account.reasons),
+    )
+    more = {
+        "requests": summary.requests if summary else None,
+        "elapsed_s": summary.elapsed_s if summary else None,
+        "state": state,
+        "started": header.started if header else None,
+        "finished": summary.finished if summary else None,
+        "resumed": account.resumed,
+    }
+    print_data(as_json(facts, more).decode())
 
 
 def write_page(run: Path, page: Path) -> None:
@@ -57,16 +87,26 @@ def write_page(run: Path, page: Path) -> None:
 def _tell_resume(run: Path, account: Account) -> None:
     """How the run goes on, if it was interrupted and nobody is at it, or that somebody
     is."""
-    header = account.header
-    if account.summary or not header or header.command == "plan" or not run.is_file():
+    state, header = _state_of(run, account), account.header
+    if not header or header.command == "plan" or not run.is_file():
         return
+    if state == "running":
+        tell("running   another process is at it")
+    elif state == "interrupted":
+        tell(resume_line(run))
+
+
+def _state_of(run: Path, account: Account) -> State:
+    """Whether it came to its end, and if not, whether somebody is at it."""
+    if account.summary:
+        return "complete"
     try:
         with held_for_reading(run):
-            tell(resume_line(run))
+            return "interrupted"
     except LockedError:
-        tell("running   another process is at it")
-    except UsageError:
-        return
+        return "running"
+    except UsageError:  # nothing can be locked there
+        return "interrupted"
 
 
 def _account_of(run: Path) -> Account:

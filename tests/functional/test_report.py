@@ -61,6 +61,41 @@ def test_on_the_terminal(bulkmeta: Command, ran: str) -> None:
     assert re.search(r"1 {2}skipped: early_rewrite ", text)
 
 
+def test_for_programs(bulkmeta: Command, ran: str) -> None:
+    """The names of `--json` at a run's end, and what only a file can tell."""
+    result = bulkmeta("report", ran, "--json")
+    assert (result.code, result.err) == (0, "")
+    told = json.loads(result.out)
+    summary = json.loads(Path(ran).read_text().splitlines()[-1])
+    same = ("objects", "reasons", "requests", "elapsed_s", "finished")
+    assert {name: told[name] for name in same} == {x: summary[x] for x in same}
+    assert told["counts"] == {
+        "updated": 21, "unchanged": 0, "planned": 0, "skipped": 1, "failed": 10
+    }  # fmt: skip
+    named = (told["command"], told["target"], told["run_file"])
+    assert named == ("apply", "oss://bucket/p/", ran)
+    assert (told["state"], told["interrupted"], told["resumed"]) == (
+        "complete",
+        False,
+        0,
+    )
+
+
+def test_an_interrupted_run_for_programs(bulkmeta: Command, ran: str) -> None:
+    """As far as it is; what it took is not known. With a page, both are made."""
+    lines = Path(ran).read_text().splitlines(keepends=True)
+    Path("cut.jsonl").write_text("".join(lines[:5]))
+    result = bulkmeta("report", "cut.jsonl", "--json", "--html", "cut.html")
+    told = json.loads(result.out)
+    assert (told["state"], told["interrupted"], told["objects"]) == (
+        "interrupted",
+        True,
+        4,
+    )
+    assert (told["requests"], told["elapsed_s"], told["finished"]) == (None, None, None)
+    assert Path("cut.html").stat().st_size > 1000
+
+
 def test_what_may_be_reported(bulkmeta: Command, ran: str) -> None:
     """Plans, compressed and interrupted runs; nothing else."""
     order = ("--set", "z=1", "--out", "plan.jsonl.gz")

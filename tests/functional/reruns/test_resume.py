@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -98,6 +99,8 @@ def test_a_report_tells_how_to_go_on(cut: Any, bulkmeta: Command) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         told = bulkmeta("report", "run.jsonl").err
         assert told == "running   another process is at it\n"
+        told = json.loads(bulkmeta("report", "run.jsonl", "--json").out)
+        assert (told["state"], told["interrupted"]) == ("running", False)
     plan = ("plan", "oss://bucket/p/", "--set", "y=1", "--out", "plan.jsonl")
     assert bulkmeta(*plan).code == 0
     *lines, _ = lines_of(Path("plan.jsonl"))
