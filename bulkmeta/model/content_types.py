@@ -85,6 +85,14 @@ def content_type_of(key: str, types: dict[str, str]) -> str | None:
     return types.get(lower) or _TABLE.get(lower) if stem and dot else None
 
 
+def better_type(key: str, types: dict[str, str], there: str | None) -> str | None:
+    """The same, unless what is `there` says it already: it keeps its parameters, such
+    as a charset, where the type that goes with the extension has none."""
+    kind = content_type_of(key, types)
+    bare = (there or "").partition(";")[0].strip().lower()
+    return None if kind and bare == kind.lower() else kind
+
+
 def parse_types(lines: Iterable[str], name: str) -> dict[str, str]:
     """Types by extension from lines such as `text/markdown md mkd` (as in mime.types);
     `#` begins a comment.

@@ -15,7 +15,7 @@ import msgspec
 
 from bulkmeta.errors import ObjectError, SkipError, UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.content_types import content_type_of
+from bulkmeta.model.content_types import better_type
 from bulkmeta.model.metadata import ObjectHead
 
 if TYPE_CHECKING:
@@ -246,7 +246,8 @@ def fill(change: Change, source: Source) -> Change:
         if not value:
             raise ObjectError("invalid_value", f"{name!r} would be empty")
     if change.content_type_auto:
-        kind = content_type_of(source.key, change.types)
+        there = source.head.metadata.headers.get("content-type")
+        kind = better_type(source.key, change.types, there)
         headers |= {"content-type": kind} if kind else {}
     return msgspec.structs.replace(
         change,

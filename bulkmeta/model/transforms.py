@@ -13,7 +13,7 @@ import msgspec
 
 from bulkmeta.errors import ErrorDetail, ObjectError, UsageError
 from bulkmeta.model.changes import Change, checked
-from bulkmeta.model.content_types import content_type_of
+from bulkmeta.model.content_types import better_type
 from bulkmeta.model.metadata import STANDARD_CLASS
 from bulkmeta.model.parts import NOTHING, Parts
 
@@ -119,7 +119,9 @@ def change_by(transform: Transform, key: str, head: ObjectHead) -> Change:
     )
     if unread != NOTHING:
         raise UnreadError(unread)
-    kind = content_type_of(key, change.types) if change.content_type_auto else None
+    if not change.content_type_auto:
+        return change
+    kind = better_type(key, change.types, state.headers.get("content-type"))
     if kind is None:
         return change
     headers = change.set_headers | {"content-type": kind}

@@ -100,6 +100,18 @@ def test_missing_fields(
     assert reasons == ({None} if policy == "empty" else {"missing_field"})
 
 
+def test_a_charset_is_kept(objects: EmbeddedOSS, bulkmeta: Command) -> None:
+    """A type that fits is left alone with its parameters."""
+    kept = "text/html; charset=utf-8"
+    found = objects.store.get_object("bucket", "p/2025/b.html")
+    objects.store.update_object(found, content_type=kept)
+    order = ("oss://bucket/p/2025/", "--content-type", "auto", "--detailed-exitcode")
+    assert bulkmeta("plan", *order).code == 0
+    own = Path("own.types")
+    own.write_text("text/html;charset=gbk html\n")
+    assert bulkmeta("plan", *order, "--types", "own.types").code == 10
+
+
 def test_types_of_ones_own(objects: EmbeddedOSS, bulkmeta: Command) -> None:
     """A file of types goes before the table, and is part of the job."""
     Path("my.types").write_text("text/x-page html\nimage/x-own webp\n")

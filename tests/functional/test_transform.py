@@ -63,8 +63,14 @@ def apply(bulkmeta: Command, *args: str, name: str = "mine:change") -> Any:
 
 def test_a_change_for_each(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
     """All that a view has, a change that leaves an object alone, and literal values."""
-    put(oss, meta={"owner": "Ada"}, headers={"cache-control": "no-cache"}, body=b"x")
+    like: dict[str, Any] = {
+        "meta": {"owner": "Ada"},
+        "headers": {"cache-control": "no-cache"},
+        "body": b"x",
+    }
+    put(oss, **like)
     put(oss, "p/b.txt")
+    put(oss, "p/c.jpg", content_type="image/jpeg; q=1", **like)
     module("""
         def change(found: ObjectView) -> Change | None:
             if not found.key.endswith(".jpg"):
@@ -88,7 +94,9 @@ def test_a_change_for_each(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> 
     assert {key: line["status"] for key, line in lines().items()} == {
         "p/a.jpg": "updated",
         "p/b.txt": "unchanged",
+        "p/c.jpg": "updated",
     }
+    assert oss.store.get_object("bucket", "p/c.jpg").content_type == "image/jpeg; q=1"
     assert "GetObjectTagging" not in about(oss)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkmeta.errors import UsageError
-from bulkmeta.model.content_types import content_type_of, parse_types
+from bulkmeta.model.content_types import better_type, content_type_of, parse_types
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,26 @@ def test_own_types_go_first() -> None:
     assert types == {"log": "text/x-log", "logs": "text/x-log", "html": "text/plain"}
     assert content_type_of("a.HTML", types) == "text/plain"
     assert content_type_of("a.png", types) == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("there", "kind"),
+    [
+        ("text/html", None),
+        ("text/html; charset=utf-8", None),
+        ("Text/HTML ;charset=gbk", None),
+        ("text/htmlx", "text/html"),
+        ("application/octet-stream; a=text/html", "text/html"),
+        ("", "text/html"),
+        (None, "text/html"),
+    ],
+)
+def test_what_fits_already(there: str | None, kind: str | None) -> None:
+    """It keeps its charset; a type of one's own that names one counts as it is."""
+    assert better_type("a.html", {}, there) == kind
+    assert better_type("a.none", {}, there) is None
+    own = {"html": "text/html;charset=utf-8"}
+    assert better_type("a.html", own, there) == own["html"]
 
 
 @pytest.mark.parametrize("line", ["text/plain", "plain txt", "a b c", "text/ txt"])
