@@ -256,8 +256,8 @@ AS_JSON = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print on stdout nothing but how it ended, as JSON on one line; what is told "
-    "meanwhile goes to stderr.",
+    help="Print on stdout nothing but how it ended, as JSON on one line (nothing with "
+    "exit code 2); what is told meanwhile goes to stderr.",
 )
 
 PRICES = (

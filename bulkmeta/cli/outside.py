@@ -19,12 +19,13 @@ from bulkmeta.cli.exit_codes import (
     OUT_OF_TIME,
     PENDING,
     SOME_FAILED,
+    USAGE,
 )
 from bulkmeta.cli.facts import RunFacts, as_json, counts_of, named
 from bulkmeta.cli.hook import hook_words, refuse_missing, run_hook
 from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
 from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
-from bulkmeta.cli.output import complain, complaint, concealed
+from bulkmeta.cli.output import complain, complaint, concealed, print_summary
 from bulkmeta.errors import BulkmetaError, UsageError
 from bulkmeta.model.job import SCHEME, parse_targets
 from bulkmeta.report.text import writable
@@ -163,18 +164,25 @@ class Outside:
         success that could not be told shows."""
         if not self._command:
             return code
+        facts = self._facts(code)
+        if self._params.get("as_json") and code != USAGE:
+            self._missed = print_summary([self._told(facts, code).decode()])
         code = self._judged(self._missed, code)
-        ended_s, facts, error = time.time(), self._facts(code), complaint()
+        ended_s, error = time.time(), complaint()
         if self._log:
             _tell_end(facts, code, error)
         if self._metrics:
             code = self._measure(self._metrics, facts, code, ended_s)
         if self._hook:
-            error = complaint()
-            text = None if error is None else writable(error)
-            told = as_json(facts, self._more, exit_code=code, error=text)
-            code = self._judged(run_hook(self._hook, told + b"\n"), code)
+            told = self._told(facts, code) + b"\n"
+            code = self._judged(run_hook(self._hook, told), code)
         return code
+
+    def _told(self, facts: RunFacts, code: int) -> bytes:
+        """How it ended, for programs."""
+        error = complaint()
+        text = None if error is None else writable(error)
+        return as_json(facts, self._more, exit_code=code, error=text)
 
     def close(self) -> None:
         """Tell nobody any more."""
@@ -189,7 +197,7 @@ class Outside:
         return RunFacts(
             command=spec.command if spec else self._command,
             target=str(target) if target else None,
-            run_file=named(self._run_file),
+            run_file=named(self._made()),
             interrupted=code == INTERRUPTED,
             objects=state.stats.objects if state else 0,
             counts=counts_of(state.stats if state else None),
@@ -197,6 +205,10 @@ class Outside:
             requests=dict(state.requests) if state else {},
             elapsed_s=round(time.monotonic() - self._since_s, 3),
         )
+
+    def _made(self) -> Path | None:
+        """The run file, if the run came so far as to make it."""
+        return self._run_file if self._run_file and self._run_file.exists() else None
 
     def _target(self) -> Target | None:
         """What it is about; of a command that came not far, as its words say."""

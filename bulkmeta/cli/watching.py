@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkmeta.cli.describe import slowed_lines, sum_lines
-from bulkmeta.cli.facts import as_json, facts_of
+from bulkmeta.cli.facts import facts_of
 from bulkmeta.cli.log import STDERR
 from bulkmeta.cli.output import print_result, print_summary, tell
 from bulkmeta.cli.outside import Outside, outside
@@ -62,17 +62,17 @@ class Telling:
         run_file: Path | None,
         more: Mapping[str, object] | None = None,
     ) -> None:
-        """Tell how the run ended; `lines` say it to people, and `more` is told to
-        programs besides."""
+        """Tell how the run ended; `lines` say it to people. Programs are told by those
+        outside, and `more` besides."""
         facts = facts_of(end, run_file, self.outside.command)
         self.outside.end(facts, more or {})
-        json = [as_json(facts, more or {}).decode()] if self.as_json else None
-        words = (*lines, *slowed_lines(self.outside.throttled))
-        self.outside.miss(print_summary(json or words))
+        if not self.as_json:
+            words = (*lines, *slowed_lines(self.outside.throttled))
+            self.outside.miss(print_summary(words))
 
     def broken_off(self) -> RunStats | None:
-        """Tell people how far a run came that an error ended (programs hear of it by
-        the exit code); its counters, if it was begun."""
+        """Tell people how far a run came that an error ended; its counters, if it was
+        begun."""
         stats, elapsed_s = self.outside.so_far()
         if stats and not self.as_json:
             slowed = slowed_lines(self.outside.throttled)
