@@ -94,6 +94,11 @@ def rerun(
             "the run was interrupted; what failed, also by that, is run again, and the "
             "rest is left to resume"
         )
+    elif not progress.complete:
+        warn(
+            "the run did not come to its end; what it did is put back, and resume would "
+            "do the rest"
+        )
     job = _ruled(job, values)
     connection = connection_for(parent, header, values)
     pace = specs.pace_of(values)

@@ -229,6 +229,7 @@ def rules_of(values: dict[str, Any], given: Rules) -> Rules:
         allow_appendable=values["allow_appendable"] or given.allow_appendable,
         allow_early_rewrite=values["allow_early_rewrite"] or given.allow_early_rewrite,
         allow_new_versions=values["allow_new_versions"] or given.allow_new_versions,
+        allow_rewritten=values.get("allow_rewritten", given.allow_rewritten),
     )
 
 

@@ -16,6 +16,12 @@ _DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Show what would be put back; reads only."
 )
 
+_ALLOW_REWRITTEN = click.option(
+    "--allow-rewritten",
+    is_flag=True,
+    help="Also objects that were written again since, if all there is of them is as "
+    "the run left it, such as after a later run was undone.",
+)
 
 _ONLY_FAILED_VERIFY = click.option(
     "--only-failed-verify",
@@ -30,7 +36,7 @@ _ONLY_FAILED_VERIFY = click.option(
 @options.add_options(
     selection_options.RUN_SELECTION,
     options.RULES,
-    (_ONLY_FAILED_VERIFY,),
+    (_ALLOW_REWRITTEN, _ONLY_FAILED_VERIFY),
     (*options.PACE, *options.STAFF),
     (*options.UNTIL, options.CANARY, *LOCK),
     (options.RUN_FILE, options.PROGRESS, options.AS_JSON, options.YES),

@@ -11,6 +11,7 @@ from bulkmeta.errors import ObjectError
 from bulkmeta.model.item import recorded_of
 from bulkmeta.model.outcome import AS_BEFORE, OTHER_CONTENT, Outcome, timestamp
 from bulkmeta.model.parts import Parts
+from bulkmeta.model.replay import was_rewritten
 from bulkmeta.oss.effort import Effort
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ class Verifier:
         self._bucket = bucket
 
     async def verify_object(self, seq: int, item: Item) -> Processed[Outcome]:
-        """`unchanged` if the object is as recorded; `failed: drift` if not, with what
-        was recorded as `before` and what is there as `after`."""
+        """`unchanged` if the object is as recorded (`rewritten`: but written again since);
+        `failed: drift` if not, with what was recorded as `before` and what is there as
+        `after`."""
         started_s = time.perf_counter()
         effort = Effort()
         found: ObjectHead | None = None
@@ -38,12 +40,14 @@ class Verifier:
             _refuse_drift(recorded, found)
         except ObjectError as error:
             failure = error
+        again = found and item.recorded and was_rewritten(item.recorded, found)
+        reason = failure.reason if failure else "rewritten" if again else None
         return Processed(
             Outcome(
                 seq=seq,
                 key=item.key,
                 status="failed" if failure else "unchanged",
-                reason=failure.reason if failure else None,
+                reason=reason,
                 before=item.recorded.after if item.recorded else None,
                 after=found.metadata if found else None,
                 etag=found.etag if found else None,

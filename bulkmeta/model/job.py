@@ -111,13 +111,15 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     `acl`: `preserve` reads each object's access control list and sends it back (one
     more request), since OSS documents that a copy resets it; `auto` does so too, but
     where a probe saw the bucket keep it; `inventory` takes it from the inventory, as it
-    was then; `skip` does not.
+    was then; `skip` does not. With `allow_rewritten` an undo takes back what was written
+    again since, if it is as the run left it.
     """
 
     acl: AclPolicy = "auto"
     allow_appendable: bool = False
     allow_early_rewrite: bool = False
     allow_new_versions: bool = False
+    allow_rewritten: bool = False
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.model.parts import Parts
 
+_REWRITTEN: Final = (
+    "the object is as the run left it, but was written again since; it was left alone "
+    "(--allow-rewritten)"
+)
 _TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 
-def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
+def restore_former(
+    recorded: Outcome, head: ObjectHead, *, rewritten_too: bool = False
+) -> UpdatePlan:
     """The update that takes a recorded one back, if the object still is as it left it,
-    in all that it changed; what it did not change stays as it is now.
+    in all that it changed; what it did not change stays as it is now. What was written
+    again since, to the same, is somebody else's, unless `rewritten_too`.
 
     Nothing is left to do if the object is back already, or never was changed. Of an
     update that failed half-way, each part may be as before or as after.
@@ -42,8 +49,10 @@ def restore_former(recorded: Outcome, head: ObjectHead) -> UpdatePlan:
     parts = parts_between(before, after)
     wanted = _in_place_back(head, before, after, parts)
     if parts.rewrite and not _shows_copied(head, before, after):
-        if not (_shows_copied(head, after, before) and _is_same_object(recorded, head)):
+        if not _shows_copied(head, after, before):
             raise _changed_since_run()
+        if was_rewritten(recorded, head) and not rewritten_too:
+            raise _changed_since_run(_REWRITTEN)
         wanted = _copied_back(wanted, before)
     if wanted != head.metadata and head.etag != recorded.etag:
         raise _changed_since_run()
@@ -116,10 +125,21 @@ def _shows_copied(head: ObjectHead, state: Metadata, other: Metadata) -> bool:
     return head.shows(msgspec.structs.replace(state, tags=None, acl=None), other)
 
 
-def _changed_since_run() -> ObjectError:
-    return ObjectError(
-        "changed_since_run", "the object is not as the run left it; it was left alone"
-    )
+def was_rewritten(recorded: Outcome, head: ObjectHead) -> bool:
+    """Whether the object, which is as a copy of the run left it, was written again
+    since: by a later run that was undone, for one. When an update without an answer
+    landed is not known; one without a moment was written over by somebody else."""
+    before, after = recorded.before, recorded.after
+    if recorded.status not in {"updated", "planned"} or before is None or after is None:
+        return False
+    rewrites = parts_between(before, after).rewrite
+    return rewrites and recorded.last_modified != head.last_modified
+
+
+def _changed_since_run(
+    words: str = "the object is not as the run left it; it was left alone",
+) -> ObjectError:
+    return ObjectError("changed_since_run", words)
 
 
 def _refuse_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> None:

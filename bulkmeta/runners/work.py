@@ -231,7 +231,8 @@ def _decision_of(
         return plan_update(item.key, head, change_for(item, head))
 
     def former(item: Item, head: ObjectHead) -> UpdatePlan:
-        return restore_former(recorded_of(item), head)
+        rewritten_too = job.rules.allow_rewritten
+        return restore_former(recorded_of(item), head, rewritten_too=rewritten_too)
 
     def drifted(item: Item, head: ObjectHead) -> UpdatePlan:
         return restore_drifted(recorded_of(item), head)

@@ -86,6 +86,49 @@ def test_undo_leaves_alone_what_others_touched(
     assert sorted(sent(oss)) == ["p/0000", "p/0002"]
 
 
+def test_two_runs_undone_one_after_the_other(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """The later one first. What it wrote has another date since, which verify tells;
+    by what is there, and only where that is the run's, the earlier one goes back, too.
+    """
+    seed(oss, 3)
+    assert apply().code == 0
+    age(oss)
+    later = ("--set", "x=2", "--include", "p/000[01]", "--yes", "--run-file", "2.jsonl")
+    assert bulkmeta("apply", "oss://bucket/p/", *later).code == 0
+    age(oss)
+    assert bulkmeta("undo", "2.jsonl", "--yes", "--run-file", "u2.jsonl").code == 0
+    age(oss)
+    write_as_other(oss, 1)
+
+    told = bulkmeta("verify", "run.jsonl").out
+    assert (
+        "unchanged: rewritten         1  (written again since; undo takes --all" in told
+    )
+
+    left = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "u1.jsonl")
+    assert left.code == 1
+    assert "written again since; it was left alone (--allow-rewritten)" in (
+        Path("u1.jsonl").read_text()
+    )
+    assert [meta(oss, n) for n in range(3)] == [OURS, THEIRS, OLD]
+    age(oss)
+    again = ("undo", "run.jsonl", "--allow-rewritten", "--yes", "--run-file", "u.jsonl")
+    assert bulkmeta(*again).code == 1
+    assert [meta(oss, n) for n in range(3)] == [OLD, THEIRS, OLD]
+
+
+def test_undo_of_an_interrupted_run(cut: Any, bulkmeta: Command) -> None:
+    """That it is not whole is said; of one that is, nothing."""
+    cut(3)
+    words = "the run did not come to its end; what it did is put back, and resume would"
+    look = ("undo", "run.jsonl", "--dry-run")
+    assert words in bulkmeta(*look).err
+    assert bulkmeta("resume", "run.jsonl").code == 0
+    assert words not in bulkmeta(*look).err
+
+
 def test_undo_without_doing(
     oss: EmbeddedOSS, apply: Command, bulkmeta: Command
 ) -> None:

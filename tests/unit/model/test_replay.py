@@ -86,6 +86,17 @@ def test_changed_since(
     )
 
 
+def test_what_was_written_again() -> None:
+    """To the very same: it is put back where that is asked for, other states never."""
+    again = head(AFTER, "E", "later")
+    with pytest.raises(ObjectError, match="written again since.*--allow-rewritten"):
+        restore_former(LINE, again)
+    assert restore_former(LINE, again, rewritten_too=True) == update(again, BEFORE)
+    for seen in (head(OTHER, "E", "later"), head(AFTER, "F", "later")):
+        with pytest.raises(ObjectError, match="is not as the run left it"):
+            restore_former(LINE, seen, rewritten_too=True)
+
+
 def test_failed_update_that_landed_is_taken_back() -> None:
     """When it landed is not known, so its date proves nothing; its content does."""
     failed, landed = line(status="failed"), head(AFTER, last_modified="later")
