@@ -96,8 +96,8 @@ def rerun(
         )
     elif not progress.complete:
         warn(
-            "the run did not come to its end; what it did is put back, and resume would "
-            "do the rest"
+            "the run did not come to its end; what it did is put back, and resume "
+            "would do the rest"
         )
     job = _ruled(job, values)
     connection = connection_for(parent, header, values)

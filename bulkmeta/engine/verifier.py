@@ -27,7 +27,7 @@ class Verifier:
         self._bucket = bucket
 
     async def verify_object(self, seq: int, item: Item) -> Processed[Outcome]:
-        """`unchanged` if the object is as recorded (`rewritten`: but written again since);
+        """`unchanged` if the object is as recorded (`rewritten`: but written since);
         `failed: drift` if not, with what was recorded as `before` and what is there as
         `after`."""
         started_s = time.perf_counter()

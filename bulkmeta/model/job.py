@@ -111,8 +111,8 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     `acl`: `preserve` reads each object's access control list and sends it back (one
     more request), since OSS documents that a copy resets it; `auto` does so too, but
     where a probe saw the bucket keep it; `inventory` takes it from the inventory, as it
-    was then; `skip` does not. With `allow_rewritten` an undo takes back what was written
-    again since, if it is as the run left it.
+    was then; `skip` does not. With `allow_rewritten` an undo takes back what was
+    written again since, if it is as the run left it.
     """
 
     acl: AclPolicy = "auto"
