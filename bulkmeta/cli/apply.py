@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,7 +132,7 @@ def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
     if kept:
         spec = msgspec.structs.replace(spec, recent=kept.recent(spec.job))
     told = telling_of(values)
-    agree(spec, told, yes=values["yes"])
+    host = replace(host, total=agree(spec, told, yes=values["yes"]))
     with kept.begun(run_file) if kept else nullcontext():
         code = carry_out(spec, run_file, told=told, yes=values["yes"], host=host)
     if kept:

@@ -34,7 +34,7 @@ from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.order import InOrder
 from bulkmeta.report.text import printable
-from bulkmeta.runners.host import NOBODY
+from bulkmeta.runners.host import NOBODY, Host
 from bulkmeta.runners.ledger import default_run_file
 from bulkmeta.runners.local import resume_job
 from bulkmeta.runners.loop import run_loop
@@ -105,7 +105,11 @@ def rerun(
     if values.get("dry_run"):
         spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
         most = None if values["full"] else options.SHOWN
-        return preview(spec, None, told=telling_of(values, prints=True), most=most)
+        told, host = (
+            telling_of(values, prints=True),
+            Host(total=_counted(progress, job)),
+        )
+        return preview(spec, None, told=told, most=most, host=host)
     until, lock = specs.until_of(values), specs.lock_of(values)
     spec = RunSpec(job, command, connection, pace, until, lock=lock)
     outside().learn(spec)
@@ -119,8 +123,15 @@ def rerun(
     told, yes = telling_of(values), values["yes"] or nothing
     if nothing:  # a file that was named is to be there
         warn(words)
-    agree(spec, told, yes=yes)
-    return carry_out(spec, run_file, told=told, yes=yes)
+    host = Host(total=agree(spec, told, yes=yes) or _counted(progress, job))
+    return carry_out(spec, run_file, told=told, yes=yes, host=host)
+
+
+def _counted(progress: Progress, job: JobSpec) -> int | None:
+    """How many objects of a run are taken up, by its counters; None if only some."""
+    if job.select != Selection():
+        return None
+    return progress.counts["failed" if job.takes == "failed" else "updated"]
 
 
 def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
@@ -199,7 +210,9 @@ def verify_run(run_file: Path, values: dict[str, Any]) -> int:
     differences = DiffPrinter(told.result, None if values["full"] else options.SHOWN)
     printer, restored = InOrder(differences), _Restored()
     wanted = sampled(run_file, values["sample"])
-    host = told.hosted(NOBODY, printer, restored)
+    every = progress.counts["updated"] + progress.counts["unchanged"]
+    total = every if values["sample"] is None else None
+    host = told.hosted(Host(total=total), printer, restored)
     with held_for_reading(run_file):
         try:
             end = run_loop(verify_objects(spec, run_file, wanted, host=host))

@@ -85,9 +85,9 @@ def _resumed_instead(path: Path, option: str) -> str:
     return ""
 
 
-def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
+def agree(spec: RunSpec, told: Telling, *, yes: bool) -> int | None:
     """Show what is about to be done, what it takes and what comes with it, and get
-    consent to it.
+    consent to it; how many objects it is about, if they were counted.
 
     Raises:
         UsageError: there is nobody to ask, or the bucket forbids it.
@@ -99,7 +99,7 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     for line in order_lines(spec):
         tell(line)
     if yes:
-        return
+        return None
     lines = count_lines(spec.job)
     findings = run_loop(inspect_bucket(spec, sample=lines is None))
     refuse_unwanted(spec.job, findings)
@@ -119,6 +119,7 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> None:
     if not consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
+    return None if findings.more else findings.listed
 
 
 def end_at_once(spec: RunSpec, words: str, told: Telling) -> int:

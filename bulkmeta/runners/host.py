@@ -34,7 +34,8 @@ class Host:
     `hand_on` is given each batch of results, after all sinks, and may keep the run
     waiting. `objects` are those of a program; `table` and `transform` are the job's.
     Without `signals` the run ends before its time by `stop` alone. `say` tells people
-    about a `lock`, which the run itself comes to hold.
+    about a `lock`, which the run itself comes to hold. `total` is how many objects were
+    counted for it beforehand.
     """
 
     sinks: Sequence[Sink[Outcome]] = ()
@@ -48,6 +49,7 @@ class Host:
     signals: bool = True
     say: Say = lambda _: None
     lock: HeldLock | None = None
+    total: int | None = None
 
 
 NOBODY: Final = Host()

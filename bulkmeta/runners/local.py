@@ -135,7 +135,7 @@ async def _run_held(
         _inspected(bucket, spec, inspect) as copies,
         open_ledger(bucket) as ledger,
         inventory_of(spec) as inventory,
-        watched(_state(spec, stats, bucket), host.progress),
+        watched(_state(spec, stats, bucket, host), host.progress),
         requests_ahead() as ahead,
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):
@@ -186,8 +186,9 @@ async def _inspected(
     yield copies
 
 
-def _state(spec: RunSpec, stats: RunStats, bucket: Bucket) -> RunState:
-    return RunState(stats, bucket.pace, _total_of(spec), bucket.requests)
+def _state(spec: RunSpec, stats: RunStats, bucket: Bucket, host: Host) -> RunState:
+    total = _total_of(spec) or host.total
+    return RunState(stats, bucket.pace, total, bucket.requests)
 
 
 def _total_of(spec: RunSpec) -> int | None:

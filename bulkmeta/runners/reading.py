@@ -53,7 +53,9 @@ async def verify_objects(
     tell_of_stop(stop, host.progress)
     async with (
         bucket_of(spec, stop, host.bucket) as bucket,
-        watched(RunState(stats, bucket.pace, None, bucket.requests), host.progress),
+        watched(
+            RunState(stats, bucket.pace, host.total, bucket.requests), host.progress
+        ),
         stop_in_time(stop, time_left(spec.until, started_s)),
     ):
         await Flow(spec.pace.workers, stop, signals=host.signals).run(

@@ -57,6 +57,10 @@ class Terminal:
         cells = (cell for row in self._screen.buffer.values() for cell in row.values())
         return {cell.fg for cell in cells}
 
+    def type(self, text: str) -> None:
+        """As somebody at the keyboard."""
+        os.write(self._master, text.encode())
+
     def until(self, so: Callable[[list[str]], bool]) -> list[str]:
         """What it shows as soon as that is so."""
         deadline_s = time.monotonic() + PATIENCE_S
@@ -150,6 +154,24 @@ def test_total_known(terminal: Terminals, tmp_path: Path) -> None:
         lines = shown.until(lambda now: any("left" in line for line in now))
         assert any(" of 200 objects (" in line for line in lines)
         assert any("━" in line for line in lines)
+
+
+def test_total_of_a_former_run(terminal: Terminals) -> None:
+    """What is done to the objects of a run file is known to be so many."""
+    with terminal(*ORDER) as shown:
+        shown.to_the_end()
+    for order in (("verify", "--json"), ("undo", "--yes")):
+        with terminal(order[0], "run.jsonl", *order[1:], "--rate", "40") as shown:
+            shown.until(lambda now: any(" of 200 objects (" in line for line in now))
+
+
+def test_total_that_was_counted(terminal: Terminals) -> None:
+    """What was told before the question is known behind it, too."""
+    asked = [word for word in ORDER if word != "--yes"]
+    with terminal(*asked, "--rate", "60") as shown:
+        shown.until(lambda now: any("objects   200" in line for line in now))
+        shown.type("y\n")
+        shown.until(lambda now: any(" of 200 objects (" in line for line in now))
 
 
 def test_finished(terminal: Terminals) -> None:
