@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
 from bulkmeta.errors import BulkmetaError, OutputError
-from bulkmeta.report.text import plain
+from bulkmeta.report.text import folded, plain
 
 
 class ReaderGoneError(BulkmetaError):
@@ -100,9 +100,22 @@ def tell(line: str, level: int = logging.INFO) -> None:
         _LISTENERS[0](line, level)
         return
     try:
-        click.echo(concealed(line), err=True)
+        click.echo(_fitted(concealed(line)), err=True)
     except OSError:
         give_up(sys.stderr)
+
+
+_TO_PASTE: Final = ("run file", "resume", "retry", "undo", "apply", "wrote")
+
+
+def _fitted(line: str) -> str:
+    """The line as a terminal is wide; what is to be copied out of it stays whole."""
+    if sys.stderr is None or not sys.stderr.isatty() or line.startswith(_TO_PASTE):
+        return line
+    try:
+        return folded(line, os.get_terminal_size(sys.stderr.fileno()).columns)
+    except (OSError, ValueError):
+        return line
 
 
 def warn(words: str) -> None:

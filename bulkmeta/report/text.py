@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from typing import Final
+from unicodedata import east_asian_width
 
 _SHOWN: Final = 80
+_LABEL: Final = len("run file  ")
 _LONGEST: Final = 2 * _SHOWN
 """Up to this a value is told whole: paths and keys, mostly, are."""
 
@@ -32,6 +35,26 @@ def _shortened(found: re.Match[str]) -> str:
     if len(whole) <= _LONGEST:
         return found[0]
     return f"{quote}{whole[:_SHOWN]}…{quote} ({len(whole):,} characters)"
+
+
+def folded(line: str, width: int) -> str:
+    """The line broken between words where it is wider than `width`, further ones below
+    the text behind its label. Where characters take two cells it is left as it is."""
+    if len(line) <= width or width < 4 * _LABEL or not _is_narrow(line):
+        return line
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * _LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+        replace_whitespace=False,
+    )
+
+
+def _is_narrow(line: str) -> bool:
+    return line.isascii() or not any(east_asian_width(c) in "WF" for c in line)
 
 
 def quoted(value: str | None) -> str:

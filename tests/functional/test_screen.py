@@ -147,6 +147,25 @@ def test_running(terminal: Terminals) -> None:
         assert "green" in shown.colours()
 
 
+def test_long_lines(terminal: Terminals) -> None:
+    """Are broken between words, below their own text; what is to be copied is not."""
+    name = f"{'n' * 70}.jsonl"
+    change = (
+        "--set",
+        "first=one two three four five",
+        "--set",
+        "second=six seven eight nine",
+    )
+    long = [*ORDER[:2], *change, "--yes", "--run-file", name]
+    with terminal(*long) as shown:
+        lines = shown.to_the_end()
+    broken = (
+        'change    set first = "one two three four five"; set second = "six seven eight'
+    )
+    assert lines[lines.index(broken) + 1] == '          nine"'
+    assert lines[-2] == f"undo      bulkmeta undo {name}"[:80]
+
+
 def test_total_known(terminal: Terminals, tmp_path: Path) -> None:
     """With the keys named there is a bar, and the time that is left."""
     (tmp_path / "keys").write_text("".join(f"p/{n:03}\n" for n in range(200)))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bulkmeta.report.text import shortened
+from bulkmeta.report.text import folded, shortened
 
 LONG = "x" * 10_000
 CUT = "x" * 80 + "…"
@@ -51,3 +51,21 @@ def test_how_long_it_takes(found: str) -> None:
     before_s = time.process_time()
     shortened(found * 30_000)
     assert time.process_time() - before_s < 1.0
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "lines"),
+    [
+        ("warning   one two", 80, ["warning   one two"]),
+        ("warning   one two three " + "x" * 40, 50,
+         ["warning   one two three", " " * 10 + "x" * 40]),
+        ("warning   " + "x" * 60, 40, ["warning", " " * 10 + "x" * 60]),
+        ("warning   照片 " + "x " * 40, 40, ["warning   照片 " + "x " * 40]),
+        ("warning   " + "x " * 40, 39, ["warning   " + "x " * 40]),
+        ("a --long-option " * 3, 44,
+         ["a --long-option a --long-option a", " " * 10 + "--long-option"]),
+    ],
+)  # fmt: skip
+def test_folding(line: str, width: int, lines: list[str]) -> None:
+    """Between words, below the text; no option or path is torn."""
+    assert folded(line, width).split("\n") == lines
