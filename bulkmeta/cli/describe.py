@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
-from bulkmeta.model.selection import Selection
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import printable, quoted, utc
 
@@ -22,13 +20,13 @@ if TYPE_CHECKING:
         Recent,
         RunSpec,
     )
+    from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
     from bulkmeta.model.values import Row
     from bulkmeta.report.account import Account, Kind
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.preflight import Findings
-    from bulkmeta.runners.work import Missing
 
 _SHOWN = 80
 _VALUES: Final = 3
@@ -238,48 +236,6 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
     if len(flags) == 1:
         return ", ".join(words)
     return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
-
-
-def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
-    """That there is nothing under a prefix, or nothing as it was asked for: it may be
-    mistyped, or a pattern in the wrong place."""
-    for prefix in missing.barren:
-        mark = next((mark for mark in "*?" if mark in prefix), None)
-        hint = f" (a {mark} in a target stands for itself; --include takes patterns)"
-        where = printable(f"{SCHEME}{job.target.bucket}/{prefix}")
-        yield f"no key begins with {where}{hint if mark else ''}"
-    if missing.unmatched:
-        includes = any(rule.wanted for rule in job.select.keys)
-        hint = "; --include goes by the whole key, such as '*/3.jpg'"
-        yield f"no key matches{hint if includes else ''}"
-
-
-def nothing_words(end: RunEnd) -> Iterator[str]:
-    """Why nothing was done, or less than was named: no such keys, the same ones again,
-    or, for an undo, none that is still there. Of a run that was interrupted it is not
-    known."""
-    if end.interrupted:
-        return
-    yield from missing_words(end.spec.job, end.missing)
-    yield from _repeated_words(end)
-    gone = end.stats.reasons["skipped: gone"]
-    if gone and gone == end.stats.objects and end.spec.job.restores():
-        are = "is" if gone == 1 else "are"
-        yield f"{counted(gone)} {are} gone; nothing could be put back"
-
-
-def _repeated_words(end: RunEnd) -> Iterator[str]:
-    """That a file named keys again, where each that it named was to be done."""
-    job = end.spec.job
-    if job.takes != "keys" or not job.keys or job.where or job.select != Selection():
-        return  # others may be left out
-    again = job.keys.keys - end.stats.objects
-    if again > 0:
-        were = "was" if again == 1 else "were"
-        yield (
-            f"{again:,} of the {counted(job.keys.keys, 'key')} {were} named before; "
-            "each object was done once"
-        )
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:

@@ -17,7 +17,6 @@ from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
     end_lines,
     kind_lines,
-    nothing_words,
     order_lines,
     probe_lines,
     unprinted_lines,
@@ -25,6 +24,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.next_steps import broken_lines, next_lines, resume_command
+from bulkmeta.cli.nothing import nothing_words
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import LockedError, UsageError

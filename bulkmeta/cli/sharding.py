@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.describe import missing_words
 from bulkmeta.cli.exit_codes import OK
+from bulkmeta.cli.nothing import missing_words
 from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.cli.session import refuse_existing
 from bulkmeta.errors import UsageError

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bulkmeta.cli.addresses import warn_if_readable
-from bulkmeta.cli.describe import missing_words
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, SOME_FAILED
+from bulkmeta.cli.nothing import missing_words
 from bulkmeta.cli.output import print_data, print_result, tell, warn
 from bulkmeta.cli.suggest import nearest
 from bulkmeta.errors import UsageError

@@ -11,7 +11,6 @@ from bulkmeta.cli.describe import (
     change_words,
     end_lines,
     job_words,
-    nothing_words,
     order_lines,
     pace_words,
     sum_lines,
@@ -145,18 +144,6 @@ def test_pace_of_several_processes() -> None:
     )
     pace = Pace(8, None, processes=2, cluster="ray")
     assert pace_words(pace).startswith("2 processes on ray of 8 workers, no cap")
-
-
-@pytest.mark.parametrize(
-    ("interrupted", "words"),
-    [(False, ["1 object is gone; nothing could be put back"]), (True, [])],
-)
-def test_nothing_put_back(interrupted: bool, words: list[str]) -> None:
-    """All objects of an undo are gone, which is not known if it was interrupted."""
-    job, stats = JobSpec(Target("bucket", "p/"), CHANGE, takes="former"), RunStats()
-    stats.emit(Outcome(seq=1, key="a", status="skipped", reason="gone"))
-    end = RunEnd(RunSpec(job, "undo"), stats, 1.0, interrupted=interrupted, requests={})
-    assert list(nothing_words(end)) == words
 
 
 def ended(elapsed_s: float) -> RunEnd:
