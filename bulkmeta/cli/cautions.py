@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkmeta.model.content_types import content_type_of
-from bulkmeta.model.protection import NEEDS_RESTORE
+from bulkmeta.model.protection import HAS_MINIMUM, NEEDS_RESTORE
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.values import with_row
 from bulkmeta.report.forecast import Reach
@@ -28,12 +28,13 @@ def likely_reach(job: JobSpec) -> Reach:
     parts = job.parts()
     change = with_row(job.change, job.values.sets) if job.values else job.change
     headers = change.set_headers or change.unset_headers or change.content_type_auto
-    archives = change.storage_class in NEEDS_RESTORE and not job.restores()
+    moved = None if job.restores() else change.storage_class
     return Reach(
         rewrites=None if parts.rewrite else 0,
         early=None if job.rules.allow_early_rewrite else 0,
         headers=None if headers else 0,
-        archived=None if archives else 0,
+        bound=None if moved in HAS_MINIMUM else 0,
+        archived=None if moved in NEEDS_RESTORE else 0,
         tags=None if parts.tags else 0,
     )
 
@@ -49,6 +50,8 @@ def cautions(job: JobSpec, findings: Findings, reach: Reach) -> Iterator[Caution
             "caches in front, such as a CDN, go on serving the former headers until "
             "they are refreshed",
         )
+    if reach.bound != 0:
+        yield Caution("early_undo", _undo_words(job, reach))
     if reach.archived != 0:
         yield Caution(
             "needs_restore",
@@ -112,6 +115,16 @@ def _type_fault(job: JobSpec) -> str | None:
     meant = content_type_of(f"_.{value}", {})
     guess = f"; {meant!r} may be meant" if meant else ""
     return f"content type {value!r} is no type/subtype{guess}"
+
+
+def _undo_words(job: JobSpec, reach: Reach) -> str:
+    """What comes with an undo, which has the rules of the run that it takes back."""
+    option = "" if job.rules.allow_early_rewrite else "takes --allow-early-rewrite: it "
+    many = counted(reach.bound) if reach.bound else "objects"
+    return (
+        f"undoing it {option}rewrites {many} of class IA or colder, which OSS charges "
+        "before the minimum storage duration is over"
+    )
 
 
 def _on_rewrite(reach: Reach) -> Iterator[Caution]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.cli.nothing import left_alone
 from bulkmeta.model import billing
 from bulkmeta.model.billing import Billed, billed, billed_counts
 from bulkmeta.model.conditions import Condition
@@ -123,8 +124,7 @@ def plan_lines(
     what = "what was looked at" if end.interrupted else out.name if out else "it"
     restores = end.spec.job.restores()
     if not end.stats.counts["planned"]:
-        where = f" in {what}" if end.interrupted else ""
-        yield f"nothing to {'put back' if restores else 'update'}{where}"
+        yield _nothing_words(end, f" in {what}" if end.interrupted else "")
         return
     doing = "undoing" if restores else "applying"
     updates = counted(end.stats.counts["planned"], "update")
@@ -135,6 +135,16 @@ def plan_lines(
     if estimate.seconds and estimate.seconds >= _LEAST_S:
         rate = f"{end.spec.pace.rate:,g} requests/s"
         yield f"at {rate}: {_span(estimate.seconds)} at least"
+
+
+def _nothing_words(end: RunEnd, where: str) -> str:
+    """That no update is planned; and of an undo, what it would leave alone."""
+    if not end.spec.job.restores():
+        return f"nothing to update{where}"
+    left = left_alone(end) + end.stats.counts["failed"]
+    if not left:
+        return f"nothing to put back{where}"
+    return f"nothing can be put back{where}: {counted(left)} left alone"
 
 
 def _looks(job: JobSpec) -> Sequence[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Final
 
+from bulkmeta.model.protection import HAS_MINIMUM
 from bulkmeta.runners.rerun import another_way
 
 if TYPE_CHECKING:
+    from bulkmeta.model.job import JobSpec
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
 
@@ -32,19 +34,23 @@ def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
     elif end.stats.counts["failed"] > lost:
         words = another_way(end.spec.job) or ["retry", str(run_file)]
         yield f"retry     {join(['bulkmeta', *words])}"
-    yield from _undo_lines(end.stats, run_file)
+    yield from _undo_lines(end.spec.job, end.stats, run_file)
 
 
-def broken_lines(stats: RunStats | None, run_file: Path) -> Iterator[str]:
+def broken_lines(job: JobSpec, stats: RunStats | None, run_file: Path) -> Iterator[str]:
     """The same of one that an error ended, by what is known of it."""
     yield resume_line(run_file)
     if stats:
-        yield from _undo_lines(stats, run_file)
+        yield from _undo_lines(job, stats, run_file)
 
 
-def _undo_lines(stats: RunStats, run_file: Path) -> Iterator[str]:
+def _undo_lines(job: JobSpec, stats: RunStats, run_file: Path) -> Iterator[str]:
+    """How to take it back, with the option without which that would be refused."""
     if stats.counts["updated"]:
-        yield f"undo      {join(['bulkmeta', 'undo', str(run_file)])}"
+        moved = not job.restores() and job.change.storage_class in HAS_MINIMUM
+        option = moved and not job.rules.allow_early_rewrite
+        flag = ["--allow-early-rewrite"] if option else []
+        yield f"undo      {join(['bulkmeta', 'undo', str(run_file), *flag])}"
 
 
 def resume_line(run_file: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
     from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.work import Missing
+
+_NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
 
 def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
@@ -38,10 +40,29 @@ def nothing_words(end: RunEnd) -> Iterator[str]:
         return
     yield from missing_words(end.spec.job, end.missing)
     yield from _repeated_words(end)
+    yield from _left_words(end)
     gone = end.stats.reasons["skipped: gone"]
     if gone and gone == end.stats.objects and end.spec.job.restores():
         are = "is" if gone == 1 else "are"
         yield f"{counted(gone)} {are} gone; nothing could be put back"
+
+
+def left_alone(end: RunEnd) -> int:
+    """How many objects an undo left as the run made them, by one of its rules."""
+    if not end.spec.job.restores():
+        return 0
+    return sum(
+        count
+        for reason, count in end.stats.reasons.items()
+        if reason.startswith("skipped: ") and reason not in _NOTHING_TO_RESTORE
+    )
+
+
+def _left_words(end: RunEnd) -> Iterator[str]:
+    """That an undo did nothing else; a dry one tells it with what it came to."""
+    counts, left = end.stats.counts, left_alone(end)
+    if left and end.spec.command != "plan" and not counts["updated"] + counts["failed"]:
+        yield f"nothing was put back: {counted(left)} left alone"
 
 
 def _repeated_words(end: RunEnd) -> Iterator[str]:

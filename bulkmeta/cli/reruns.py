@@ -73,7 +73,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     told = telling_of(values)
     told.begin(spec, run_file)
     running = resume_job(spec, run_file, found, host=told.hosted(NOBODY))
-    return see_through(running, run_file, told)
+    return see_through(running, spec, run_file, told)
 
 
 def rerun(

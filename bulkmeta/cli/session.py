@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +24,7 @@ from bulkmeta.cli.describe import (
 from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.next_steps import broken_lines, next_lines, resume_command
-from bulkmeta.cli.nothing import nothing_words
+from bulkmeta.cli.nothing import left_alone, nothing_words
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
 from bulkmeta.errors import LockedError, UsageError
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
     from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import JobSpec, RunSpec
-
-_NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
 
 def refuse_existing(path: Path, option: str) -> None:
@@ -159,11 +157,11 @@ def carry_out(
         host=told.hosted(host),
         inspect=inspect if yes else None,
     )
-    return see_through(running, run_file, told)
+    return see_through(running, spec, run_file, told)
 
 
 def see_through(
-    running: Coroutine[Any, Any, RunEnd], run_file: Path, told: Telling
+    running: Coroutine[Any, Any, RunEnd], spec: RunSpec, run_file: Path, told: Telling
 ) -> int:
     """Have a run come to its end, tell how it ended and what can be done now; the exit
     code."""
@@ -173,7 +171,7 @@ def see_through(
         raise
     except BaseException:
         if run_file.exists():
-            for line in broken_lines(told.broken_off(), run_file):
+            for line in broken_lines(spec.job, told.broken_off(), run_file):
                 tell(line)
         raise
     for words in nothing_words(end):
@@ -262,12 +260,4 @@ def exit_code(end: RunEnd) -> int:
     if end.interrupted:
         complain("interrupted")
         return INTERRUPTED
-    return SOME_FAILED if end.stats.counts["failed"] or _left_changed(end) else OK
-
-
-def _left_changed(end: RunEnd) -> bool:
-    """Whether an undo left objects as the run made them, by one of its rules."""
-    return end.spec.job.restores() and any(
-        reason.startswith("skipped: ") and reason not in _NOTHING_TO_RESTORE
-        for reason in end.stats.reasons
-    )
+    return SOME_FAILED if end.stats.counts["failed"] or left_alone(end) else OK

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 class Reach(NamedTuple):
     """How many objects are rewritten; how many of these are in a class with a minimum
-    duration (`early`), get other standard `headers`, or become `archived`; and how many
-    get other `tags`. None: nobody knows how many."""
+    duration (`early`), come to be in one (`bound`), get other standard `headers`, or
+    become `archived`; and how many get other `tags`. None: nobody knows how many."""
 
     rewrites: int | None = 0
     early: int | None = 0
+    bound: int | None = 0
     headers: int | None = 0
     archived: int | None = 0
     tags: int | None = 0
@@ -72,6 +73,7 @@ class Forecast:
         met["early"] += parts.rewrite and before.storage_class in HAS_MINIMUM
         met["headers"] += before.headers != after.headers
         moved = before.storage_class != after.storage_class
+        met["bound"] += moved and after.storage_class in HAS_MINIMUM
         met["archived"] += moved and after.storage_class in NEEDS_RESTORE
 
     def _reads_acl(self, result: Outcome, before: Metadata, after: Metadata) -> bool:

@@ -115,7 +115,8 @@ def another_way(job: JobSpec) -> list[str] | None:
     if not job.parent or job.takes == "failed":
         return None
     if job.restores():
-        flag = ["--only-failed-verify"] if job.takes == "drifted" else []
-        return ["undo", job.parent.path, *flag]
+        flag = ["--only-failed-verify"] * (job.takes == "drifted")
+        early = ["--allow-early-rewrite"] * job.rules.allow_early_rewrite
+        return ["undo", job.parent.path, *flag, *early]
     flag = ["--replan"] if job.takes == "replanned" else []
     return ["apply", job.parent.path, *flag]

@@ -45,6 +45,47 @@ def test_all_was_updated(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert told(undone.err) == {"undo": ["bulkmeta", "undo", "un.jsonl"]}
 
 
+def test_a_class_with_a_minimum(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """The option that an undo then needs is told with it; without it the undo says that
+    it did nothing."""
+    order = ("apply", "oss://bucket/p/", "--yes", "--storage-class", "IA")
+    done = bulkmeta(*order, "--run-file", NAME)
+    undo = told(done.err)["undo"][1:]
+    assert undo == ["undo", NAME, "--allow-early-rewrite"]
+    dry = bulkmeta("undo", NAME, "--dry-run")
+    words = "nothing can be put back: 40 objects left alone\n"
+    assert (dry.code, words in dry.out, "nothing was" in dry.err) == (1, True, False)
+    none = bulkmeta("undo", NAME, "--yes", "--run-file", "none.jsonl")
+    words = "nothing was put back: 40 objects left alone\n"
+    assert (none.code, words in none.err) == (1, True)
+    undone = bulkmeta(*undo, "--yes", "--run-file", "un.jsonl")
+    assert told(undone.err) == {"undo": ["bulkmeta", "undo", "un.jsonl"]}
+    assert {each.storage_class for each in oss.store.objects("bucket")} == {"Standard"}
+    allowed = bulkmeta(*order, "--allow-early-rewrite", "--run-file", "allowed.jsonl")
+    assert told(allowed.err) == {"undo": ["bulkmeta", "undo", "allowed.jsonl"]}
+    assert bulkmeta(*told(allowed.err)["undo"][1:], "--yes").code == 0
+
+
+def test_a_class_with_a_minimum_and_failures(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """A run that an error ended tells the option, too, and an undo that is tried again
+    keeps it; one that failed in part does not say that nothing was put back."""
+    fatal = Fault("error", "CopyObject", skip=5, status=403, code="InvalidAccessKeyId")
+    oss.faults.add(fatal)
+    order = ("apply", "oss://bucket/p/", "--yes", "--storage-class", "IA")
+    done = bulkmeta(*order, "--concurrency", "1", "--run-file", NAME)
+    undo = told(done.err)["undo"][1:]
+    assert (done.code, undo[2:]) == (4, ["--allow-early-rewrite"])
+    oss.faults.clear()
+    oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/01"))
+    failed = bulkmeta("undo", NAME, "--yes", "--run-file", "failed.jsonl")
+    assert (failed.code, "nothing was put back" in failed.err) == (1, False)
+    failed = bulkmeta(*undo, "--yes", "--run-file", "un.jsonl")
+    again = ["undo", str(Path(NAME).resolve()), "--allow-early-rewrite"]
+    assert told(failed.err)["retry"][1:] == again
+
+
 def test_some_failed(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """They can be tried again. Where nothing was changed, nothing is taken back."""
     oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/07"))

@@ -34,8 +34,12 @@ def job(change: Change = META, **more: object) -> JobSpec:
         (job(make_change(set_headers=[("expires", "x")])), [*REWRITTEN, "headers"]),
         (job(make_change(unset_headers=["expires"])), [*REWRITTEN, "headers"]),
         (job(make_change(content_type_auto=True)), [*REWRITTEN, "headers"]),
-        (job(make_change(storage_class="Archive")), [*REWRITTEN, "needs_restore"]),
-        (job(make_change(storage_class="IA")), REWRITTEN),
+        (
+            job(make_change(storage_class="Archive")),
+            [*REWRITTEN, "early_undo", "needs_restore"],
+        ),
+        (job(make_change(storage_class="IA")), [*REWRITTEN, "early_undo"]),
+        (job(make_change(storage_class="Standard")), REWRITTEN),
         (job(make_change(storage_class="Archive"), takes="former"), REWRITTEN),
         (job(rules=Rules(allow_early_rewrite=True)), [*REWRITTEN, "minimum_duration"]),
         (job(rules=Rules(acl="inventory")), ["acl_from_inventory", *REWRITTEN]),
@@ -115,13 +119,28 @@ def test_a_plan_that_changes_nothing() -> None:
 
 def test_numbers_of_a_plan() -> None:
     """Those that it counted are told."""
-    reach = Reach(rewrites=5, early=3, headers=1, archived=1, tags=1)
+    reach = Reach(rewrites=5, early=3, bound=2, headers=1, archived=1, tags=1)
     found = {each.code: each for each in cautions(job(), QUIET, reach)}
     assert list(found) == [
         *REWRITTEN,
         "minimum_duration",
         "cached_headers",
+        "early_undo",
         "needs_restore",
         "tags",
     ]
     assert "of 3 objects of class IA or colder" in found["minimum_duration"].message
+    assert "rewrites 2 objects of class IA or colder" in found["early_undo"].message
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_what_an_undo_takes(allowed: bool) -> None:
+    """The option that it needs, unless it has that from the run; what is charged."""
+    rules = Rules(allow_early_rewrite=allowed)
+    order = job(make_change(storage_class="IA"), rules=rules)
+    found = dict(cautions(order, QUIET, likely_reach(order)))
+    option = "" if allowed else "takes --allow-early-rewrite: it "
+    assert found["early_undo"] == (
+        f"undoing it {option}rewrites objects of class IA or colder, which OSS charges "
+        "before the minimum storage duration is over"
+    )

@@ -211,17 +211,32 @@ def test_words_of_a_plan(
     assert list(plan_lines(end, estimate, prices, out)) == lines
 
 
+UNDONE = replace(ended(), spec=spec(takes="former"))
+
+
 @pytest.mark.parametrize(
-    ("end", "words"),
+    ("end", "others", "words"),
     [
-        (ended(), "nothing to update"),
-        (ended(interrupted=True), "nothing to update in what was looked at"),
-        (replace(ended(), spec=spec(takes="former")), "nothing to put back"),
+        (ended(), {"failed": 1}, "nothing to update"),
+        (ended(interrupted=True), {}, "nothing to update in what was looked at"),
+        (UNDONE, {}, "nothing to put back"),
+        (UNDONE, {"skipped: gone": 3}, "nothing to put back"),
+        (
+            UNDONE,
+            {"skipped: early_rewrite": 3, "skipped: gone": 1, "failed": 2},
+            "nothing can be put back: 5 objects left alone",
+        ),
+        (
+            replace(UNDONE, interrupted=True),
+            {"skipped: archived": 1},
+            "nothing can be put back in what was looked at: 1 object left alone",
+        ),
     ],
 )
-def test_words_of_no_update(end: RunEnd, words: str) -> None:
-    """Looking again is no work, and is told as none."""
-    end.stats.counts["planned"] = 0
+def test_words_of_no_update(end: RunEnd, others: dict[str, int], words: str) -> None:
+    """Looking again is no work, and is told as none. What an undo leaves as it is, does
+    not count as back."""
+    end = replace(end, stats=RunStats({"failed": others.get("failed", 0)}, others))
     estimate = estimate_of(Billed(get=4, put=1), end.spec.pace, Prices(1.0, 1.0))
     assert list(plan_lines(end, estimate, Prices(1.0, 1.0), None)) == [words]
 

@@ -134,6 +134,7 @@ def test_reach() -> None:
         planned(OLD, Metadata({}, {})),
         planned(cold, Metadata({"a": "1"}, {}, storage_class="IA")),
         planned(cold, Metadata({}, {}, storage_class="Archive")),
+        planned(Metadata({}, {}), cold),
         planned(
             Metadata({}, {}, tags={}, storage_class="Archive"),
             Metadata({}, {}, tags=TAGGED, storage_class="Archive"),
@@ -141,7 +142,9 @@ def test_reach() -> None:
         Outcome(seq=2, key="b", status="unchanged", before=OLD, after=OLD),
         Outcome(seq=3, key="c", status="skipped", reason="symlink"),
     )
-    assert forecast.reach() == Reach(rewrites=4, early=2, headers=1, archived=1, tags=1)
+    assert forecast.reach() == Reach(
+        rewrites=5, early=2, bound=2, headers=1, archived=1, tags=1
+    )
 
 
 def test_nothing_planned() -> None:
