@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.model.content_types import content_type_of
 from bulkmeta.model.protection import HAS_MINIMUM, NEEDS_RESTORE
 from bulkmeta.model.quantity import counted
+from bulkmeta.model.templates import fed_back_names, renewed_names
 from bulkmeta.model.values import with_row
 from bulkmeta.report.forecast import Reach
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
     from bulkmeta.runners.preflight import Findings
+
+
+_LEAVES_OUT: Final = "--where can leave out what was written"
 
 
 class Caution(NamedTuple):
@@ -104,6 +109,45 @@ def _slips(job: JobSpec) -> Iterator[Caution]:
         if assigns:
             words = f"untag removes a tag by its name: {name!r} is one, not {tag!r}"
             yield Caution("untag", words)
+    if not job.restores():
+        yield from _unsettling(job)
+
+
+def _unsettling(job: JobSpec) -> Iterator[Caution]:
+    """That further runs of the job do not come to rest, unless a condition may leave
+    out what was written."""
+    renewed = _ever_meant(job, renewed_names(job.change))
+    fed_back = _ever_meant(job, fed_back_names(job.change))
+    if renewed:
+        once = set(renewed) <= set(job.change.set_meta)
+        hint = "--default sets it once" if once else _LEAVES_OUT
+        yield Caution(
+            "never_settles",
+            f"{_listed(renewed)} made from {{last_modified}}, which the update itself "
+            f"renews: a further run writes another value; {hint}",
+        )
+    if fed_back:
+        yield Caution(
+            "never_settles",
+            f"{_listed(fed_back)} made from the value that it replaces: a further run "
+            f"changes it again; {_LEAVES_OUT}",
+        )
+
+
+def _ever_meant(job: JobSpec, names: list[str]) -> list[str]:
+    """Those of the names that no condition of the job speaks of."""
+    where = "\n".join(job.where)
+    if job.select.modified_before or "last_modified" in where:
+        return []
+    spoken = r"(?<![\w-]){}(?![\w-])"
+    return [
+        name for name in names if not re.search(spoken.format(re.escape(name)), where)
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    are = "is" if len(names) == 1 else "are"
+    return f"{' and '.join(map(repr, names))} {are}"
 
 
 def _type_fault(job: JobSpec) -> str | None:

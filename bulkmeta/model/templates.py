@@ -216,6 +216,38 @@ def reads_tags(change: Change) -> bool:
     )
 
 
+def renewed_names(change: Change) -> list[str]:
+    """The names whose values are made from Last-Modified, which writing them renews:
+    each update makes another value of them. Tags are written without that."""
+    written = {**change.set_meta, **change.set_headers}
+    return [name for name, text in written.items() if _tells_time(text)]
+
+
+def fed_back_names(change: Change) -> list[str]:
+    """The names whose values are made from what they replace and from something else:
+    each update makes another value of them."""
+    written = (
+        *(("meta", *pair) for pair in change.set_meta.items()),
+        *(("header", *pair) for pair in change.set_headers.items()),
+        *(("tag", *pair) for pair in change.set_tags.items()),
+    )
+    return [name for kind, name, text in written if _adds_to(text, kind, name)]
+
+
+def _tells_time(text: str) -> bool:
+    return any(
+        isinstance(part, Field)
+        and part.name in _FORMED
+        and _TIME_PART.search((part.form or _ISO_TIME).replace("%%", "")) is not None
+        for part in parse_template(text)
+    )
+
+
+def _adds_to(text: str, kind: str, name: str) -> bool:
+    parts, own = parse_template(text), Field(kind, name, None)
+    return own in parts and len(parts) > 1
+
+
 def _templates(change: Change) -> tuple[str, ...]:
     return (
         *change.set_meta.values(),

@@ -131,6 +131,32 @@ def test_types_of_ones_own(objects: EmbeddedOSS, bulkmeta: Command) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "warned"),
+    [
+        (("--set", "seen={last_modified}"), True),
+        (("--header", "content-type={header[content-type]};x"), True),
+        (("--set", "file={name}", "--set", "file2={meta[file]}x"), False),
+        (("--default", "seen={last_modified}"), False),
+    ],
+)
+def test_values_that_never_settle(
+    objects: EmbeddedOSS, bulkmeta: Command, change: tuple[str, ...], warned: bool
+) -> None:
+    """They are written again each time, and that is said; of others it is not."""
+    order = ("oss://bucket/p/", *change, "--missing", "empty")
+    ends = []
+    for number in range(3):
+        planned = bulkmeta("plan", *order)
+        result = bulkmeta("apply", *order, "--yes", "--run-file", f"{number}.jsonl")
+        for done in (planned, result):
+            assert ("a further run" in done.err) is warned
+        objects.clock.offset_s += 10
+        ends.append("3 updated" in result.out)
+    assert ends[0]
+    assert ends[2] is warned
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--set", "a={keys}"), "there is no field '{keys}'"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
 from bulkmeta.model.changes import Change, make_change
 from bulkmeta.model.job import JobSpec, Rules, Target
+from bulkmeta.model.selection import Selection
 from bulkmeta.model.transforms import TransformRef
 from bulkmeta.model.values import Row, ValuesFile
 from bulkmeta.report.forecast import Reach
@@ -109,6 +112,67 @@ def test_content_types(kind: str, words: str) -> None:
     assert "".join(each.message for each in found) == words
     undone = msgspec.structs.replace(order, takes="former")
     assert list(standing_cautions(undone, QUIET, likely_reach(undone))) == []
+
+
+SEEN = {"set_meta": [("seen", "{last_modified}")]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (SEEN, ["'seen' is made from {last_modified}", "--default sets it once"]),
+        (
+            {"set_meta": [("a", "{last_modified:%Y}"), ("b", "x{last_modified:%%%m}")]},
+            ["'a' and 'b' are made from {last_modified}", "--default"],
+        ),
+        (
+            {"set_headers": [("Expires", "{last_modified}")]},
+            ["'expires' is made from {last_modified}", "--where can leave out what"],
+        ),
+        (
+            {"set_meta": [("n", "{meta[N]}x")]},
+            ["'n' is made from the value that it replaces", "--where can leave"],
+        ),
+        (
+            {"set_headers": [("content-type", "{header[Content-Type]}; charset=a")]},
+            ["'content-type' is made from the value that it replaces"],
+        ),
+        ({"set_tags": [("t", "{tag[t]}{tag[t]}")]}, ["'t' is made from the value"]),
+        ({"set_meta": [("n", "{meta[n]}")]}, []),
+        ({"set_meta": [("n", "{meta[m]}x")]}, []),
+        ({"set_meta": [("n", "{header[n]}{tag[n]}x")]}, []),
+        ({"set_meta": [("n", "{last_modified:at %%}{{last_modified}}")]}, []),
+        ({"set_tags": [("t", "{last_modified}")]}, []),
+        ({"set_tags": [("t", "{tag[T]}x")]}, []),
+        ({"default_meta": [("n", "{last_modified}"), ("m", "{meta[m]}x")]}, []),
+    ],
+)
+def test_what_never_settles(change: dict[str, Any], words: list[str]) -> None:
+    """Values that each update makes others of, as the next run will; and no others."""
+    order = job(make_change(**change))
+    found = [*standing_cautions(order, QUIET, likely_reach(order))]
+    assert [each.code for each in found] == ["never_settles"] * bool(words)
+    assert all(word in found[0].message for word in words)
+    undone = msgspec.structs.replace(order, takes="former")
+    assert list(standing_cautions(undone, QUIET, likely_reach(undone))) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"where": ('!("seen" in meta)', "!has(meta.n)")}, []),
+        ({"where": ('last_modified < timestamp("2026-01-01T00:00:00Z")',)}, []),
+        ({"select": Selection(modified_before="2026-01-01T00:00:00Z")}, []),
+        ({"where": ('size > 5 && "n-m" in meta',)}, ["never_settles"] * 2),
+        ({"where": ("has(meta.seen)",)}, ["never_settles"]),
+    ],
+)
+def test_what_a_condition_may_settle(more: dict[str, Any], told: list[str]) -> None:
+    """What it speaks of may be left out once it was written."""
+    both = [*SEEN["set_meta"], ("n", "{meta[n]}x")]
+    order = job(make_change(set_meta=both), **more)
+    found = standing_cautions(order, QUIET, likely_reach(order))
+    assert [each.code for each in found] == told
 
 
 def test_a_plan_that_changes_nothing() -> None:
