@@ -13,14 +13,14 @@ from bulkmeta.report.text import printable
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
     from bulkmeta.runners.host import RunEnd
-    from bulkmeta.runners.work import Missing
+    from bulkmeta.runners.missing import Missing
 
 _NOTHING_TO_RESTORE: Final = {"skipped: gone", "skipped: as_run_left_it"}
 
 
 def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
     """That there is nothing under a prefix, or nothing as it was asked for: it may be
-    mistyped, or a pattern in the wrong place."""
+    mistyped, or a pattern or number in the wrong place."""
     for prefix in missing.barren:
         mark = next((mark for mark in "*?" if mark in prefix), None)
         hint = f" (a {mark} in a target stands for itself; --include takes patterns)"
@@ -30,6 +30,21 @@ def missing_words(job: JobSpec, missing: Missing) -> Iterator[str]:
         includes = any(rule.wanted for rule in job.select.keys)
         hint = "; --include goes by the whole key, such as '*/3.jpg'"
         yield f"no key matches{hint if includes else ''}"
+    if missing.unmet:
+        yield (
+            f"{_none_meets(job, missing.told)} the conditions (those of --where, "
+            "--min-size, --modified-after and the like)"
+        )
+
+
+def _none_meets(job: JobSpec, told: int | None) -> str:
+    if told is None:
+        where = printable(str(job.target))
+        return f"no object that the inventory has under {where} meets"
+    how = "named" if job.keys else "listed"
+    if told == 1:
+        return f"the only key that was {how} does not meet"
+    return f"none of the {counted(told, 'key')} that were {how} meets"
 
 
 def nothing_words(end: RunEnd) -> Iterator[str]:

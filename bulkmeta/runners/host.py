@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkmeta.oss.connect import open_bucket
 from bulkmeta.oss.retry import RetryPolicy
-from bulkmeta.runners.work import Missing, missing
+from bulkmeta.runners.missing import Missing, missing
 
 if TYPE_CHECKING:
     from bulkmeta.engine.shutdown import StopRequest

@@ -28,9 +28,10 @@ from bulkmeta.runners.flow import (
 )
 from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
+from bulkmeta.runners.missing import Missing, missing
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import verifying_staff
-from bulkmeta.runners.work import Listing, Missing, missing, source_of, told_of
+from bulkmeta.runners.work import Listing, source_of, told_of
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:

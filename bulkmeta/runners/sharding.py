@@ -15,8 +15,9 @@ from bulkmeta.model.shards import Draw, Shards, Tally, cut
 from bulkmeta.runners.flow import requests_ahead, ungrouped
 from bulkmeta.runners.host import bucket_of
 from bulkmeta.runners.inventories import inventory_of
+from bulkmeta.runners.missing import Missing, missing
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import Listing, Missing, missing, source_of
+from bulkmeta.runners.work import Listing, source_of
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec

@@ -8,13 +8,12 @@ from collections.abc import (
     Callable,
     Collection,
     Iterator,
-    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
@@ -22,11 +21,10 @@ from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.run_reader import read_header, read_outcomes
 from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
-from bulkmeta.model.key_ranges import Marks, Span
+from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
-from bulkmeta.model.selection import Selection
 from bulkmeta.model.templates import (
     Source,
     depends_on_object,
@@ -123,34 +121,6 @@ def source_of(
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())
-
-
-class Missing(NamedTuple):
-    """What a run looked for in vain: the prefixes under which no key is, and whether
-    there are keys, but none is as its patterns say."""
-
-    barren: tuple[str, ...] = ()
-    unmatched: bool = False
-
-
-def missing(
-    job: JobSpec, start: Start, listed: Mapping[str, int], *, seen: bool
-) -> Missing:
-    """By the number of keys that were `listed` of each prefix, and whether an object
-    was `seen`. Where only a part was to be listed, nobody knows."""
-    prefixes = job.target.prefixes
-    spans = [job.select.within(span) for span in start.left]
-    barren = tuple(prefix for prefix in prefixes if listed.get(prefix) == 0)
-    unmatched = not seen and any(listed.values()) and _goes_by_patterns(job, start)
-    return Missing(barren if spans == [Span()] else (), unmatched)
-
-
-def _goes_by_patterns(job: JobSpec, start: Start) -> bool:
-    """Whether the patterns alone can have left objects out."""
-    select = job.select
-    patterns = Selection(keys=select.keys, regexes=select.regexes)
-    alone = patterns == select != Selection() and not job.where
-    return alone and job.takes == "listing" and [*start.left] == [Span()]
 
 
 def told_of(job: JobSpec) -> Collection[str]:

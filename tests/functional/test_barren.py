@@ -96,3 +96,74 @@ def test_no_match(bulkmeta: Command, command: str, more: tuple[str, ...]) -> Non
 def test_other_matches(bulkmeta: Command, more: tuple[str, ...]) -> None:
     """It is not said where a key matches, or something else may have left all out."""
     assert "no key matches" not in bulkmeta("plan", HERE, *more, *SET).err
+
+
+UNMET = "the conditions (those of --where, --min-size, --modified-after"
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [("show", ()), ("plan", SET), ("apply", APPLY)],
+)
+def test_no_object_as_wanted(
+    bulkmeta: Command, command: str, more: tuple[str, ...]
+) -> None:
+    """That keys are there and conditions leave all of them out, is said with their
+    number, by each command that takes them."""
+    done = bulkmeta(command, HERE, "--min-size", "5G", *more)
+    words = f"warning   none of the 5 keys that were listed meets {UNMET}"
+    assert (done.code, words in done.err) == (0, True), done.err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--include", "3", "--min-size", "9"),
+        ("--where", "size > 100"),
+        ("--in-class", "IA"),
+        ("--modified-after", "2999-01-01"),
+        ("--modified-before", "2001-01-01", "--shard", "0/2", "--limit", "3"),
+    ],
+)
+def test_conditions(bulkmeta: Command, more: tuple[str, ...]) -> None:
+    """Whichever they are."""
+    assert (
+        f"5 keys that were listed meets {UNMET}"
+        in bulkmeta("plan", HERE, *more, *SET).err
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [
+        (HERE, ("--where", "size == 0")),
+        (HERE, ("--where", "has(meta.other)")),
+        (HERE, ("--start-after", "here/9")),
+        (HERE, ("--include", "3")),
+        ("oss://bucket/here/3", ("--shard", "1/2")),
+        ("oss://bucket/here/3", ("--shard", "0/2")),
+        (NOT_HERE, ("--min-size", "5G")),
+        (HERE, ("--keys-from", "none.txt", "--include", "a")),
+    ],
+)
+def test_conditions_that_are_met_or_do_not_matter(
+    bulkmeta: Command, target: str, more: tuple[str, ...]
+) -> None:
+    """It is not said where an object was looked at, nothing is there, other words say
+    it, or the run is about a part that just may have none."""
+    Path("none.txt").write_text("")
+    assert "meets the conditions" not in bulkmeta("plan", target, *more, *SET).err
+
+
+def test_no_key_of_a_file_as_wanted(bulkmeta: Command) -> None:
+    """The same of those that a file names."""
+    Path("keys.txt").write_text("here/1\n")
+    order = ("plan", HERE, *SET, "--include", "*.jpg", "--keys-from", "keys.txt")
+    assert f"only key that was named does not meet {UNMET}" in bulkmeta(*order).err
+
+
+def test_reruns_have_their_own_words(bulkmeta: Command) -> None:
+    """What takes its objects from a run file says so itself."""
+    assert bulkmeta("apply", HERE, *APPLY).code == 0
+    undo = bulkmeta("undo", "run.jsonl", "--min-size", "5G", "--yes")
+    assert "meets the conditions" not in undo.err

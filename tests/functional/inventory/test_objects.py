@@ -231,3 +231,13 @@ def test_a_blank_line_in_it(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     write({key: data, MANIFEST: text})
     assert run(bulkmeta).code == 0
     assert list(lines()) == ["p/a"]
+
+
+def test_no_object_as_wanted(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """That conditions leave all of them out, is said; nobody counts an inventory."""
+    write(made(WHOLE))
+    result = run(bulkmeta, "--min-size", "5G")
+    words = (
+        "no object that the inventory has under oss://bucket/p/ meets the conditions"
+    )
+    assert (result.code, words in result.err) == (0, True), result.err
