@@ -137,7 +137,14 @@ def _counted(progress: Progress, job: JobSpec) -> int | None:
 def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
     """Why there is no object to retry or to undo."""
     chosen, is_retry = spec.job.select != Selection(), spec.command == "retry"
-    if chosen or (is_retry and progress.counts["failed"]):
+    number = progress.counts["failed" if is_retry else "updated"]
+    lost = is_retry and progress.reasons["failed: invalid_key"]  # never tried again
+    if chosen and number and not lost:
+        did = f"that failed in {parent}" if is_retry else f"that {parent} changed"
+        if number == 1:
+            return f"the only object {did} is not selected"
+        return f"none of the {counted(number)} {did} is selected"
+    if chosen or (is_retry and number):
         done = "retried" if is_retry else "undone"
         return f"no object that is selected in {parent} can be {done}"
     if is_retry:

@@ -65,7 +65,17 @@ def test_retry_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> Non
         (
             "undo",
             ("--include", "q/*"),
-            "no object that is selected in run.jsonl can be undone\n",
+            "none of the 2 objects that run.jsonl changed is selected\n",
+        ),
+        (
+            "undo",
+            ("--include", "q/*", "--only-failed-verify"),
+            "none of the 2 objects that run.jsonl changed is selected\n",
+        ),
+        (
+            "undo",
+            ("--include", "q/*"),
+            "no object that is selected in none.jsonl can be undone\n",
         ),
     ],
 )
@@ -84,7 +94,7 @@ def test_nothing_to_do(
     again = (*CHANGE[:-1], "none.jsonl")
     assert bulkmeta("apply", *again).code == 0
     oss.log.clear()
-    run = "none.jsonl" if "none" in words else "run.jsonl"
+    run = "none.jsonl" if "none.jsonl" in words else "run.jsonl"
 
     result = bulkmeta(command, run, *more)
 
@@ -96,6 +106,34 @@ def test_nothing_to_do(
     named = bulkmeta(command, run, *more, "--run-file", "new.jsonl")
     assert (named.code, f"warning   {words}" in named.err) == (0, True)
     assert [line["type"] for line in lines_of(Path("new.jsonl"))] == ["run", "summary"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "code", "words"),
+    [
+        ("p/0001", "X", "the only object that failed in run.jsonl is not selected\n"),
+        (None, "X", "none of the 3 objects that failed in run.jsonl is selected\n"),
+        (
+            None,
+            "InvalidObjectName",
+            "no object that is selected in run.jsonl can be retried\n",
+        ),
+    ],
+)
+def test_no_failure_is_selected(
+    oss: EmbeddedOSS,
+    apply: Command,
+    bulkmeta: Command,
+    failing: str | None,
+    code: str,
+    words: str,
+) -> None:
+    """How many could have been; of those that no other try helps, that is not said."""
+    seed(oss, 3)
+    oss.faults.add(Fault("error", COPY, key=failing, status=400, code=code))
+    assert apply().code == 1
+    result = bulkmeta("retry", "run.jsonl", "--exclude", "p/*")
+    assert (result.code, result.out) == (0, words)
 
 
 def test_retrying_an_undo_does_not_apply_the_change_again(
