@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from bulkmeta.model.changes import Change
 from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.selection import Selection
@@ -56,6 +57,7 @@ def nothing_words(end: RunEnd) -> Iterator[str]:
     yield from missing_words(end.spec.job, end.missing)
     yield from _repeated_words(end)
     yield from _left_words(end)
+    yield from _lacking_words(end)
     gone = end.stats.reasons["skipped: gone"]
     if gone and gone == end.stats.objects and end.spec.job.restores():
         are = "is" if gone == 1 else "are"
@@ -78,6 +80,48 @@ def _left_words(end: RunEnd) -> Iterator[str]:
     counts, left = end.stats.counts, left_alone(end)
     if left and end.spec.command != "plan" and not counts["updated"] + counts["failed"]:
         yield f"nothing was put back: {counted(left)} left alone"
+
+
+def _lacking_words(end: RunEnd) -> Iterator[str]:
+    """That no object has what was to be taken from it, or given another name. Of those
+    that are new since the last run, none need have it."""
+    counts, job, recent = end.stats.counts, end.spec.job, end.spec.recent
+    if job.restores() or job.values or (recent and recent.since):
+        return
+    if counts["updated"] + counts["planned"]:
+        return
+    if counts["unchanged"] and _only_takes(job.change):
+        all_ = counts["unchanged"] == end.stats.objects
+        which = "object" if all_ else "unchanged object"
+        what = " or ".join(_taken(job.change))
+        yield f"no {which} has {what} (mistyped, or done before)"
+
+
+def _only_takes(change: Change) -> bool:
+    """Whether it does nothing to an object that lacks what it names."""
+    taking = Change(
+        missing=change.missing,
+        types=change.types,
+        unset_meta=change.unset_meta,
+        rename_meta=change.rename_meta,
+        sub_meta=change.sub_meta,
+        unset_headers=change.unset_headers,
+        unset_tags=change.unset_tags,
+    )
+    return change == taking and not change.is_empty()
+
+
+def _taken(change: Change) -> Iterator[str]:
+    """What it takes from an object, kind by kind."""
+    kinds = {
+        "user metadata {}": [*change.rename_meta, *change.unset_meta],
+        "user metadata {} that --sub would change": change.sub_meta,
+        "header {}": change.unset_headers,
+        "tag {}": change.unset_tags,
+    }
+    for kind, names in kinds.items():
+        if names:
+            yield kind.format(" or ".join(map(repr, names)))
 
 
 def _repeated_words(end: RunEnd) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A prefix under which nothing is: most likely mistyped, which is said."""
+"""What is not there, be it a prefix or a name: most likely mistyped, which is said."""
 
 from __future__ import annotations
 
@@ -167,3 +167,12 @@ def test_reruns_have_their_own_words(bulkmeta: Command) -> None:
     assert bulkmeta("apply", HERE, *APPLY).code == 0
     undo = bulkmeta("undo", "run.jsonl", "--min-size", "5G", "--yes")
     assert "meets the conditions" not in undo.err
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_mistyped_name(bulkmeta: Command, command: str) -> None:
+    """Is told where no object has it."""
+    more = ("--yes", "--run-file", "run.jsonl") if command == "apply" else ()
+    done = bulkmeta(command, HERE, "--rename", "ownr=team", *more)
+    words = "warning   no object has user metadata 'ownr' (mistyped, or done before)"
+    assert (done.code, "5 unchanged" in done.out, words in done.err) == (0, True, True)

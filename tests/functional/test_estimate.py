@@ -20,6 +20,7 @@ Command = Callable[..., Any]
 TARGET = "oss://bucket/p/"
 GET_CLASS = {"HeadObject", "GetObjectAcl", "GetObjectTagging"}
 META = ("--set", "a=1")
+SAME = "application/octet-stream"
 LONG_AGO_S = 1_700_000_000.0
 TRANSFORM = """
 from bulkmeta import Change
@@ -238,7 +239,7 @@ def test_warnings_of_a_plan(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 def test_no_warnings(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Where nothing is rewritten, or nothing at all is left to do."""
     oss.store.configure_bucket("bucket", versioning="Enabled")
-    for change in (("--acl", "private"), ("--unset", "none")):
+    for change in (("--acl", "private"), ("--content-type", SAME)):
         plan = json.loads(bulkmeta("plan", TARGET, *change, "--json").out)
         assert plan["warnings"] == []
         assert "warning" not in bulkmeta("plan", TARGET, *change).err
