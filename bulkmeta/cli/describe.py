@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkmeta.model.quantity import counted
+from bulkmeta.model.tolerance import small_share_words
 from bulkmeta.report.diff import value_words
 from bulkmeta.report.text import printable, quoted, utc
 
@@ -240,7 +241,12 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
 
 def end_lines(end: RunEnd) -> Iterator[str]:
     """How a run ended."""
-    return sum_lines(end.stats, end.elapsed_s)
+    stats = end.stats
+    yield from sum_lines(stats, end.elapsed_s)
+    tolerated = end.spec.until.tolerance
+    small = small_share_words(tolerated, stats.objects, stats.counts["failed"])
+    if small:
+        yield small
 
 
 def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:

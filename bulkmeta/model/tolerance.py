@@ -107,6 +107,19 @@ def _share(text: str) -> float:
     return percent / 100
 
 
+def small_share_words(tolerance: Tolerance, objects: int, failed: int) -> str | None:
+    """That a run of so many objects was too small for its share of failures to end it,
+    if more of them failed."""
+    share = tolerance.share
+    if share is None or objects >= LEAST or failed <= share * objects:
+        return None
+    percent = f"{100 * share:g}%"
+    return (
+        f"more than {percent} failed; --max-failures {percent} ends a run from {LEAST} "
+        "objects on (a number, such as 5, ends it sooner)"
+    )
+
+
 class Failures:
     """The failures of a run so far, held against what it puts up with."""
 

@@ -6,7 +6,13 @@ import pytest
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import Outcome
-from bulkmeta.model.tolerance import LEAST, Failures, Tolerance, parse_tolerance
+from bulkmeta.model.tolerance import (
+    LEAST,
+    Failures,
+    Tolerance,
+    parse_tolerance,
+    small_share_words,
+)
 
 OK = Outcome(seq=1, key="k", status="updated")
 SKIPPED = Outcome(seq=1, key="k", status="skipped", reason="gone")
@@ -68,6 +74,25 @@ def test_a_share() -> None:
     just = [OK] * 95 + [failed()] * 5
     assert set(counted(Tolerance(share=0.05), *just)) == {None}
     assert counted(Tolerance(share=0.05), *just, failed())[-1] is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "objects", "failed", "told"),
+    [
+        ("5%", 79, 75, True),
+        ("5%", LEAST - 1, 5, True),
+        ("0%", 1, 1, True),
+        ("5%", LEAST, 75, False),
+        ("50%", 10, 5, False),
+        ("5%", 0, 0, False),
+        ("5", 79, 75, False),
+    ],
+)
+def test_a_share_of_too_few(text: str, objects: int, failed: int, told: bool) -> None:
+    """It was passed, and ended nothing: that is told."""
+    words = small_share_words(parse_tolerance([text]), objects, failed)
+    assert words is None or words.startswith(f"more than {text} failed; --max-failures")
+    assert (words is not None) is told
 
 
 def test_by_reason() -> None:
