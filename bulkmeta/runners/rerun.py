@@ -117,6 +117,7 @@ def another_way(job: JobSpec) -> list[str] | None:
     if job.restores():
         flag = ["--only-failed-verify"] * (job.takes == "drifted")
         early = ["--allow-early-rewrite"] * job.rules.allow_early_rewrite
-        return ["undo", job.parent.path, *flag, *early]
+        again = ["--allow-rewritten"] * job.rules.allow_rewritten
+        return ["undo", job.parent.path, *flag, *early, *again]
     flag = ["--replan"] if job.takes == "replanned" else []
     return ["apply", job.parent.path, *flag]
