@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 import msgspec
 
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
-from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES
+from bulkmeta.model.metadata import ACLS, ALGORITHMS, CLASSES, STANDARD_HEADERS
 from bulkmeta.model.names import header_name, meta_name, tag_key
 from bulkmeta.model.parts import Parts
 from bulkmeta.model.templates import Missing, parse_template
@@ -214,6 +215,7 @@ def _substitutions(
 
 
 def _header_pair(pair: Pair, check: _Check) -> Pair:
+    _refuse_colon(*pair)
     name, value = header_name("--header", pair[0]), pair[1]
     check("--header", name, value)
     if not value:
@@ -221,6 +223,15 @@ def _header_pair(pair: Pair, check: _Check) -> Pair:
             f"--header {name!r} has no value; use --unset-header to remove a header"
         )
     return name, value
+
+
+def _refuse_colon(name: str, value: str) -> None:
+    """Stop at a header that is written as in HTTP."""
+    header, colon, begin = name.partition(":")
+    header = header.strip().lower()
+    if colon and header in STANDARD_HEADERS:
+        whole = f"{begin.lstrip()}={value}" if begin.strip() else value
+        raise UsageError(f"--header {name!r}: write it as {f'{header}={whole}'!r}")
 
 
 def _unset_header(name: str) -> str:
@@ -237,17 +248,10 @@ def _tag_pair(pair: Pair, *, literal: bool) -> Pair:
     key, value = tag_key("--tag", pair[0]), pair[1]
     fault = limits.tag_value_fault(value if literal else _plain_of("--tag", key, value))
     if fault:
-        raise UsageError(f"--tag {key!r}: {fault}")
+        several = "=" in value.partition(",")[2]
+        hint = "; give --tag once for each" if several else ""
+        raise UsageError(f"--tag {key!r}: {fault}, not {value!r}{hint}")
     return key, value
-
-
-def _refuse_tag_conflicts(change: Change) -> None:
-    if change.replace_tags and change.unset_tags:
-        raise UsageError(
-            "--replace-tags makes tags exactly what --tag says; it cannot go with "
-            "--untag"
-        )
-    _refuse_twice(Counter([*change.set_tags, *change.unset_tags]), "--tag and --untag")
 
 
 def _refuse_key_id(sse: str | None, key_id: str) -> None:
@@ -293,13 +297,18 @@ def _unique(option: str, pairs: list[Pair]) -> dict[str, str]:
     return dict(pairs)
 
 
-def refuse_conflicts(change: Change) -> None:
-    """Stop where parts of a change contradict each other.
+def refuse_conflicts(change: Change, *, column: str | None = None) -> None:
+    """Stop where parts of a change contradict each other. What it sets comes from the
+    options for that, or from a `column`.
 
     Raises:
         UsageError: two of them name the same, or one makes another pointless.
     """
-    _refuse_tag_conflicts(change)
+    if change.replace_tags and change.unset_tags:
+        raise UsageError(
+            "--replace-tags makes tags exactly what --tag says; it cannot go with "
+            "--untag"
+        )
     if change.replace and (
         change.rename_meta
         or change.unset_meta
@@ -310,28 +319,30 @@ def refuse_conflicts(change: Change) -> None:
             "--replace makes user metadata exactly what --set says; "
             "it cannot go with --rename, --unset, --sub or --default"
         )
-    targets = list(change.rename_meta.values())
-    named = Counter(
-        [
-            *change.set_meta,
-            *change.unset_meta,
-            *change.sub_meta,
-            *change.rename_meta,
-            *targets,
-        ]
-    )
-    named.update(set(change.default_meta) - set(targets))
-    _refuse_twice(named, "--set, --unset, --sub, --rename and --default")
-    types = ["content-type"] * change.content_type_auto
     _refuse_twice(
-        Counter([*change.set_headers, *change.unset_headers, *types]),
-        "--header, --unset-header and --content-type",
+        {column or "--tag": change.set_tags, "--untag": change.unset_tags},
+        {
+            column or "--set": change.set_meta,
+            "--unset": change.unset_meta,
+            "--sub": change.sub_meta,
+            "--rename": [*change.rename_meta, *change.rename_meta.values()],
+            "--default": change.default_meta.keys() - change.rename_meta.values(),
+        },
+        {
+            column or "--header": change.set_headers,
+            "--unset-header": change.unset_headers,
+            "--content-type": ["content-type"] * change.content_type_auto,
+        },
     )
 
 
-def _refuse_twice(named: Counter[str], options: str) -> None:
-    for name, count in named.items():
-        if count > 1:
-            raise UsageError(
-                f"{name!r} is named {count} times by {options}; name it once"
-            )
+def _refuse_twice(*named: Mapping[str, Iterable[str]]) -> None:
+    """Stop where options, or one alone, name the same more than once."""
+    for by_option in named:
+        for name, count in Counter(chain.from_iterable(by_option.values())).items():
+            if count > 1:
+                options = [o for o, names in by_option.items() if name in names]
+                raise UsageError(
+                    f"{name!r} is named {count} times by {' and '.join(options)}; "
+                    "name it once"
+                )

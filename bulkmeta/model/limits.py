@@ -46,20 +46,20 @@ def tag_key_fault(key: str) -> str | None:
     """Why `key` cannot name a tag, or None."""
     if not 1 <= len(key) <= TAG_KEY_CHARACTERS:
         return f"a tag's key has 1 to {TAG_KEY_CHARACTERS} characters"
-    return _tag_text_fault(key)
+    return _tag_text_fault("key", key)
 
 
 def tag_value_fault(value: str) -> str | None:
     """Why `value` cannot be a tag's, or None."""
     if len(value) > TAG_VALUE_CHARACTERS:
         return f"a tag's value has at most {TAG_VALUE_CHARACTERS} characters"
-    return _tag_text_fault(value)
+    return _tag_text_fault("value", value)
 
 
-def _tag_text_fault(text: str) -> str | None:
+def _tag_text_fault(what: str, text: str) -> str | None:
     if _TAG_TEXT.fullmatch(text) and is_utf8(text):
         return None
-    return "a tag takes letters, digits, spaces and + - = . _ : / only"
+    return f"a tag's {what} takes letters, digits, spaces and + - = . _ : / only"
 
 
 def user_meta_bytes(meta: Mapping[str, str]) -> int:

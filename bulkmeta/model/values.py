@@ -156,4 +156,4 @@ def refuse_both(change: Change, sets: Row) -> None:
         twice = sorted(given.keys() & columns.keys())
         if twice:
             raise UsageError(f"{option} and a column of --values both set {twice[0]!r}")
-    refuse_conflicts(with_row(change, sets))
+    refuse_conflicts(with_row(change, sets), column="a column of --values")

@@ -241,8 +241,8 @@ class EnvironmentProvider(CredentialsProvider):  # type: ignore[misc]  # oss2 is
         key_id, secret, token = map(self._value, self._names)
         if key_id and secret:
             return Credentials(key_id, secret, token)
-        missing = self._names[1 if key_id else 0]
-        raise RunFatalError(f"credentials: {missing} is not set, its pair is")
+        there, missing = self._names[:2] if key_id else self._names[1::-1]
+        raise RunFatalError(f"credentials: {there} is set, but {missing} is not")
 
     def _value(self, name: str) -> str:
         value = self._environment.get(name, "").strip()

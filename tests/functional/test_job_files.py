@@ -178,7 +178,7 @@ SOURCE = '[source]\ntarget = "oss://bucket/p/"\n'
         (SOURCE + "[change]\nacl = 'secret'", "line 4: Invalid value for '--acl'"),
         (
             SOURCE + "[change]\nset = { a = '1' }\nunset = ['a']",
-            "job.toml, lines 4 and 5: 'a' is named 2 times by --set, --unset",
+            "job.toml, lines 4 and 5: 'a' is named 2 times by --set and --unset",
         ),
         (
             SOURCE + "[change.set]\nb = '1'\n'a b' = '1'",

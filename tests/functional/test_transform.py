@@ -177,7 +177,7 @@ def test_what_needs_a_rewrite(oss: EmbeddedOSS, bulkmeta: Command, module: Any) 
         ("return Change(set_meta={'a': '1\\n2'})", "control characters"),
         ("return Change(acl='secret')", "none of default"),
         ("return Change(storage_class='ia')", "none of Standard"),
-        ("return Change(set_tags={'(': ''})", "a tag takes letters"),
+        ("return Change(set_tags={'(': ''})", "a tag's key takes letters"),
         ("found.meta['a'] = '1'", "does not support item assignment"),
         ("found.key = 'other'", "FrozenInstanceError"),
     ],

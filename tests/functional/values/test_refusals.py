@@ -63,7 +63,7 @@ def test_a_changed_file_is_not_resumed(bucket: EmbeddedOSS, bulkmeta: Command) -
         ("v.csv", "key,author\np/a,\n", "line 1: column 'author': the key stands in"),
         ("v.csv", "key,meta.a_b\np/a,1\n", "only letters, digits and hyphens"),
         ("v.csv", "key,header.etag\np/a,1\n", "OSS lets you set only"),
-        ("v.csv", "key,tag.a(b)\np/a,1\n", "a tag takes letters"),
+        ("v.csv", "key,tag.a(b)\np/a,1\n", "a tag's key takes letters"),
         ("v.csv", "key,meta.a,meta.A\np/a,1,2\n", "two columns are meta.a"),
         (
             "v.csv",
@@ -73,7 +73,7 @@ def test_a_changed_file_is_not_resumed(bucket: EmbeddedOSS, bulkmeta: Command) -
         ("v.csv", "key,meta.a\np/a,1,2\n", "line 2: 3 cells, where the header has 2"),
         ("v.csv", 'key,meta.a\np/a,"1\n2"\n', "line 3: meta.a: a value may not hold"),
         ("v.csv", 'key,meta.a\np/a,"1', "line 2: unexpected end of data"),
-        ("v.csv", "key,tag.a\np/a,(1)\n", "line 2: tag.a: a tag takes letters"),
+        ("v.csv", "key,tag.a\np/a,(1)\n", "line 2: tag.a: a tag's value takes"),
         ("v.csv", b"key,meta.a\np/a,\xff\n", "not UTF-8"),
         ("v.jsonl", '{"key": "p/a", "meta.a": [1]}', "line 1: write a JSON object"),
         ("v.jsonl", "nonsense", "line 1: write a JSON object"),
@@ -98,9 +98,9 @@ def test_bad_files(
     ("order", "words"),
     [
         (("--set", "A=1"), "--set and a column of --values both set 'a'"),
-        (("--unset", "a"), "'a' is named 2 times"),
+        (("--unset", "a"), "'a' is named 2 times by a column of --values and --unset;"),
         (("--tag", "t=1"), "--tag and a column of --values both set 't'"),
-        (("--untag", "t"), "'t' is named 2 times"),
+        (("--untag", "t"), "'t' is named 2 times by a column of --values and --un"),
         (("--content-type", "auto"), "'content-type' is named 2 times"),
     ],
 )

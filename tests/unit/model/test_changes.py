@@ -51,13 +51,17 @@ def test_a_default_may_fill_a_renames_target() -> None:
 
 
 NAME_RULE = "a metadata name takes only letters, digits and hyphens"
+TAG_RULE = "takes letters, digits, spaces and + - = . _ : / only"
 ALLOWED = (
     "OSS lets you set only cache-control, content-disposition, content-encoding, "
     "content-language, content-type, expires; use --set for user metadata"
 )
-CONFLICT = (
-    "is named 2 times by --set, --unset, --sub, --rename and --default; name it once"
-)
+
+
+def twice(*options: str) -> str:
+    return f"is named 2 times by {' and '.join(options)}; name it once"
+
+
 EXACTLY = (
     "--replace makes user metadata exactly what --set says; "
     "it cannot go with --rename, --unset, --sub or --default"
@@ -115,18 +119,36 @@ EXACTLY = (
             {"rename_meta": [("a", "b"), ("A", "c")]},
             "--rename names 'a' 2 times (names ignore case); keep one",
         ),
-        ({"rename_meta": [("a", "A")]}, f"'a' {CONFLICT}"),
-        ({"rename_meta": [("a", "c"), ("b", "c")]}, f"'c' {CONFLICT}"),
-        ({"rename_meta": [("a", "b"), ("b", "c")]}, f"'b' {CONFLICT}"),
-        ({"set_meta": [("a", "1")], "unset_meta": ["a"]}, f"'a' {CONFLICT}"),
-        ({"set_meta": [("a", "1")], "default_meta": [("a", "")]}, f"'a' {CONFLICT}"),
-        ({"set_meta": [("a", "1")], "rename_meta": [("a", "b")]}, f"'a' {CONFLICT}"),
-        ({"set_meta": [("a", "1")], "rename_meta": [("b", "a")]}, f"'a' {CONFLICT}"),
-        ({"unset_meta": ["a"], "rename_meta": [("b", "a")]}, f"'a' {CONFLICT}"),
-        ({"unset_meta": ["a"], "default_meta": [("a", "1")]}, f"'a' {CONFLICT}"),
+        ({"rename_meta": [("a", "A")]}, f"'a' {twice('--rename')}"),
+        ({"rename_meta": [("a", "c"), ("b", "c")]}, f"'c' {twice('--rename')}"),
+        ({"rename_meta": [("a", "b"), ("b", "c")]}, f"'b' {twice('--rename')}"),
+        (
+            {"set_meta": [("a", "1")], "unset_meta": ["a"]},
+            f"'a' {twice('--set', '--unset')}",
+        ),
+        (
+            {"set_meta": [("a", "1")], "default_meta": [("a", "")]},
+            f"'a' {twice('--set', '--default')}",
+        ),
+        (
+            {"set_meta": [("a", "1")], "rename_meta": [("a", "b")]},
+            f"'a' {twice('--set', '--rename')}",
+        ),
+        (
+            {"set_meta": [("a", "1")], "rename_meta": [("b", "a")]},
+            f"'a' {twice('--set', '--rename')}",
+        ),
+        (
+            {"unset_meta": ["a"], "rename_meta": [("b", "a")]},
+            f"'a' {twice('--unset', '--rename')}",
+        ),
+        (
+            {"unset_meta": ["a"], "default_meta": [("a", "1")]},
+            f"'a' {twice('--unset', '--default')}",
+        ),
         (
             {"rename_meta": [("a", "b")], "default_meta": [("a", "1")]},
-            f"'a' {CONFLICT}",
+            f"'a' {twice('--rename', '--default')}",
         ),
         (
             {"set_headers": [("x-oss-object-acl", "private")]},
@@ -157,8 +179,31 @@ EXACTLY = (
         ),
         (
             {"set_headers": [("expires", "a")], "unset_headers": ["Expires"]},
-            "'expires' is named 2 times by --header, --unset-header and "
-            "--content-type; name it once",
+            f"'expires' {twice('--header', '--unset-header')}",
+        ),
+        (
+            {"set_headers": [("Cache-Control: max-age", "60")]},
+            "--header 'Cache-Control: max-age': write it as 'cache-control=max-age=60'",
+        ),
+        (
+            {"set_headers": [("expires:", "never")]},
+            "--header 'expires:': write it as 'expires=never'",
+        ),
+        ({"set_headers": [("Etag: a", "b")]}, f"--header 'Etag: a': {ALLOWED}"),
+        ({"set_tags": [("a,b", "1")]}, f"--tag 'a,b': a tag's key {TAG_RULE}"),
+        ({"unset_tags": ["(a)"]}, f"--untag '(a)': a tag's key {TAG_RULE}"),
+        (
+            {"set_tags": [("team", "web,env=prod")]},
+            f"--tag 'team': a tag's value {TAG_RULE}, not 'web,env=prod'; "
+            "give --tag once for each",
+        ),
+        (
+            {"set_tags": [("team", "web,print")]},
+            f"--tag 'team': a tag's value {TAG_RULE}, not 'web,print'",
+        ),
+        (
+            {"set_tags": [("a", "1")], "unset_tags": ["a"]},
+            f"'a' {twice('--tag', '--untag')}",
         ),
         ({"replace": True, "rename_meta": [("a", "b")]}, EXACTLY),
         ({"replace": True, "unset_meta": ["a"]}, EXACTLY),

@@ -67,15 +67,16 @@ async def test_found(environment: dict[str, str], found: tuple[str, str, str]) -
         ),
         (
             {"OSS_ACCESS_KEY_ID": "id"} | CLOUD,
-            "credentials: OSS_ACCESS_KEY_SECRET is not set, its pair is",
+            "credentials: OSS_ACCESS_KEY_ID is set, but OSS_ACCESS_KEY_SECRET is not",
         ),
         (
             {"OSS_ACCESS_KEY_SECRET": "s"},
-            "credentials: OSS_ACCESS_KEY_ID is not set, its pair is",
+            "credentials: OSS_ACCESS_KEY_SECRET is set, but OSS_ACCESS_KEY_ID is not",
         ),
         (
             {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"},
-            "credentials: ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set, its pair is",
+            "credentials: ALIBABA_CLOUD_ACCESS_KEY_ID is set, but "
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET is not",
         ),
         (
             OSS | {"OSS_ACCESS_KEY_SECRET": "one\ntwo"},
