@@ -168,6 +168,11 @@ def _change(values: dict[str, Any]) -> Change:
     kind, headers = values["content_type"], [*values["set_headers"]]
     if kind not in {None, "auto"}:
         headers.append(("content-type", kind))
+    if any(_is_auto(*header) for header in values["set_headers"]):
+        raise UsageError(
+            "--header 'content-type': auto is no type; --content-type auto sets it by "
+            "each key's extension"
+        )
     if values["types"] and kind != "auto":
         raise UsageError("--types goes with --content-type auto")
     return make_change(
@@ -190,6 +195,10 @@ def _change(values: dict[str, Any]) -> Change:
         sse=values["sse"],
         sse_key_id=values["sse_key_id"],
     )
+
+
+def _is_auto(name: str, value: str) -> bool:
+    return (name.lower(), value.lower()) == ("content-type", "auto")
 
 
 def gives_change(values: dict[str, Any]) -> bool:

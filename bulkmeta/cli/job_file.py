@@ -28,6 +28,8 @@ _OPTION: Final = re.compile(r"--[a-z][a-z-]*")
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _TYPES: Final = re.compile(r"`([^`]*)`")
 _PLACE: Final = re.compile(r" - at `\$(?:\[(\d+)\])?[^`]*`$")
+_INVALID: Final = re.compile(r"Invalid value \(at line (\d+), column (\d+)\)")
+_WORD: Final = re.compile(r"(?!(true|false)\b)[a-z]", re.IGNORECASE)
 _TERMS: Final = {
     "str": "text",
     "int": "a whole number",
@@ -125,7 +127,7 @@ def read_job_file(name: str) -> JobFile:
         data = _plain(tomllib.loads(text))
     except (ValueError, RecursionError) as error:
         twice = _SECOND in str(error)
-        hint = f"; {_ONE_CHANGE}" if twice else ""
+        hint = f"; {_ONE_CHANGE}" if twice else _unquoted(text, str(error))
         raise UsageError(f"{name}: this is no TOML: {error}{hint}") from error
     faults = sorted(
         (line_of(text, trail), message) for trail, message in _faults_of(data)
@@ -149,6 +151,16 @@ def _read(name: str) -> str:
         raise UsageError(f"cannot read {name!r}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"cannot read {name!r}: it is not UTF-8 text") from error
+
+
+def _unquoted(text: str, fault: str) -> str:
+    """What to do about an invalid value, if it is a word."""
+    place = _INVALID.match(fault)
+    if place is None:
+        return ""
+    line = text.split("\n")[int(place[1]) - 1]
+    is_word = _WORD.match(line, int(place[2]) - 1)
+    return "; text takes quotes" if is_word else ""
 
 
 def _plain(value: Any) -> Any:

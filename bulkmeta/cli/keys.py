@@ -35,10 +35,6 @@ def with_keys(spec: RunSpec, values: dict[str, Any], beside: Path | None) -> Run
     """
     name = values["keys_from"]
     if name is None:
-        given = {"--null": values["null"], "--status": values["statuses"]}
-        if alone := [flag for flag, value in given.items() if value]:
-            go = "goes" if len(alone) == 1 else "go"
-            raise UsageError(f"{' and '.join(alone)} {go} with --keys-from")
         return _with_inventory(spec, values["inventory"])
     if values["inventory"] is not None:
         raise UsageError("--keys-from and --inventory both name the objects; give one")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkmeta.cli.types import Moment, Regex, ShardOf, Share, Size
+from bulkmeta.errors import UsageError
 from bulkmeta.model.conditions import FIELDS as CONDITION_FIELDS
 from bulkmeta.model.metadata import CLASSES, TYPES
 from bulkmeta.model.outcome import STATUSES
@@ -156,3 +157,16 @@ WHERE = click.option(
 )
 
 OBJECTS = (ALL, *SELECTION, *LISTED_SELECTION, WHERE)
+
+
+def refuse_alone(values: dict[str, Any]) -> None:
+    """Stop at options that say how a file of keys is read, where there is none.
+
+    Raises:
+        UsageError: there are such options.
+    """
+    given = {"--null": values["null"], "--status": values["statuses"]}
+    alone = [flag for flag, value in given.items() if value]
+    if alone and values["keys_from"] is None:
+        go = "goes" if len(alone) == 1 else "go"
+        raise UsageError(f"{' and '.join(alone)} {go} with --keys-from")

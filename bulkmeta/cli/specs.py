@@ -20,6 +20,7 @@ from bulkmeta.cli.change_options import change_of
 from bulkmeta.cli.commands import FILED, ORDER
 from bulkmeta.cli.exit_codes import OUT_OF_TIME
 from bulkmeta.cli.output import complain
+from bulkmeta.cli.selection_options import refuse_alone
 from bulkmeta.cli.types import KeptShard
 from bulkmeta.errors import UsageError
 from bulkmeta.model import limits
@@ -151,6 +152,7 @@ def _refuse_records(target: tuple[str, ...]) -> None:
 
 
 def _target(target: tuple[str, ...], values: dict[str, Any]) -> Target:
+    refuse_alone(values)
     named = values["keys_from"] is not None or values["inventory"] is not None
     return parse_targets(target, allow_all=values["allow_all"] or named)
 

@@ -18,14 +18,33 @@ TYPED: Final = "bulkmeta.typed"
 
 _INSTEAD: Final = {
     ("apply", "--dry-run"): "bulkmeta plan shows what it would change",
+    ("plan", "--dry-run"): "plan changes nothing anyway; leave it out",
     ("show", "--json"): "--format jsonl prints lines of JSON",
     **{
         (command, flag): "--yes answers its question"
         for command in ("apply", "retry", "undo", "probe")
         for flag in ("-f", "--force")
     },
+    **{
+        (command, flag): "all keys under a prefix are meant anyway"
+        for command in ("apply", "plan", "show")
+        for flag in ("-r", "--recursive")
+    },
 }
 """What has another name here than with other commands, or other tools."""
+
+_CHANGES: Final = "bulkmeta apply changes metadata"
+_SHOWS: Final = "bulkmeta show prints each object's metadata"
+_ELSEWHERE: Final = {
+    "set-meta": _CHANGES,
+    "setmeta": _CHANGES,
+    "set-props": _CHANGES,
+    "set-acl": "bulkmeta apply --acl sets that of objects",
+    "object-tagging": "bulkmeta apply --tag and --untag change tags",
+    "ls": _SHOWS,
+    "stat": _SHOWS,
+}
+"""Commands of other tools, and what does the same here."""
 
 
 def nearest(typed: str, known: Iterable[str]) -> str | None:
@@ -56,6 +75,8 @@ def about_command(typed: str, ctx: click.Context) -> str:
     if isinstance(group, click.Group):
         if f"--{typed}" in _options(group, ctx):
             return f"{told}; it is an option: {ctx.command_path} --{typed}"
+        if instead := _ELSEWHERE.get(typed):
+            return f"{told}; {instead}"
         guess = nearest(typed, group.list_commands(ctx))
         if guess:
             return f"{told}; did you mean {guess!r}?"

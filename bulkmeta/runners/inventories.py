@@ -151,8 +151,13 @@ def _remote(bucket: Bucket, key: str) -> _Shelf:
             return await read()
         except ObjectError as error:
             if error.reason == "gone":
-                where = f"{SCHEME}{bucket.name}/{key}"
-                raise UsageError(f"there is no {where!r}") from error
+                words = _gone_words(f"{SCHEME}{bucket.name}/{key}")
+                raise UsageError(words) from error
             raise fatal(error) from error
 
     return _Shelf(read_or_end, fetch_or_end, lambda _: None)
+
+
+def _gone_words(manifest: str) -> str:
+    hint = "" if manifest.endswith(".json") else "; name its manifest.json"
+    return f"there is no {manifest!r}{hint}"

@@ -43,6 +43,23 @@ SOURCE = '[source]\ntarget = "oss://bucket/p/"\n'
             "line 3: pace is one table: write [pace]",
         ),
         (
+            "[change]\nset = { project = atlas }",
+            "this is no TOML: Invalid value (at line 4, column 19); text takes quotes",
+        ),
+        (
+            "[change]\nreplace = True",
+            "this is no TOML: Invalid value (at line 4, column 11)",
+        ),
+        (
+            "[change]\nunset = [?]",
+            "this is no TOML: Invalid value (at line 4, column 10)",
+        ),
+        (
+            "[change]\n\nheader = { content-type = 'auto' }",
+            "line 5: --header 'content-type': auto is no type; --content-type auto "
+            "sets it by each key's extension",
+        ),
+        (
             "[change]\n[change]",
             "this is no TOML: Cannot declare ('change',) twice (at line 4, column 8); "
             "a job has one change, and two changes are two jobs",

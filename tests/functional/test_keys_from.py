@@ -369,6 +369,7 @@ def test_no_such_file(objects: EmbeddedOSS, bulkmeta: Command) -> None:
 def test_a_flag_without_its_partner(
     bulkmeta: Command, flags: tuple[str, ...], words: str
 ) -> None:
-    """Just what was given is told."""
-    result = bulkmeta("plan", "oss://bucket/p/", *flags, *SET)
-    assert (result.code, result.err) == (2, f"bulkmeta: {words}\n")
+    """Just what was given is told, before anything about the target."""
+    for target in ("oss://bucket/p/", "oss://bucket/"):
+        result = bulkmeta("plan", target, *flags, *SET)
+        assert (result.code, result.err) == (2, f"bulkmeta: {words}\n")

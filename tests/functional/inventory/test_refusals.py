@@ -159,10 +159,16 @@ def test_no_manifest_in_the_bucket(bucket: EmbeddedOSS, bulkmeta: Command) -> No
     """Told by its name, before anything is done."""
     bucket.store.create_bucket("reports")
     result = run(bulkmeta, name=f"oss://reports/{MANIFEST}")
-    assert (result.code, f"there is no 'oss://reports/{MANIFEST}'" in result.err) == (
-        2,
-        True,
-    ), result.err
+    told = f"bulkmeta: there is no 'oss://reports/{MANIFEST}'\n"
+    assert (result.code, result.err) == (2, told)
+
+
+def test_the_folder_of_an_inventory(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What is to be named is in it."""
+    bucket.store.create_bucket("reports")
+    result = run(bulkmeta, name="oss://reports/inv/")
+    told = "bulkmeta: there is no 'oss://reports/inv/'; name its manifest.json\n"
+    assert (result.code, result.err) == (2, told)
 
 
 def test_a_checksum_that_cannot_be_read_is_not_passed_over(
