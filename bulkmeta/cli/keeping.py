@@ -170,6 +170,8 @@ class Kept:
     def _why_all(self, job: JobSpec, began: str) -> str | None:
         """Why a run looks at all objects, if it does."""
         since, full = self.state.since, self.state.full
+        if self.folder.is_of_others:
+            return f"the last run kept in {self.folder.path} was of another job"
         if not (since and full):
             return "there is no last run of this job"
         if self.state.job is None or self.state.job != _identity(job):

@@ -53,6 +53,21 @@ def test_only_what_was_modified(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert asked(oss, COPY) == heads
 
 
+def test_a_folder_with_the_last_run_of_another_job(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """That is why all objects are looked at. Its place is taken when the run ends."""
+    assert bulkmeta(*SINCE, "--state", "st").code == 0
+    other = (*SINCE, "--set", "m=1", "--state", "st")
+    for words in (
+        "all objects: the last run kept in st was of another job\n",
+        "objects",
+    ):
+        oss.clock.offset_s += DAY_S
+        result = bulkmeta(*other)
+        assert (result.code, f"since     {words}" in result.err) == (0, True)
+
+
 @pytest.mark.no_cover
 @pytest.mark.parametrize("after", [1, 25, 49])
 def test_the_boundary(
