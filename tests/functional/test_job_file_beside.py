@@ -120,3 +120,18 @@ def test_without_the_files_window(bulkmeta: Command) -> None:
     """The whole day is no window, and typed it goes before the file's."""
     run = bulkmeta("apply", "nightly.toml", "--yes", "--window", "00:00-24:00")
     assert (run.code, "1 updated" in run.out) == (0, True), run.err
+
+
+def test_files_that_are_new_each_time(bulkmeta: Command) -> None:
+    """The example says so of each: a job that names one runs once."""
+    assert bulkmeta("init", "mine.toml").code == 0
+    example = Path("mine.toml").read_text().splitlines()
+    job = NIGHTLY.replace(f'window = "{CLOSED}"', "")
+    for command, key in (("apply", "run-file"), ("plan", "out")):
+        (line,) = (line[2:] for line in example if line.startswith(f"# {key} ="))
+        assert f"# of {command}; must not exist" in line
+        Path("once.toml").write_text(job + line)
+        yes = ("--yes",) if command == "apply" else ()
+        ends = [bulkmeta(command, "once.toml", *yes) for _ in range(2)]
+        assert [end.code for end in ends] == [0, 2], ends
+        assert "exists; name another file" in ends[1].err
