@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
-    from bulkmeta.model.values import Row
+    from bulkmeta.model.values import Row, ValuesFile
     from bulkmeta.report.account import Account, Kind
     from bulkmeta.report.stats import RunStats
     from bulkmeta.runners.host import RunEnd
@@ -40,10 +40,7 @@ def order_lines(spec: RunSpec) -> Iterator[str]:
     if words:
         yield f"change    {'; '.join(words)}"
     if spec.job.values:
-        rows = spec.job.values
-        others = f"; {rows.others:,} others are not under it" if rows.others else ""
-        sets = _columns(rows.sets)
-        yield f"values    {counted(rows.rows, 'row')} of {rows.path}: {sets}{others}"
+        yield f"values    {values_words(spec.job.values)}"
     if spec.job.inventory:
         yield f"inventory {spec.job.inventory.path}"
     if spec.job.keys:
@@ -78,6 +75,15 @@ def _origin(keys: KeyFile, command: Command) -> str:
 
 def _again_words(recent: Recent) -> str:
     return f", and {len(recent.again):,} that failed then" if recent.again else ""
+
+
+def values_words(rows: ValuesFile) -> str:
+    """How many rows a file has for a target, what they set, and how many it has for
+    nothing there."""
+    are = "other is" if rows.others == 1 else "others are"
+    others = f"; {rows.others:,} {are} not under it" if rows.others else ""
+    count = counted(rows.rows, "row")
+    return f"{count} of {printable(rows.path)}: {_columns(rows.sets)}{others}"
 
 
 def _columns(sets: Row) -> str:
@@ -220,7 +226,7 @@ def _short(value: str) -> str:
 
 
 def pace_words(pace: Pace, *, listing: bool = True) -> str:
-    """Workers, rate and, of a listing, key ranges; and how to raise them."""
+    """Workers, rate and, of a listing, key ranges; and the options for them."""
     words, flags = [counted(pace.concurrency, "worker")], ["--concurrency"]
     if pace.processes > 1 or pace.cluster:
         where = f" on {pace.cluster}" if pace.cluster else ""
@@ -236,7 +242,7 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
         flags.append("--spread")
     if len(flags) == 1:
         return ", ".join(words)
-    return f"{', '.join(words)} (change with {', '.join(flags[:-1])} and {flags[-1]})"
+    return f"{', '.join(words)} ({', '.join(flags)})"
 
 
 def end_lines(end: RunEnd) -> Iterator[str]:
@@ -274,10 +280,7 @@ def advice(reason: str) -> str:
 
 
 ADVICE = {
-    "early_rewrite": (
-        "class IA or colder: a rewrite starts the minimum storage duration anew; "
-        "--allow-early-rewrite"
-    ),
+    "early_rewrite": "IA or colder; --allow-early-rewrite",
     "appendable": "--allow-appendable",
     "access_denied": "grant the permission; for reading ACLs, or --acl-policy skip",
     "archived": "restore them first",
@@ -301,6 +304,7 @@ ADVICE = {
     "changed_since_plan": "written since; plan again, or --replan",
     "drift": "written since by others, or undone",
     "gone": "deleted, or never there",
+    "not_selected": "--where does not hold for it",
     "no_row": "the file of --values has no row for it",
     "other_version": "another version is current by now",
 }
@@ -328,7 +332,7 @@ def _kind_words(kind: Kind) -> str:
     told = [f"{value_words(*value)}{_times(count, kind)}" for value, count in common]
     more = len(kind.values) - len(common)
     if more or kind.others:
-        told.append(f"and {more}{' or more' if kind.others else ''} other values")
+        told.append(f"and {'more than ' if kind.others else ''}{more} other values")
     return f"{name}: {', '.join(told)}"
 
 

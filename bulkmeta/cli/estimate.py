@@ -101,7 +101,8 @@ def beforehand_lines(
     if sum_.cost is not None:
         yield f"cost      {_number(sum_.cost)} at {_named(prices)}, {of}"
     if sum_.seconds and sum_.seconds >= _LEAST_S:
-        yield f"time      at least {_span(sum_.seconds)}, {of}"
+        at = f"at {spec.pace.rate:,g} requests/s"
+        yield f"time      at least {_span(sum_.seconds)} {at}, {of}"
 
 
 def plan_estimate(

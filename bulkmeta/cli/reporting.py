@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from bulkmeta.cli.describe import advice, job_words, kind_lines, selection_words
+from bulkmeta.cli.describe import (
+    advice,
+    job_words,
+    kind_lines,
+    selection_words,
+    values_words,
+)
 from bulkmeta.cli.facts import RunFacts, as_json, named
 from bulkmeta.cli.next_steps import resume_line
 from bulkmeta.cli.output import print_data, print_result, tell, warn
@@ -25,12 +31,16 @@ if TYPE_CHECKING:
 State = Literal["complete", "running", "interrupted"]
 
 _EXAMPLES: Final = 2
+_UNENDED: Final[dict[State, str]] = {
+    "running": "not yet: another process is at it",
+    "interrupted": "interrupted, or stopped before its end",
+}
 
 
 def print_report(run: Path) -> None:
     """Sum the run up on stdout."""
     account = _account_of(run)
-    for line in (*_head_lines(account), *account_lines(account)):
+    for line in (*_head_lines(run, account), *account_lines(account)):
         print_result(line)
     _tell_resume(run, account)
 
@@ -74,7 +84,8 @@ def write_page(run: Path, page: Path) -> None:
     refuse_existing(page, "--html")
     account = _account_of(run)
     words = _job_lines(account.header) if account.header else ()
-    text = render_page(account, run.name, list(words))
+    unended = _UNENDED.get(_state_of(run, account), "")
+    text = render_page(account, run.name, list(words), unended)
     try:
         with new_text(page, 0o600) as file:
             file.write(text)
@@ -117,7 +128,7 @@ def _account_of(run: Path) -> Account:
     return account
 
 
-def _head_lines(account: Account) -> Iterator[str]:
+def _head_lines(run: Path, account: Account) -> Iterator[str]:
     header, summary = account.header, account.summary
     if header:
         yield from _job_lines(header)
@@ -130,7 +141,7 @@ def _head_lines(account: Account) -> Iterator[str]:
         requests = (f"{count:,} {name}" for name, count in summary.requests.items())
         yield f"requests  {part}{', '.join(requests)}"
     else:
-        yield "ended     not yet, or interrupted: there is no summary"
+        yield f"ended     {_UNENDED[_state_of(run, account)]}"
 
 
 def _job_lines(header: RunHeader) -> Iterator[str]:
@@ -138,6 +149,8 @@ def _job_lines(header: RunHeader) -> Iterator[str]:
     words = "; ".join([*job_words(header.job), *selection_words(header.job.select)])
     if words:
         yield f"change    {words}"
+    if header.job.values:
+        yield f"values    {values_words(header.job.values)}"
 
 
 def account_lines(account: Account) -> Iterator[str]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from bulkmeta.report.account import Account
 
 
-def render_page(account: Account, name: str, words: Sequence[str]) -> str:
-    """The page of a run; `words` are lines that say what was to be done."""
+def render_page(account: Account, name: str, words: Sequence[str], unended: str) -> str:
+    """The page of a run; `words` are lines that say what was to be done, and `unended`
+    is why there is no summary, if there is none."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -35,7 +36,7 @@ def render_page(account: Account, name: str, words: Sequence[str]) -> str:
         account=account,
         name=name,
         words=words,
-        facts=_facts(account),
+        facts=_facts(account, unended),
         charts=_charts(account),
         values=value_words,
         objects=[_shown(outcome) for outcome in account.sample],
@@ -46,7 +47,7 @@ def render_page(account: Account, name: str, words: Sequence[str]) -> str:
     )
 
 
-def _facts(account: Account) -> list[tuple[str, str]]:
+def _facts(account: Account, unended: str) -> list[tuple[str, str]]:
     """What is told above all else, as pairs."""
     header, summary, whole = account.header, account.summary, account.whole()
     facts = []
@@ -66,7 +67,7 @@ def _facts(account: Account) -> list[tuple[str, str]]:
             (f"requests{part}", f"{sum(summary.requests.values()):,}"),
         ]
     else:
-        facts.append(("ended", "not yet, or interrupted: there is no summary"))
+        facts.append(("ended", unended))
     for share, word in ((0.5, "half"), (0.99, "99%")):
         latency_ms = whole.latency_ms(share)
         if latency_ms is not None:

@@ -143,9 +143,15 @@ def test_rows_of_other_prefixes_are_told(
     Path("v.csv").write_text("key,meta.a\np/a,1\nP/b,2\npp/c,3\n")
     result = bulkmeta(*ORDER, "--values", "v.csv", "--run-file", "run.jsonl")
     assert result.code == 0
-    assert "1 row of " in result.err
-    assert "; 2 others are not under it" in result.err
+    path = Path("v.csv").resolve()
+    told = f"values    1 row of {path}: set a; 2 others are not under it\n"
+    assert told in result.err
     assert stored(bucket, "p/a").meta == {"a": "1"}
+    assert told in bulkmeta("report", "run.jsonl").out
+
+    Path("v.csv").write_text("key,meta.a\np/a,1\nP/b,2\n")
+    again = bulkmeta("plan", "oss://bucket/p/", "--values", "v.csv")
+    assert "; 1 other is not under it\n" in again.err
 
 
 def test_many_tag_columns(bucket: EmbeddedOSS, bulkmeta: Command) -> None:

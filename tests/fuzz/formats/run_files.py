@@ -90,7 +90,7 @@ def _decide(recorded: Outcome) -> None:
 
 
 def _show(path: Path) -> None:
-    render_page(Account().add(read_run(path)), "run.jsonl", [])
+    render_page(Account().add(read_run(path)), "run.jsonl", [], "not yet")
 
 
 HARNESS = Harness(

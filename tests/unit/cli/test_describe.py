@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -47,15 +49,15 @@ def spec() -> RunSpec:
 
 def test_order() -> None:
     """What, where, how fast, and what to mind, a line each."""
-    lines = order_lines(spec())
-    assert list(lines) == [
+    lines = [*order_lines(spec())]
+    assert lines == [
         "target    oss://bucket/p/",
         'change    rename a to b; unset old; set project = "atlas"; '
         'set owner = "" where absent; header expires = "never"; '
         "unset header cache-control",
-        "pace      64 workers, at most 2,000 requests/s "
-        "(change with --concurrency and --rate)",
+        "pace      64 workers, at most 2,000 requests/s (--concurrency, --rate)",
     ]
+    assert len(lines[-1]) <= 80
 
 
 def test_times() -> None:
@@ -111,7 +113,7 @@ def test_pace_in_ranges() -> None:
     pace = Pace(8, 9000.0, spread=20)
     assert pace_words(pace) == (
         "8 workers, at most 9,000 requests/s, up to 20 key ranges in turn "
-        "(change with --concurrency, --rate and --spread)"
+        "(--concurrency, --rate, --spread)"
     )
     assert "ranges" not in pace_words(pace, listing=False)
 
@@ -140,7 +142,7 @@ def test_pace_of_several_processes() -> None:
     pace = Pace(8, 9000.0, processes=3)
     assert pace_words(pace) == (
         "3 processes of 8 workers, at most 9,000 requests/s "
-        "(change with --processes, --concurrency and --rate)"
+        "(--processes, --concurrency, --rate)"
     )
     pace = Pace(8, None, processes=2, cluster="ray")
     assert pace_words(pace).startswith("2 processes on ray of 8 workers, no cap")
@@ -190,11 +192,20 @@ def test_advice_for_what_failed_only() -> None:
     assert advice("skipped: missing_field") == ""
 
 
+def test_advice_that_comes_often_fits_on_a_line() -> None:
+    """Also for a million objects, at a run's end as in its report."""
+    stats = RunStats(reasons=Counter({"skipped: early_rewrite": 1_000_000}))
+    (_, line) = sum_lines(stats, 1.0)
+    assert line.endswith("1,000,000  (IA or colder; --allow-early-rewrite)")
+    assert len(line) <= 80
+
+
 @pytest.mark.parametrize(
     "reason",
     ["rename_target_exists", "changed_since_run", "changed_since_plan", "gone",
      "no_row", "drift", "conflict", "unsettled", "where_failed", "transform_failed",
-     "invalid_value", "worker_died", "unguardable", "unknown_header", "other_version"],
+     "invalid_value", "worker_died", "unguardable", "unknown_header", "other_version",
+     "not_selected"],
 )  # fmt: skip
 def test_advice_for_what_people_can_mend(reason: str) -> None:
     """Each has words, and is a reason."""

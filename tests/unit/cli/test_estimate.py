@@ -58,7 +58,8 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
                 "objects   more than 1,000",
                 f"requests  {PER_OBJECT}needs no change{LISTING}",
                 "cost      12.0 at these prices, for each million changed",
-                "time      at least 25 min, for each million changed",
+                "time      at least 25 min at 2,000 requests/s, for each million "
+                "changed",
             ],
         ),
         (
@@ -81,7 +82,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
                 f"requests  {PER_OBJECT}needs no change",
                 "in sum    80,000 GET and 40,000 PUT requests, if each is changed",
                 "cost      2.00 at this price (PUT only), if each is changed",
-                "time      at least 1 min, if each is changed",
+                "time      at least 1 min at 2,000 requests/s, if each is changed",
             ],
         ),
         (
@@ -131,7 +132,9 @@ def test_times(objects: int, words: str) -> None:
     """In the two largest units."""
     run = spec(parent=PARENT, takes="former", rules=Rules(acl="preserve"))
     *_, last = beforehand_lines(run, Findings(False, objects), Prices())
-    assert last == f"time      at least {words}, if each is changed"
+    at = "at 2,000 requests/s"
+    assert last == f"time      at least {words} {at}, if each is changed"
+    assert len(last) <= 80
 
 
 def ended(*, interrupted: bool = False, pace: Pace | None = None) -> RunEnd:
