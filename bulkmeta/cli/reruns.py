@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -48,6 +48,13 @@ if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
     from bulkmeta.model.outcome import Outcome
 
+_UNFINISHED: Final = {
+    "retry": "the run was interrupted; what failed, also by that, is run again, and the "
+    "rest is left to resume",
+    "undo": "the run did not come to its end; what it did is put back, and resume would "
+    "do the rest",
+}
+
 
 def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     """Go on with an interrupted run; the exit code."""
@@ -88,43 +95,43 @@ def rerun(
     progress, job = rerun_job(
         parent, "drifted" if values.get("only_failed_verify") else takes
     )
-    header = progress.header
-    if takes == "failed" and not progress.complete:
-        warn(
-            "the run was interrupted; what failed, also by that, is run again, and the "
-            "rest is left to resume"
-        )
-    elif not progress.complete:
-        warn(
-            "the run did not come to its end; what it did is put back, and resume "
-            "would do the rest"
-        )
     job = _ruled(job, values)
-    connection = connection_for(parent, header, values)
-    pace = specs.pace_of(values)
+    spec = RunSpec(
+        job,
+        command,
+        connection_for(parent, progress.header, values),
+        specs.pace_of(values),
+        specs.until_of(values),
+    )
     if values.get("dry_run"):
-        spec = RunSpec(job, "plan", connection, pace, specs.until_of(values))
-        most = None if values["full"] else options.SHOWN
-        told, host = (
-            telling_of(values, prints=True),
-            Host(total=_counted(progress, job)),
-        )
-        return preview(spec, None, told=told, most=most, host=host)
-    until, lock = specs.until_of(values), specs.lock_of(values)
-    spec = RunSpec(job, command, connection, pace, until, lock=lock)
+        return _look(spec, progress, values)
+    spec = msgspec.structs.replace(spec, lock=specs.lock_of(values))
     outside().learn(spec)
-    nothing, name = progress.complete and takes_nothing(job), values["run_file"]
-    words = _nothing_words(spec, printable(str(parent)), progress)
+    nothing, name = takes_nothing(job), values["run_file"]
+    words = _nothing_words(spec, parent, progress)
     if nothing and name is None:
         return end_at_once(spec, words, telling_of(values))
-    named = default_run_file(header.bucket, command) if name is None else name
-    run_file = Path(named)
+    bucket = progress.header.bucket
+    run_file = Path(default_run_file(bucket, command) if name is None else name)
     refuse_existing(run_file, "--run-file")
     told, yes = telling_of(values), values["yes"] or nothing
     if nothing:  # a file that was named is to be there
         warn(words)
+    elif not progress.complete:
+        warn(_UNFINISHED[command])
     host = Host(total=agree(spec, told, yes=yes) or _counted(progress, job))
     return carry_out(spec, run_file, told=told, yes=yes, host=host)
+
+
+def _look(spec: RunSpec, progress: Progress, values: dict[str, Any]) -> int:
+    """What an undo would put back; the exit code."""
+    if not progress.complete:
+        warn(_UNFINISHED["undo"])
+    most = None if values["full"] else options.SHOWN
+    told = telling_of(values, prints=True)
+    host = Host(total=_counted(progress, spec.job))
+    spec = msgspec.structs.replace(spec, command="plan")
+    return preview(spec, None, told=told, most=most, host=host)
 
 
 def _counted(progress: Progress, job: JobSpec) -> int | None:
@@ -134,8 +141,9 @@ def _counted(progress: Progress, job: JobSpec) -> int | None:
     return progress.counts["failed" if job.takes == "failed" else "updated"]
 
 
-def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
+def _nothing_words(spec: RunSpec, run_file: Path, progress: Progress) -> str:
     """Why there is no object to retry or to undo."""
+    parent = printable(str(run_file))
     chosen, is_retry = spec.job.select != Selection(), spec.command == "retry"
     number = progress.counts["failed" if is_retry else "updated"]
     lost = is_retry and progress.reasons["failed: invalid_key"]  # never tried again
@@ -147,6 +155,10 @@ def _nothing_words(spec: RunSpec, parent: str, progress: Progress) -> str:
     if chosen or (is_retry and number):
         done = "retried" if is_retry else "undone"
         return f"no object that is selected in {parent} can be {done}"
+    if not progress.complete:
+        goes_on = f"{resume_command(run_file)} goes on with it"
+        none = f"nothing {'failed' if is_retry else 'was changed'} in {parent} so far"
+        return f"{none}; {goes_on}"
     if is_retry:
         return f"nothing failed in {parent}; nothing to retry"
     return f"nothing in {parent} was changed; nothing to undo"

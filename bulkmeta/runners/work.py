@@ -12,12 +12,14 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bulkmeta.engine.worker import Goal
 from bulkmeta.errors import SkipError, UsageError
 from bulkmeta.journal.files import held_for_reading
+from bulkmeta.journal.records import journal_path
 from bulkmeta.journal.run_reader import read_header, read_outcomes
 from bulkmeta.model.conditions import LISTED_FIELDS, Condition
 from bulkmeta.model.item import Item, recorded_of
@@ -42,6 +44,7 @@ from bulkmeta.sources.once import once
 from bulkmeta.sources.prefix import list_prefix, one_after_another
 from bulkmeta.sources.ranges import walk_ranges
 from bulkmeta.sources.replay import (
+    failed_by_doubt,
     has_failed,
     is_planned,
     may_have_changed,
@@ -337,12 +340,20 @@ def count_lines(job: JobSpec) -> int | None:
 
 
 def takes_nothing(job: JobSpec) -> bool:
-    """Whether a job on its parent's lines takes none of them up."""
+    """Whether a job on its parent's lines takes none of them up, nor any update that
+    was under way when the parent was interrupted."""
     return job.parent is not None and not any(_taken_up(job, job.parent))
 
 
 def _taken_up(job: JobSpec, parent: Parent) -> Iterator[Outcome]:
-    wanted = _WANTED[job.takes]
-    for outcome in read_outcomes(parent.path):
+    wanted, path = _WANTED[job.takes], Path(parent.path)
+    for outcome in chain(read_outcomes(path), _in_doubt(path)):
         if wanted(outcome) and job.select.admits(outcome.key):
             yield outcome
+
+
+def _in_doubt(path: Path) -> Iterator[Outcome]:
+    """Of an interrupted run, the updates that it may have done."""
+    if journal_path(path).exists():
+        _, doubts = examine_run(path)
+        yield from failed_by_doubt(doubts)

@@ -53,6 +53,11 @@ def _named_version(outcome: Outcome) -> str | None:
 
 def _outcomes(path: Path, doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:
     yield from read_outcomes(path)
+    yield from failed_by_doubt(doubts)
+
+
+def failed_by_doubt(doubts: dict[str, UpdatePlan]) -> Iterator[Outcome]:
+    """The lines that updates in doubt count as."""
     for plan in doubts.values():
         yield Outcome(
             seq=0,

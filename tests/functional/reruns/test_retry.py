@@ -13,11 +13,13 @@ from tests.functional.reruns.conftest import (
     CHANGE,
     COPY,
     HEAD,
+    JOURNAL,
     RUN,
     Command,
     age,
     lines_of,
     seed,
+    write_lines,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +57,40 @@ def test_retry_of_an_interrupted_run_says_so(cut: Any, bulkmeta: Command) -> Non
     cut(3)
     result = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
     assert (result.code, "is left to resume" in result.err) == (0, True)
+
+
+def test_what_was_under_way_is_asked_about(
+    cut: Any, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been changed, and is counted with what failed."""
+    cut(2)
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "no")
+    for command in ("retry", "undo"):
+        asked = bulkmeta(command, "run.jsonl")
+        count = 4 if command == "retry" else 6
+        assert (asked.code, f"objects   {count}\n" in asked.err) == (130, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "kept", "words"),
+    [("retry", 3, "nothing failed"), ("undo", 0, "nothing was changed")],
+)
+def test_nothing_so_far_in_an_interrupted_run(
+    oss: EmbeddedOSS, cut: Any, bulkmeta: Command, command: str, kept: int, words: str
+) -> None:
+    """With nothing in doubt there is nothing to do: how it goes on is told, which it
+    then does. No file is left."""
+    cut(kept)
+    write_lines(JOURNAL, lines_of(JOURNAL)[:1])
+
+    result = bulkmeta(command, "run.jsonl")
+
+    told = f"{words} in run.jsonl so far; bulkmeta resume run.jsonl goes on with it\n"
+    assert (result.code, result.out, result.err) == (0, told, "")
+    assert (oss.log.requests(), [*Path().glob("*.jsonl")]) == ([], [RUN])
+    assert bulkmeta("resume", "run.jsonl").code == 0
 
 
 @pytest.mark.parametrize(
