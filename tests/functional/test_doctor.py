@@ -166,7 +166,7 @@ def test_the_clock(
 @pytest.mark.parametrize(
     ("variables", "name", "words"),
     [
-        ({"OSS_ACCESS_KEY_ID": ""}, "credentials", "OSS_ACCESS_KEY_ID is not set"),
+        ({"OSS_ACCESS_KEY_ID": ""}, "credentials", "but OSS_ACCESS_KEY_ID is not"),
         (
             {"OSS_ACCESS_KEY_ID": "", "OSS_ACCESS_KEY_SECRET": ""},
             "credentials",

@@ -41,7 +41,7 @@ def test_half_of_the_credentials(
 ) -> None:
     """One of the pair: the line names the other one."""
     monkeypatch.delenv(missing)
-    refused("apply", *GOOD, code=4, words=(missing, "not set"))
+    refused("apply", *GOOD, code=4, words=(f"is set, but {missing} is not",))
 
 
 @pytest.mark.parametrize(

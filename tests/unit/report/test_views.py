@@ -129,7 +129,7 @@ def test_no_such_field(name: str) -> None:
 def test_entries_that_no_object_can_have(name: str) -> None:
     """They would be empty for ever."""
     with pytest.raises(
-        UsageError, match=r"--fields: '.*': a (metadata name|tag) takes"
+        UsageError, match=r"--fields: '.*': a (metadata name|tag's key) takes"
     ):
         is_field(name)
 
