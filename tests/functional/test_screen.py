@@ -95,7 +95,7 @@ def _set_size(fd: int, columns: int) -> None:
 
 @pytest.fixture
 def terminal(oss: EmbeddedOSS, tmp_path: Path) -> Terminals:
-    """Runs a command in a terminal."""
+    """Runs a command in a terminal, whose size is not that of where tests run."""
 
     @contextmanager
     def running(
@@ -103,13 +103,14 @@ def terminal(oss: EmbeddedOSS, tmp_path: Path) -> Terminals:
     ) -> Iterator[Terminal]:
         master, slave = pty.openpty()
         _set_size(slave, columns)
+        own = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
         process = subprocess.Popen(  # noqa: S603 our own interpreter
             [sys.executable, "-m", "bulkmeta", *args],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             cwd=tmp_path,
-            env={**os.environ, **oss.environment, "TERM": "xterm", **environment},
+            env={**own, **oss.environment, "TERM": "xterm", **environment},
             start_new_session=True,
         )
         os.close(slave)
