@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from bulkmeta.model.outcome import Outcome
 
 _UNFINISHED: Final = {
-    "retry": "the run was interrupted; what failed, also by that, is run again, and the "
-    "rest is left to resume",
-    "undo": "the run did not come to its end; what it did is put back, and resume would "
-    "do the rest",
+    "retry": "the run was interrupted; what failed, also by that, is run again, and "
+    "the rest is left to resume",
+    "undo": "the run did not come to its end; what it did is put back, and resume "
+    "would do the rest",
 }
 
 
