@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,13 +142,15 @@ def test_ended_by_an_error(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 def test_an_error_ends_what_a_program_reads(
     oss: EmbeddedOSS, bulkmeta: Command
 ) -> None:
-    """People are told how far it came; a program reads no lines that are no JSON."""
+    """People are told how far it came; a program reads the same as JSON."""
     fatal = Fault("error", "CopyObject", skip=5, status=403, code="InvalidAccessKeyId")
     oss.faults.add(fatal)
     people = bulkmeta(*ORDER)
     assert (people.code, "objects in" in people.out) == (4, True)
     again = bulkmeta(*ORDER[:-1], "json.jsonl", "--json")
-    assert (again.code, again.out) == (4, "")
+    heard = json.loads(again.out)
+    assert (again.code, heard["exit_code"], heard["objects"] > 0) == (4, 4, True)
+    assert heard["error"].startswith("InvalidAccessKeyId: ")
 
 
 def test_nothing_to_do(oss: EmbeddedOSS, bulkmeta: Command) -> None:

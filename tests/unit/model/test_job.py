@@ -135,6 +135,7 @@ OTHER_RULES = [
     Rules(allow_appendable=True),
     Rules(allow_early_rewrite=True),
     Rules(allow_new_versions=True),
+    Rules(allow_rewritten=True),
 ]
 OTHERS = [
     msgspec.structs.replace(JOB, target=Target("other", "p/")),
@@ -168,7 +169,13 @@ def test_every_field_of_a_job_is_tried() -> None:
         *("sub_meta", "missing", "content_type_auto", "types"),
         *("set_tags", "unset_tags", "replace_tags"),
         *("acl", "storage_class", "sse", "sse_key_id"),
-        *("acl", "allow_appendable", "allow_early_rewrite", "allow_new_versions"),
+        *(
+            "acl",
+            "allow_appendable",
+            "allow_early_rewrite",
+            "allow_new_versions",
+            "allow_rewritten",
+        ),
     ]
 
 
