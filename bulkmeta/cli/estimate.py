@@ -88,7 +88,7 @@ def beforehand_lines(
     listed = f"{findings.listed:,}"
     yield f"objects   {f'more than {listed}' if findings.more else listed}"
     yield (
-        f"requests  {_both(each)} per object ({', '.join(map(str, names))}), "
+        f"billed    {_both(each)} per object ({', '.join(map(str, names))}), "
         f"{_both(look)} for one that needs no change"
         f"{listing if spec.job.takes == 'listing' else ''}"
     )

@@ -273,7 +273,7 @@ def test_the_question(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     asked = bulkmeta(*order)
     assert asked.code == 130
-    assert "requests  2 GET and 1 PUT per object (head, acl, update), 1" in asked.err
+    assert "billed    2 GET and 1 PUT per object (head, acl, update), 1" in asked.err
     assert ("cost      " in asked.err) == (command in {"apply", "plan file"})
     assert asked.err.count("warning   each update renews Last-Modified") == 1
     assert asked.err.index("warning") < asked.err.index("Change these objects?")

@@ -56,7 +56,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Prices(0.1, 0.01),
             [
                 "objects   more than 1,000",
-                f"requests  {PER_OBJECT}needs no change{LISTING}",
+                f"billed    {PER_OBJECT}needs no change{LISTING}",
                 "cost      12.0 at these prices, for each million changed",
                 "time      at least 25 min at 2,000 requests/s, for each million "
                 "changed",
@@ -68,7 +68,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Prices(),
             [
                 "objects   7",
-                "requests  1 GET and 1 PUT per object (head, update), 1 GET for one "
+                "billed    1 GET and 1 PUT per object (head, update), 1 GET for one "
                 f"that needs no change{LISTING}",
                 "in sum    7 GET and 8 PUT requests, if each is changed",
             ],
@@ -79,7 +79,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Prices(put=0.5),
             [
                 "objects   40,000",
-                f"requests  {PER_OBJECT}needs no change",
+                f"billed    {PER_OBJECT}needs no change",
                 "in sum    80,000 GET and 40,000 PUT requests, if each is changed",
                 "cost      2.00 at this price (PUT only), if each is changed",
                 "time      at least 1 min at 2,000 requests/s, if each is changed",
@@ -91,7 +91,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Prices(get=2.0),
             [
                 "objects   2",
-                "requests  3 GET and 1 PUT per object (head, tags, put tags, tags "
+                "billed    3 GET and 1 PUT per object (head, tags, put tags, tags "
                 f"again), 2 GET for one that needs no change{LISTING}",
                 "in sum    6 GET and 3 PUT requests, if each is changed",
                 "cost      0.00120 at this price (GET only), if each is changed",
@@ -103,7 +103,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Prices(),
             [
                 "objects   1",
-                "requests  1 GET and 1 PUT per object (head, update), 1 GET for one "
+                "billed    1 GET and 1 PUT per object (head, update), 1 GET for one "
                 f"that needs no change{LISTING}",
                 "in sum    1 GET and 2 PUT requests, if each is changed",
             ],
@@ -253,7 +253,7 @@ def test_words_of_one_update() -> None:
         "applying it: about 1 PUT request, for 1 update"
     ]
     few = [*beforehand_lines(spec(), Findings(False, 1), Prices())]
-    assert [line[:7] for line in few] == ["objects", "request", "in sum "]
+    assert [line[:7] for line in few] == ["objects", "billed ", "in sum "]
 
 
 def test_words_of_an_undo() -> None:
