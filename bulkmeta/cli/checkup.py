@@ -53,7 +53,7 @@ def print_checkup(
         if not as_json:
             _print(made[-1])
     if as_json:
-        print_result(msgspec.json.encode(made).decode())
+        print_result(msgspec.json.encode(made))
     if unreached:
         return RUN_FATAL
     return SOME_FAILED if left or any(c.state == "failed" for c in made) else OK

@@ -47,7 +47,7 @@ def print_data(text: str) -> None:
     print_result(text.encode("utf-8", "backslashreplace"))
 
 
-def print_summary(lines: Iterable[str]) -> str | None:
+def print_summary(lines: Iterable[str | bytes]) -> str | None:
     """Write how a run ended; it ended so whether or not somebody reads it. What was in
     the way, if it could not be written."""
     try:

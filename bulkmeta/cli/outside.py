@@ -166,7 +166,7 @@ class Outside:
             return code
         facts = self._facts(code)
         if self._params.get("as_json") and code != USAGE:
-            self._missed = print_summary([self._told(facts, code).decode()])
+            self._missed = print_summary([self._told(facts, code)])
         code = self._judged(self._missed, code)
         ended_s, error = time.time(), complaint()
         if self._log:

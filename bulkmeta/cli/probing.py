@@ -44,7 +44,7 @@ def print_probe(
     finally:
         tell_left(left)
     if as_json:
-        print_result(msgspec.json.encode(probed).decode())
+        print_result(msgspec.json.encode(probed))
     else:
         for line in (*table_lines(probed), *conclusion_lines(probed)):
             print_result(line)

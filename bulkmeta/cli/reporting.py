@@ -15,7 +15,7 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.facts import RunFacts, as_json, named
 from bulkmeta.cli.next_steps import resume_line
-from bulkmeta.cli.output import print_data, print_result, tell, warn
+from bulkmeta.cli.output import print_result, tell, warn
 from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.journal.files import held_for_reading, new_text
 from bulkmeta.journal.run_reader import read_run
@@ -39,18 +39,17 @@ _UNENDED: Final[dict[State, str]] = {
 
 def print_report(run: Path) -> None:
     """Sum the run up on stdout."""
-    account = _account_of(run)
-    for line in (*_head_lines(run, account), *account_lines(account)):
+    account, state = _account_of(run)
+    for line in (*_head_lines(account, state), *account_lines(account)):
         print_result(line)
-    _tell_resume(run, account)
+    _tell_resume(run, account, state)
 
 
 def print_json(run: Path) -> None:
     """Sum the run up on one line for programs: the names are those that `--json` has at
     a run's end. Requests and time are of the last part; they are known with its end."""
-    account = _account_of(run)
+    account, state = _account_of(run)
     header, summary = account.header, account.summary
-    state = _state_of(run, account)
     facts = RunFacts(
         command=header.command if header else "",
         target=str(header.job.target) if header else None,
@@ -68,7 +67,7 @@ def print_json(run: Path) -> None:
         "finished": summary.finished if summary else None,
         "resumed": account.resumed,
     }
-    print_data(as_json(facts, more).decode())
+    print_result(as_json(facts, more))
 
 
 def write_page(run: Path, page: Path) -> None:
@@ -82,9 +81,9 @@ def write_page(run: Path, page: Path) -> None:
     from bulkmeta.report.page import render_page
 
     refuse_existing(page, "--html")
-    account = _account_of(run)
+    account, state = _account_of(run)
     words = _job_lines(account.header) if account.header else ()
-    unended = _UNENDED.get(_state_of(run, account), "")
+    unended = _UNENDED.get(state, "")
     text = render_page(account, run.name, list(words), unended)
     try:
         with new_text(page, 0o600) as file:
@@ -92,13 +91,13 @@ def write_page(run: Path, page: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {str(page)!r}: {error.strerror}") from error
     tell(f"wrote     {page}")
-    _tell_resume(run, account)
+    _tell_resume(run, account, state)
 
 
-def _tell_resume(run: Path, account: Account) -> None:
+def _tell_resume(run: Path, account: Account, state: State) -> None:
     """How the run goes on, if it was interrupted and nobody is at it, or that somebody
     is."""
-    state, header = _state_of(run, account), account.header
+    header = account.header
     if not header or header.command == "plan" or not run.is_file():
         return
     if state == "running":
@@ -107,28 +106,31 @@ def _tell_resume(run: Path, account: Account) -> None:
         tell(resume_line(run))
 
 
-def _state_of(run: Path, account: Account) -> State:
-    """Whether it came to its end, and if not, whether somebody is at it."""
-    if account.summary:
-        return "complete"
-    try:
-        with held_for_reading(run):
-            return "interrupted"
-    except LockedError:
-        return "running"
-    except UsageError:  # nothing can be locked there
-        return "interrupted"
-
-
-def _account_of(run: Path) -> Account:
-    """What the file tells; whether of the job that it was written for, is said."""
+def _account_of(run: Path) -> tuple[Account, State]:
+    """What the file tells, and whether the run came to its end; whether it is of the
+    job that it was written for, is said. Somebody who was at it may have ended it while
+    it was read."""
+    busy = _is_busy(run)
     account = Account().add(read_run(run))
     if account.header and (fault := alteration(run, account.header)):
         warn(fault)
-    return account
+    if account.summary:
+        return account, "complete"
+    return account, "running" if busy or _is_busy(run) else "interrupted"
 
 
-def _head_lines(run: Path, account: Account) -> Iterator[str]:
+def _is_busy(run: Path) -> bool:
+    """Whether another process is at the run."""
+    try:
+        with held_for_reading(run):
+            return False
+    except LockedError:
+        return True
+    except UsageError:  # nothing can be locked there
+        return False
+
+
+def _head_lines(account: Account, state: State) -> Iterator[str]:
     header, summary = account.header, account.summary
     if header:
         yield from _job_lines(header)
@@ -141,7 +143,7 @@ def _head_lines(run: Path, account: Account) -> Iterator[str]:
         requests = (f"{count:,} {name}" for name, count in summary.requests.items())
         yield f"requests  {part}{', '.join(requests)}"
     else:
-        yield f"ended     {_UNENDED[_state_of(run, account)]}"
+        yield f"ended     {_UNENDED[state]}"
 
 
 def _job_lines(header: RunHeader) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,15 @@ def test_a_run_ends_as_it_ended_whoever_reads_it(
     assert changed(oss) == COUNT
     assert read_run(tmp_path / "run.jsonl").summary["counts"]["updated"] == COUNT
     assert "bulkmeta: " not in err
+
+
+def test_json_is_utf8_whatever_the_terminal_takes(shell: Shell, tmp_path: Path) -> None:
+    """What a terminal of another encoding cannot show would be written as an escape
+    that JSON has not."""
+    line = "bulkmeta plan oss://bucket/é😀/ --set a=1 --json >told.json 2>/dev/null"
+    assert shell(f"PYTHONIOENCODING=gbk {line}") == (0, "")
+    told = json.loads((tmp_path / "told.json").read_text(encoding="utf-8"))
+    assert told["target"] == "oss://bucket/é😀/"
 
 
 @pytest.mark.parametrize("more", ["", "--json", "2> /dev/full"])

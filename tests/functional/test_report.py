@@ -7,13 +7,14 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.journal.run_reader import read_run
 
 if TYPE_CHECKING:
     from bulkmeta.emulator.server import EmbeddedOSS
@@ -95,6 +96,24 @@ def test_an_interrupted_run_for_programs(bulkmeta: Command, ran: str) -> None:
     )
     assert (told["requests"], told["elapsed_s"], told["finished"]) == (None, None, None)
     assert Path("cut.html").stat().st_size > 1000
+
+
+def test_a_run_that_ends_while_it_is_read(
+    bulkmeta: Command, ran: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was under way when it was read, and is not told to be interrupted."""
+    lines = Path(ran).read_text().splitlines(keepends=True)
+    Path("cut.jsonl").write_text("".join(lines[:5]))
+    with Path("cut.jsonl").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def ended(path: Path) -> Iterator[Any]:
+            yield from read_run(path)
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("bulkmeta.cli.reporting.read_run", ended)
+        told = json.loads(bulkmeta("report", "cut.jsonl", "--json").out)
+    assert (told["state"], told["interrupted"]) == ("running", False)
 
 
 def test_what_may_be_reported(bulkmeta: Command, ran: str) -> None:
