@@ -57,8 +57,11 @@ def _goes_by_patterns(job: JobSpec) -> bool:
 
 
 def _has_conditions(job: JobSpec) -> bool:
-    """Whether it says what objects have to be like: more than a part of all of them."""
-    part = {"shard": None, "part": None, "sample": None, "limit": None}
-    demands = msgspec.structs.replace(job.select, **part)
+    """Whether it says what objects have to be like: more than a part of all of them. In
+    a part that goes by the keys' hash there may be none."""
+    select = job.select
+    if select.shard or select.sample:
+        return False
+    demands = msgspec.structs.replace(select, part=None, limit=None)
     named = job.takes in {"listing", "keys", "inventory"}
     return named and (demands != Selection() or bool(job.where))
