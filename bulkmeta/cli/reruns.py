@@ -135,8 +135,9 @@ def _look(spec: RunSpec, progress: Progress, values: dict[str, Any]) -> int:
 
 
 def _counted(progress: Progress, job: JobSpec) -> int | None:
-    """How many objects of a run are taken up, by its counters; None if only some."""
-    if job.select != Selection():
+    """How many objects of a run are taken up, by its counters; None if only some, or if
+    further ones may be in doubt."""
+    if job.select != Selection() or not progress.complete:
         return None
     return progress.counts["failed" if job.takes == "failed" else "updated"]
 

@@ -117,7 +117,8 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> int | None:
     if not consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
-    return None if findings.more else findings.listed
+    some = lines is None and spec.job.where  # the others are no objects of the run
+    return None if findings.more or some else findings.listed
 
 
 def end_at_once(spec: RunSpec, words: str, told: Telling) -> int:

@@ -194,6 +194,31 @@ def test_total_that_was_counted(terminal: Terminals) -> None:
         shown.until(lambda now: any(" of 200 objects (" in line for line in now))
 
 
+def test_no_total_of_what_a_condition_leaves_out(
+    oss: EmbeddedOSS, terminal: Terminals
+) -> None:
+    """By the listing it can leave out objects that were counted."""
+    oss.store.put_object("bucket", "p/big", body=b"123456789")
+    asked = [word for word in ORDER if word != "--yes"]
+    with terminal(*asked, "--rate", "10", "--where", "size < 9") as shown:
+        shown.until(lambda now: any("objects   201" in line for line in now))
+        shown.type("y\n")
+        lines = shown.until(under_way)
+    assert not any(" of 201 objects (" in line for line in lines)
+
+
+def test_no_total_of_an_interrupted_run(terminal: Terminals, tmp_path: Path) -> None:
+    """Its counters do not tell of the updates that were under way then."""
+    with terminal(*ORDER) as shown:
+        shown.to_the_end()
+    whole = (tmp_path / "run.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_text("".join(whole[:101]))
+    (tmp_path / "cut.jsonl.journal").touch()
+    with terminal("undo", "cut.jsonl", "--yes", "--rate", "40") as shown:
+        lines = shown.until(under_way)
+    assert not any(" of 100 objects (" in line for line in lines)
+
+
 def test_finished(terminal: Terminals) -> None:
     """What changed is gone; the summary stays."""
     with terminal(*ORDER) as shown:
