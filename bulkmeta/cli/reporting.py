@@ -121,12 +121,14 @@ def _account_of(run: Path) -> tuple[Account, State]:
 
 def _is_busy(run: Path) -> bool:
     """Whether another process is at the run."""
+    if not run.is_file():  # of a pipe it would take what is to be read
+        return False
     try:
         with held_for_reading(run):
             return False
     except LockedError:
         return True
-    except UsageError:  # nothing can be locked there
+    except (OSError, UsageError):  # nothing can be locked there
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -139,6 +140,7 @@ def test_what_may_be_reported(bulkmeta: Command, ran: str) -> None:
     Path("none.jsonl").write_text("nonsense")
     assert bulkmeta("report", "none.jsonl").code == 2
     assert bulkmeta("report", "missing.jsonl").code == 2
+    assert bulkmeta("report", os.devnull).code == 2
 
 
 def test_the_page(bulkmeta: Command, ran: str) -> None:
