@@ -332,7 +332,8 @@ def _kind_words(kind: Kind) -> str:
     told = [f"{value_words(*value)}{_times(count, kind)}" for value, count in common]
     more = len(kind.values) - len(common)
     if more or kind.others:
-        told.append(f"and {'more than ' if kind.others else ''}{more} other values")
+        than = "more than " if kind.others else ""
+        told.append(f"and {than}{counted(more, 'other value')}")
     return f"{name}: {', '.join(told)}"
 
 

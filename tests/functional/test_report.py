@@ -64,6 +64,13 @@ def test_on_the_terminal(bulkmeta: Command, ran: str) -> None:
     assert re.search(r"1 {2}skipped: early_rewrite ", text)
 
 
+def test_one_more_value(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Is one."""
+    oss.store.put_objects("bucket", ({"key": f"four/{n}"} for n in range(4)))
+    told = bulkmeta("plan", "oss://bucket/four/", "--set", "new={key}").out
+    assert '"four/2" (1), and 1 other value\n' in told
+
+
 def test_for_programs(bulkmeta: Command, ran: str) -> None:
     """The names of `--json` at a run's end, and what only a file can tell."""
     result = bulkmeta("report", ran, "--json")
