@@ -93,6 +93,8 @@ def _lacking_words(end: RunEnd) -> Iterator[str]:
     if counts["unchanged"] and _only_takes(job.change):
         all_ = counts["unchanged"] == end.stats.objects
         which = "object" if all_ else "unchanged object"
+        if job.select != Selection():
+            which += " that was looked at"
         what = " or ".join(_taken(job.change))
         yield f"no {which} has {what} (mistyped, or done before)"
 

@@ -214,8 +214,15 @@ def held_for_reading(path: Path) -> Iterator[None]:
     with file:
         if fcntl is not None:
             _lock(path, file.fileno(), fcntl.LOCK_SH)
-            os.fsync(file.fileno())
+            _settle(path, file.fileno())
         yield
+
+
+def _settle(path: Path, fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:  # of a device, for one
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def _lock(path: Path, fd: int, kind: int) -> None:

@@ -117,6 +117,14 @@ def test_what_is_no_run_file(
     assert oss.log.requests() == []
 
 
+@pytest.mark.parametrize("command", ["resume", "retry", "undo", "verify", "report"])
+def test_a_device(bulkmeta: Command, command: str) -> None:
+    """Is no run file, whatever can be asked of it."""
+    result = bulkmeta(command, "/dev/null")
+    assert (result.code, len(result.err.splitlines())) == (2, 1), result.err
+    assert "'/dev/null'" in result.err
+
+
 @pytest.mark.parametrize("garbage", [b"garbage\n", b"\xff\n", b'{"type":"object"}\n'])
 def test_garbage_in_the_middle(cut: Any, bulkmeta: Command, garbage: bytes) -> None:
     """The number of the bad line is told."""

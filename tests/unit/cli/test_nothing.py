@@ -12,6 +12,7 @@ from bulkmeta.cli.nothing import nothing_words
 from bulkmeta.model.changes import Change, make_change
 from bulkmeta.model.job import JobSpec, Recent, RunSpec, Target
 from bulkmeta.model.outcome import Outcome
+from bulkmeta.model.selection import Selection
 from bulkmeta.model.values import Row, ValuesFile
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.host import RunEnd
@@ -49,6 +50,9 @@ def test_what_no_object_has(change: dict[str, Any], what: str) -> None:
     assert list(nothing_words(end)) == [f"no object {words}"]
     end = ended(make_change(**change), {"unchanged": 3, "skipped": 1})
     assert list(nothing_words(end)) == [f"no unchanged object {words}"]
+    some = Selection(limit=3)
+    end = ended(make_change(**change), {"unchanged": 3}, select=some)
+    assert list(nothing_words(end)) == [f"no object that was looked at {words}"]
 
 
 @pytest.mark.parametrize(
