@@ -300,7 +300,7 @@ ADVICE = {
     "unguardable": "check what stands between you and OSS",
     "unknown_header": "an update might lose it; report its name",
     "unchanged: rewritten": "written again since; undo takes --allow-rewritten",
-    "changed_since_run": "written since, by others or a later run; see --allow-rewritten",
+    "changed_since_run": "written since, by others or later runs; --allow-rewritten",
     "changed_since_plan": "written since; plan again, or --replan",
     "drift": "written since by others, or undone",
     "gone": "deleted, or never there",
