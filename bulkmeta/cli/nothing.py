@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bulkmeta.model.changes import Change
+import msgspec
+
 from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.selection import Selection
 from bulkmeta.report.text import printable
 
 if TYPE_CHECKING:
+    from bulkmeta.model.changes import Change
     from bulkmeta.model.job import JobSpec
     from bulkmeta.runners.host import RunEnd
     from bulkmeta.runners.missing import Missing
@@ -101,16 +103,15 @@ def _lacking_words(end: RunEnd) -> Iterator[str]:
 
 def _only_takes(change: Change) -> bool:
     """Whether it does nothing to an object that lacks what it names."""
-    taking = Change(
-        missing=change.missing,
-        types=change.types,
-        unset_meta=change.unset_meta,
-        rename_meta=change.rename_meta,
-        sub_meta=change.sub_meta,
-        unset_headers=change.unset_headers,
-        unset_tags=change.unset_tags,
+    rest = msgspec.structs.replace(
+        change,
+        unset_meta=(),
+        rename_meta={},
+        sub_meta={},
+        unset_headers=(),
+        unset_tags=(),
     )
-    return change == taking and not change.is_empty()
+    return rest.is_empty() and not change.is_empty()
 
 
 def _taken(change: Change) -> Iterator[str]:

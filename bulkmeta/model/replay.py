@@ -51,7 +51,7 @@ def restore_former(
     if parts.rewrite and not _shows_copied(head, before, after):
         if not _shows_copied(head, after, before):
             raise _changed_since_run()
-        if was_rewritten(recorded, head) and not rewritten_too:
+        if _was_written_since(recorded, head) and not rewritten_too:
             raise _changed_since_run(_REWRITTEN)
         wanted = _copied_back(wanted, before)
     if wanted != head.metadata and head.etag != recorded.etag:
@@ -126,14 +126,12 @@ def _shows_copied(head: ObjectHead, state: Metadata, other: Metadata) -> bool:
 
 
 def was_rewritten(recorded: Outcome, head: ObjectHead) -> bool:
-    """Whether the object, which is as a copy of the run left it, was written again
-    since: by a later run that was undone, for one. When an update without an answer
-    landed is not known; one without a moment was written over by somebody else."""
+    """Whether the object, which is as the run left it, was written again since, though
+    the run had written it as a whole: by a later run that was undone, for one."""
     before, after = recorded.before, recorded.after
-    if recorded.status not in {"updated", "planned"} or before is None or after is None:
+    if before is None or after is None or not parts_between(before, after).rewrite:
         return False
-    rewrites = parts_between(before, after).rewrite
-    return rewrites and recorded.last_modified != head.last_modified
+    return _was_written_since(recorded, head)
 
 
 def _changed_since_run(
@@ -195,12 +193,15 @@ def _are_possible(tags: dict[str, str]) -> bool:
 
 
 def _is_same_object(recorded: Outcome, head: ObjectHead) -> bool:
-    """The content, and the moment of the last write. That of an update without an
-    answer is not known; one without a moment was written over by somebody else."""
-    if head.etag != recorded.etag:
-        return False
+    """The content, and the moment of the last write."""
+    return head.etag == recorded.etag and not _was_written_since(recorded, head)
+
+
+def _was_written_since(recorded: Outcome, head: ObjectHead) -> bool:
+    """By the moment of the last write. That of an update without an answer is not
+    known; one without a moment was written over by somebody else."""
     answered = recorded.status in {"updated", "planned"}
-    return not answered or recorded.last_modified == head.last_modified
+    return answered and recorded.last_modified != head.last_modified
 
 
 def _to(key: str, head: ObjectHead, wanted: Metadata) -> UpdatePlan:
