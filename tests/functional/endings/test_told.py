@@ -261,6 +261,14 @@ def test_every_command_ends_so(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert told()["objects"] == metrics()["bulkmeta_run_objects"]["updated",] == COUNT
 
 
+def test_a_run_that_was_never_made(bulkmeta: Command) -> None:
+    """No run file is named that is not there."""
+    order = ("apply", "oss://nowhere/p/", "--set", "n=1", "--yes", "--json")
+    result = bulkmeta(*order, "--run-file", "none.jsonl", "--rate", "max")
+    heard = json.loads(result.out)
+    assert (result.code, heard["exit_code"], heard["run_file"]) == (4, 4, None)
+
+
 def test_an_answer_that_is_no(
     oss: EmbeddedOSS, bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
