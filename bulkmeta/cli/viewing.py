@@ -49,6 +49,8 @@ def print_objects(spec: RunSpec, form: Form, fields: Sequence[str]) -> int:
     finally:  # what was read is shown, whatever ended it
         ordered.finish()
         printer.finish()
+    if isinstance(printer, TablePrinter) and printer.has_cut:
+        tell("values with … are cut; --format jsonl shows them whole")
     if end.interrupted:
         tell("bulkmeta: interrupted")
         return INTERRUPTED

@@ -56,7 +56,7 @@ class TablePrinter:
     Those that come first (a hundred, or fewer if they take longer than a moment) decide
     how wide the columns are; what is wider in a later one pushes the rest of its line
     aside. On a terminal, `width` cells wide, no line is longer than that: values are
-    cut, keys in their middle.
+    cut, keys in their middle, and `has_cut` says so.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class TablePrinter:
         self._since_s = 0.0
         self._widths: list[int] = []
         self.failed = 0
+        self.has_cut = False
 
     def emit(self, result: Viewed) -> None:
         if result.left_out:
@@ -82,7 +83,7 @@ class TablePrinter:
         cells = [table_cell(name, value_of(result, name)) for name in self._fields]
         note = self._note(result)
         if self._first is None:
-            self._print(cells, note)
+            self._show(cells, note)
             return
         if not self._first:
             self._since_s = self._clock()
@@ -109,8 +110,9 @@ class TablePrinter:
             room = self._width - len(_GAP) * (len(titles) - 1)
             weights = [_WEIGHTS.get(name, 1) for name in self._fields]
             self._widths = fitted(self._widths, weights, room)
-        for cells, note in [(titles, ""), *rows]:
-            self._print(cells, note)
+        self._write(self._line(titles, "")[0])
+        for cells, note in rows:
+            self._show(cells, note)
 
     def _note(self, view: Viewed) -> str:
         """Why there is no more to be seen, unless a column tells."""
@@ -118,15 +120,21 @@ class TablePrinter:
             return ""
         return f"{_GAP}! {view.error.code}: {plain(view.error.message)}"
 
-    def _print(self, cells: list[str], note: str) -> None:
-        if self._width is not None:
-            cells = self._cut(cells, self._width)
+    def _show(self, cells: list[str], note: str) -> None:
+        line, is_whole = self._line(cells, note)
+        self.has_cut |= not is_whole
+        self._write(line)
+
+    def _line(self, cells: list[str], note: str) -> tuple[str, bool]:
+        """The cells in their columns, and whether there is room for all of each."""
+        shown = cells if self._width is None else self._cut(cells, self._width)
         line = _GAP.join(
             _padded(cell, width - cell_len(cell), right=name == "size_bytes")
-            for name, cell, width in zip(self._fields, cells, self._widths, strict=True)
+            for name, cell, width in zip(self._fields, shown, self._widths, strict=True)
         )
         line = line.rstrip() + note
-        self._write(line if self._width is None else cut(line, self._width))
+        fit = line if self._width is None else cut(line, self._width)
+        return fit, (fit, shown) == (line, cells)
 
     def _cut(self, cells: list[str], width: int) -> list[str]:
         """The cells, each no wider than its column, and what lines can spare."""

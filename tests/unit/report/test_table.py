@@ -167,6 +167,36 @@ def test_later_lines_use_what_there_is_to_spare() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("view", "width", "is_cut"),
+    [
+        (seen("k" * 30), None, False),
+        (seen("k" * 30), 30, False),
+        (seen("k" * 30), 29, True),
+        (seen("k", meta={"size": "x"}), 29, False),
+        (msgspec.structs.replace(seen("k"), head=None, error=DENIED), 12, True),
+    ],
+)
+def test_whether_something_was_cut(
+    view: Viewed, width: int | None, is_cut: bool
+) -> None:
+    """Of values, also in a later line, or of why there are none."""
+    for views in ([view], [*[seen("k")] * 100, view]):
+        printer = TablePrinter(("key",), str, width)
+        for each in views:
+            printer.emit(each)
+        printer.finish()
+        assert printer.has_cut == is_cut
+
+
+def test_a_title_is_no_value() -> None:
+    """Where it alone is cut, nothing is missing."""
+    printer = TablePrinter(("last_modified", "meta.a-very-long-name"), str, 28)
+    printer.emit(seen("k", meta={"a-very-long-name": "x"}))
+    printer.finish()
+    assert not printer.has_cut
+
+
 @given(
     st.lists(st.text(max_size=30), min_size=3, max_size=3),
     st.lists(st.text(max_size=30), min_size=3, max_size=3),
