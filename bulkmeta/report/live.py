@@ -19,8 +19,9 @@ from bulkmeta.report.progress import (
     Speed,
     error_lines,
     headline,
-    pace_line,
+    pace_lines,
 )
+from bulkmeta.report.text import folded
 
 _PER_S: Final = 4
 _BAR: Final = 40
@@ -40,7 +41,8 @@ class LiveWatcher:
 
     def say(self, line: str) -> None:
         """Write a line above what changes."""
-        self._console.print(Text(line))
+        text = Text(folded(line, self._console.width))
+        self._console.print(text, soft_wrap=True)
 
     @asynccontextmanager
     async def watch(self, state: RunState) -> AsyncIterator[None]:
@@ -88,7 +90,8 @@ class Screen:
             yield _bar(state.stats.objects, state.total, min(width, _BAR))
         yield _cut(_counts(state))
         pace = state.pace()
-        yield _cut(Text(pace_line(pace), style="yellow" if pace.throttled else "dim"))
+        for line in pace_lines(pace):
+            yield _cut(Text(line, style="yellow" if pace.throttled else "dim"))
         for line in error_lines(state):
             yield _cut(Text(f"! {line}", style="red"))
 

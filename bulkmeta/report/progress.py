@@ -72,13 +72,20 @@ def headline(state: RunState, rate: float) -> str:
 
 
 def pace_line(pace: PaceNow) -> str:
-    """What the service lets through."""
-    requests = counted(pace.in_flight, "request")
-    line = f"{requests} under way, at most {pace.rate:,.0f}/s"
+    """What the service lets through, on one line."""
+    return "; ".join(pace_lines(pace))
+
+
+def pace_lines(pace: PaceNow) -> list[str]:
+    """The same, of which each fits in a terminal: what is under way, and whether that
+    is less than was allowed."""
+    lines = [
+        f"{counted(pace.in_flight, 'request')} under way, at most {pace.rate:,.0f}/s"
+    ]
     if pace.throttled:
         answers = counted(pace.throttled, "answer")
-        line += f"; slowed down by the service ({answers})"
-    return line
+        lines.append(f"slowed down by the service ({answers})")
+    return lines
 
 
 def error_lines(state: RunState) -> list[str]:

@@ -13,11 +13,20 @@ _LABEL: Final = len("run file  ")
 _LONGEST: Final = 2 * _SHOWN
 """Up to this a value is told whole: paths and keys, mostly, are."""
 
+_INNER: Final = r"(?P<inner>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"
 _VALUE: Final = re.compile(
-    r"""(?<![\w\\])(?P<quote>['"])(?P<inner>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"""
+    rf"""(?<![\w\\])(?P<quote>['"]){_INNER}"""
     rf"""|(?<![^\s'"])[^\s'"]{{{_LONGEST},}}[^\s'"),.:;]"""
 )
 """What stands in quotes, but for apostrophes, or is one endless word."""
+
+_CHUNK: Final = re.compile(
+    r"(?P<command>[^\w\s]?bulkmeta [\w-]+ )?"
+    rf"""(?:(?<![\w\\])(?P<quote>['"`]){_INNER}|\S)+"""
+    r"(?(command)(?: --\S+)*)|\s+"
+)
+"""What no line is broken in: a command of ours with what it is given, a word with what
+it has in quotes, or the room between."""
 
 
 def plain(text: str) -> str:
@@ -37,20 +46,26 @@ def _shortened(found: re.Match[str]) -> str:
     return f"{quote}{whole[:_SHOWN]}…{quote} ({len(whole):,} characters)"
 
 
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines where nobody would copy the break."""
+
+    def _split(self, text: str) -> list[str]:
+        return [chunk[0] for chunk in _CHUNK.finditer(text)]
+
+
 def folded(line: str, width: int) -> str:
     """The line broken between words where it is wider than `width`, further ones below
-    the text behind its label. Where characters take two cells it is left as it is."""
+    the text behind its label; what is in quotes, and a command, stay whole. Where
+    characters take two cells it is left as it is."""
     if len(line) <= width or width < 4 * _LABEL or not _is_narrow(line):
         return line
-    return textwrap.fill(
-        line,
+    return _Wrapper(
         width,
         subsequent_indent=" " * _LABEL,
         break_long_words=False,
-        break_on_hyphens=False,
         expand_tabs=False,
         replace_whitespace=False,
-    )
+    ).fill(line)
 
 
 def _is_narrow(line: str) -> bool:

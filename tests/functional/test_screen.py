@@ -149,7 +149,8 @@ def test_running(terminal: Terminals) -> None:
 
 
 def test_long_lines(terminal: Terminals) -> None:
-    """Are broken between words, below their own text; what is to be copied is not."""
+    """Are broken between words, below their own text; what is in quotes, or is to be
+    copied, is not."""
     name = f"{'n' * 70}.jsonl"
     change = (
         "--set",
@@ -160,11 +161,21 @@ def test_long_lines(terminal: Terminals) -> None:
     long = [*ORDER[:2], *change, "--yes", "--run-file", name]
     with terminal(*long) as shown:
         lines = shown.to_the_end()
-    broken = (
-        'change    set first = "one two three four five"; set second = "six seven eight'
-    )
-    assert lines[lines.index(broken) + 1] == '          nine"'
+    broken = 'change    set first = "one two three four five"; set second ='
+    assert lines[lines.index(broken) + 1] == '          "six seven eight nine"'
     assert lines[-2] == f"undo      bulkmeta undo {name}"[:80]
+
+
+def test_a_long_pace(terminal: Terminals) -> None:
+    """Fits in, with all that can be said of it."""
+    spread = ("--spread", "20", "--processes", "2")
+    with terminal(*ORDER[:4], *spread, "--yes", "--run-file", "run.jsonl") as shown:
+        lines = shown.until(lambda now: any("--spread)" in line for line in now))
+    place = next(n for n, line in enumerate(lines) if line.startswith("pace"))
+    assert lines[place : place + 2] == [
+        "pace      2 processes of 64 workers, at most 2,000 requests/s, up to 20 key",
+        "          ranges in turn (--processes, --concurrency, --rate, --spread)",
+    ]
 
 
 def test_total_known(terminal: Terminals, tmp_path: Path) -> None:
@@ -312,8 +323,9 @@ def test_a_table(oss: EmbeddedOSS, terminal: Terminals) -> None:
         oss.store.put_object("bucket", key, meta=meta)
     oss.store.put_object("bucket", "q/9\x1b[2J")
     with terminal("show", "oss://bucket/q/") as shown:
-        lines = shown.to_the_end()
+        *lines, hint = shown.to_the_end()
     assert shown.process.returncode == 0
+    assert hint == "values with … are cut; --format jsonl shows them whole"
     assert len(lines) == 10
     assert lines[0].startswith("key  ")
     assert [line[:2] for line in lines[1:9]] == ["q/"] * 8

@@ -73,10 +73,13 @@ def test_throttled_and_failing() -> None:
             seq=number, key=key, status="failed", reason="access_denied", error=error
         )
         stats.emit(failed)
-    lines = shown(RunState(stats, lambda: PaceNow(8, 150.0, 1200)), 90)
-    assert lines[1] == "5 updated, 4 failed"
-    assert lines[2].endswith("slowed down by the service (1,200 answers)")
-    assert lines[3:] == [
+    lines = shown(RunState(stats, lambda: PaceNow(12_345, 10_000.0, 9_876_543)), 80)
+    assert lines[1:4] == [
+        "5 updated, 4 failed",
+        "12,345 requests under way, at most 10,000/s",
+        "slowed down by the service (9,876,543 answers)",
+    ]
+    assert lines[4:] == [
         f"! photos/{n}.jpg: access_denied: You have no right to access this."
         for n in (1, 2, 3)
     ]
@@ -115,6 +118,15 @@ async def test_watching() -> None:
     assert "stopping: [1] of 2" in text
     assert text.rstrip().endswith(("[2K", "[?25h"))
     assert f"{ESCAPE}?25h" in text
+
+
+async def test_long_words_above_it() -> None:
+    """Are broken between words, and never in what is in quotes."""
+    drawn, file = console(40, terminal=True)
+    long = "'a longer one than a line has room for'"
+    async with LiveWatcher(drawn).watch(RUNNING):
+        LiveWatcher(drawn).say(f"warning   words in front of {long}, and behind it")
+    assert f"warning   words in front of\n{' ' * 10}{long},\n" in file.getvalue()
 
 
 async def test_an_error_leaves_the_terminal_as_it_was() -> None:

@@ -50,6 +50,7 @@ def test_how_long_it_takes(found: str) -> None:
     """As long as the message is, not its square."""
     before_s = time.process_time()
     shortened(found * 30_000)
+    folded(f"{found} " * 10_000, 80)
     assert time.process_time() - before_s < 1.0
 
 
@@ -69,3 +70,34 @@ def test_how_long_it_takes(found: str) -> None:
 def test_folding(line: str, width: int, lines: list[str]) -> None:
     """Between words, below the text; no option or path is torn."""
     assert folded(line, width).split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "'a b c d'",
+        '"a b c d"',
+        "`a b c d`",
+        "(x='a b \\' c d')",
+        "'a b'\"'\"' c d'",
+        "bulkmeta resume x.jsonl",
+        "(bulkmeta undo 'x y.jsonl' --only-failed-verify --allow-rewritten)",
+        "'" + "x " * 40 + "'",
+    ],
+)
+@pytest.mark.parametrize("before", range(25, 41))
+def test_what_folding_leaves_whole(whole: str, before: int) -> None:
+    """What is in quotes and commands to paste, wherever the line would be broken; what
+    is wider than a line sticks out."""
+    line = f"{'w' * before} {whole} {'the others stay ' * 3}"
+    assert any(whole in found for found in folded(line, 40).split("\n"))
+
+
+def test_folding_at_apostrophes() -> None:
+    """They quote nothing, nor does a quote that nothing closes."""
+    line = "the users' own words of the run's file don't stand in \"quotes at all here"
+    assert folded(line, 40).split("\n") == [
+        "the users' own words of the run's file",
+        "          don't stand in \"quotes at all",
+        "          here",
+    ]
