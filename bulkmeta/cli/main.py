@@ -147,7 +147,8 @@ def run(args: list[str] | None = None) -> int:
     try:
         with silence_told():
             code = _code_of(main)
-        return _code_of(lambda: outside.finish(code))
+        code = _code_of(partial(outside.finish, code))
+        return _code_of(partial(outside.print_end, code))
     finally:
         outside.close()
         switch_debugging(on=False)

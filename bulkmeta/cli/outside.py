@@ -160,13 +160,11 @@ class Outside:
         self._missed = fault
 
     def finish(self, code: int) -> int:
-        """Tell those outside that the command ended so; the exit code, in which a
-        success that could not be told shows."""
+        """Tell those outside that the command ended so, all but whoever reads stdout;
+        the exit code, in which a success that could not be told shows."""
         if not self._command:
             return code
-        facts = self._facts(code)
-        if self._params.get("as_json") and code != USAGE:
-            self._missed = print_summary([self._told(facts, code)])
+        self._ended = facts = self._facts(code)
         code = self._judged(self._missed, code)
         ended_s, error = time.time(), complaint()
         if self._log:
@@ -177,6 +175,13 @@ class Outside:
             told = self._told(facts, code) + b"\n"
             code = self._judged(run_hook(self._hook, told), code)
         return code
+
+    def print_end(self, code: int) -> int:
+        """Print what `--json` asks for, last of all: with the exit code that it all
+        came to, which is returned."""
+        if not self._params.get("as_json") or code == USAGE:
+            return code
+        return self._judged(print_summary([self._told(self._facts(code), code)]), code)
 
     def _told(self, facts: RunFacts, code: int) -> bytes:
         """How it ended, for programs."""

@@ -315,6 +315,49 @@ def test_a_command_that_fails(
     assert (last["level"], last["message"]) == ("error", words)
 
 
+def test_a_command_that_fails_in_the_line_of_json(bulkmeta: Command) -> None:
+    """It is printed last, with the exit code of the process; the command was told how
+    it was until then, and what it says does not come in between."""
+    hook = "sh -c 'tee told.json; exit 3'"
+    result = bulkmeta(*APPLY, "--on-finish", hook, "--json")
+    line = json.loads(result.out)
+    words = "--on-finish: 'sh' ended with exit code 3"
+    assert (result.code, line["exit_code"], line["error"]) == (1, 1, words)
+    assert told() == line | {"exit_code": 0, "error": None}
+    assert Path("told.json").read_text() in result.err
+
+
+def test_metrics_that_fail_in_the_line_of_json(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in what the command is told."""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bulkmeta.cli.outside.write_metrics", full)
+    result = bulkmeta(*APPLY, *METRICS, *HOOK, "--json")
+    line = json.loads(result.out)
+    assert (result.code, line["exit_code"], told()) == (1, 1, line)
+    assert line["error"].startswith("cannot write --metrics-file ")
+
+
+@pytest.mark.parametrize("step", ["run_hook", "write_metrics"])
+def test_ctrl_c_behind_the_run(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Programs are told all the same, once, with the code that it came to."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bulkmeta.cli.outside.{step}", interrupt)
+    result = bulkmeta(*APPLY, *METRICS, *HOOK, "--json")
+    line = json.loads(result.out)
+    assert (result.code, line["exit_code"], line["error"]) == (130, 130, "interrupted")
+    assert (line["interrupted"], line["counts"]["updated"]) == (False, COUNT)
+
+
 def test_in_a_log_instead_of_stderr(bulkmeta: Command) -> None:
     """What the command says is a record each, and so is its end."""
     script = "print('one\\n\\xe9'); raise SystemExit(3)"
