@@ -260,5 +260,6 @@ def sync_folder(path: Path) -> None:
 def _failure(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"cannot write {str(path)!r}: {error.strerror}; "
-        "make room, and resume the run if it had begun"
+        "make room, and resume the run if it had begun: that settles what was under "
+        "way, which is not counted here"
     )

@@ -132,20 +132,27 @@ def test_an_unwritable_folder(
 
 def test_a_full_disk_in_mid_run(oss: EmbeddedOSS, tmp_path: Path) -> None:
     """No line can be written any more: exit 4 with the cause, and the lines that are
-    on disk are whole, but for the last."""
+    on disk are whole, but for the last. Where less is counted than was done, that is
+    said."""
     objects = ({"key": f"p/{i:04}", "meta": {"is": "old"}} for i in range(400))
     oss.store.put_objects("bucket", objects)
 
     process = command_process(
         oss, tmp_path, ON_A_FULL_DISK, "apply", *GOOD, "--concurrency", "8",
-        "--progress", "none",
+        "--progress", "none", "--json",
     )  # fmt: skip
-    _, err = process.communicate(timeout=50)
+    out, err = process.communicate(timeout=50)
 
     assert process.returncode == 4, err
     *order, complaint = err.splitlines()
     assert complaint.startswith("bulkmeta: cannot write 'run.jsonl")
-    assert complaint.endswith("make room, and resume the run if it had begun")
+    assert complaint.endswith(
+        "make room, and resume the run if it had begun: that settles what was under "
+        "way, which is not counted here"
+    )
+    told = msgspec.json.decode(out)
+    assert complaint == f"bulkmeta: {told['error']}"
+    assert told["counts"]["updated"] < told["requests"]["CopyObject"]
     assert not any(line.startswith("bulkmeta: ") for line in order)
     assert "Traceback" not in err
     content = (tmp_path / "run.jsonl").read_bytes()

@@ -100,7 +100,8 @@ def test_full_disk() -> None:
     file.close()
     assert str(caught.value) == (
         "cannot write '/dev/full': No space left on device; "
-        "make room, and resume the run if it had begun"
+        "make room, and resume the run if it had begun: that settles what was under "
+        "way, which is not counted here"
     )
 
 

@@ -212,7 +212,8 @@ def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             file.flush()
     assert str(caught.value) == (
         f"cannot write {str(path)!r}: No space left on device; "
-        "make room, and resume the run if it had begun"
+        "make room, and resume the run if it had begun: that settles what was under "
+        "way, which is not counted here"
     )
 
 
