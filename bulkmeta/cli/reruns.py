@@ -104,7 +104,7 @@ def rerun(
         specs.until_of(values),
     )
     if values.get("dry_run"):
-        return _look(spec, progress, values)
+        return _look(spec, parent, progress, values)
     spec = msgspec.structs.replace(spec, lock=specs.lock_of(values))
     outside().learn(spec)
     nothing, name = takes_nothing(job), values["run_file"]
@@ -123,9 +123,13 @@ def rerun(
     return carry_out(spec, run_file, told=told, yes=yes, host=host)
 
 
-def _look(spec: RunSpec, progress: Progress, values: dict[str, Any]) -> int:
+def _look(
+    spec: RunSpec, parent: Path, progress: Progress, values: dict[str, Any]
+) -> int:
     """What an undo would put back; the exit code."""
-    if not progress.complete:
+    if takes_nothing(spec.job):
+        warn(_nothing_words(spec, parent, progress))
+    elif not progress.complete:
         warn(_UNFINISHED["undo"])
     most = None if values["full"] else options.SHOWN
     told = telling_of(values, prints=True)
@@ -153,9 +157,11 @@ def _nothing_words(spec: RunSpec, run_file: Path, progress: Progress) -> str:
         if number == 1:
             return f"the only object {did} is not selected"
         return f"none of the {counted(number)} {did} is selected"
-    if chosen or (is_retry and number):
+    whole = msgspec.structs.replace(spec.job, select=Selection())
+    if (is_retry and number) or (chosen and not takes_nothing(whole)):
         done = "retried" if is_retry else "undone"
-        return f"no object that is selected in {parent} can be {done}"
+        which = "object that is selected" if chosen else "object"
+        return f"no {which} in {parent} can be {done}"
     if not progress.complete:
         goes_on = f"{resume_command(run_file)} goes on with it"
         none = f"nothing {'failed' if is_retry else 'was changed'} in {parent} so far"

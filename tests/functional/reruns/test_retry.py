@@ -74,6 +74,19 @@ def test_what_was_under_way_is_asked_about(
 
 
 @pytest.mark.parametrize(
+    ("command", "done"), [("retry", "retried"), ("undo", "undone")]
+)
+def test_what_was_under_way_is_not_selected(
+    cut: Any, bulkmeta: Command, command: str, done: str
+) -> None:
+    """Nobody knows yet whether it failed, or was changed: that is not denied."""
+    cut(0)
+    result = bulkmeta(command, "run.jsonl", "--include", "q/*")
+    told = f"no object that is selected in run.jsonl can be {done}\n"
+    assert (result.code, result.out) == (0, told)
+
+
+@pytest.mark.parametrize(
     ("command", "kept", "words"),
     [("retry", 3, "nothing failed"), ("undo", 0, "nothing was changed")],
 )
@@ -89,6 +102,8 @@ def test_nothing_so_far_in_an_interrupted_run(
 
     told = f"{words} in run.jsonl so far; bulkmeta resume run.jsonl goes on with it\n"
     assert (result.code, result.out, result.err) == (0, told, "")
+    chosen = bulkmeta(command, "run.jsonl", "--include", "p/*")
+    assert (chosen.code, chosen.out, chosen.err) == (0, told, "")
     assert (oss.log.requests(), [*Path().glob("*.jsonl")]) == ([], [RUN])
     assert bulkmeta("resume", "run.jsonl").code == 0
 
@@ -97,6 +112,11 @@ def test_nothing_so_far_in_an_interrupted_run(
     ("command", "more", "words"),
     [
         ("retry", (), "nothing failed in run.jsonl; nothing to retry\n"),
+        (
+            "retry",
+            ("--include", "p/*"),
+            "nothing failed in run.jsonl; nothing to retry\n",
+        ),
         ("undo", (), "nothing in none.jsonl was changed; nothing to undo\n"),
         (
             "undo",
@@ -111,7 +131,7 @@ def test_nothing_so_far_in_an_interrupted_run(
         (
             "undo",
             ("--include", "q/*"),
-            "no object that is selected in none.jsonl can be undone\n",
+            "nothing in none.jsonl was changed; nothing to undo\n",
         ),
     ],
 )
@@ -170,6 +190,10 @@ def test_no_failure_is_selected(
     assert apply().code == 1
     result = bulkmeta("retry", "run.jsonl", "--exclude", "p/*")
     assert (result.code, result.out) == (0, words)
+    if code == "InvalidObjectName":
+        result = bulkmeta("retry", "run.jsonl")
+        told = "no object in run.jsonl can be retried\n"
+        assert (result.code, result.out) == (0, told)
 
 
 def test_retrying_an_undo_does_not_apply_the_change_again(

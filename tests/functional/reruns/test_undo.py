@@ -14,6 +14,7 @@ from bulkmeta.emulator.dataset import varied_objects
 from bulkmeta.emulator.faults import Fault
 from tests.functional.reruns.conftest import (
     COPY,
+    JOURNAL,
     LONG_AGO_S,
     OLD,
     OURS,
@@ -23,10 +24,12 @@ from tests.functional.reruns.conftest import (
     age,
     assert_refused,
     carried,
+    lines_of,
     meta,
     seed,
     sent,
     write_as_other,
+    write_lines,
 )
 
 if TYPE_CHECKING:
@@ -127,6 +130,21 @@ def test_undo_of_an_interrupted_run(cut: Any, bulkmeta: Command) -> None:
     assert words in bulkmeta(*look).err
     assert bulkmeta("resume", "run.jsonl").code == 0
     assert words not in bulkmeta(*look).err
+
+
+def test_a_look_at_an_interrupted_run_that_did_nothing(
+    cut: Any, bulkmeta: Command
+) -> None:
+    """There is nothing to put back, and nobody says that it is."""
+    cut(0)
+    write_lines(JOURNAL, lines_of(JOURNAL)[:1])
+    result = bulkmeta("undo", "run.jsonl", "--dry-run")
+    assert result.code == 0
+    assert [line for line in result.err.splitlines() if "warning" in line] == [
+        "warning   nothing was changed in run.jsonl so far; bulkmeta resume run.jsonl "
+        "goes on with it"
+    ]
+    assert "nothing to put back" in result.out
 
 
 def test_undo_without_doing(
