@@ -16,6 +16,7 @@ from bulkmeta.model.changes import Change, checked
 from bulkmeta.model.content_types import better_type
 from bulkmeta.model.metadata import STANDARD_CLASS
 from bulkmeta.model.parts import NOTHING, Parts
+from bulkmeta.model.redaction import without_secrets
 
 if TYPE_CHECKING:
     from bulkmeta.model.metadata import ObjectHead
@@ -135,7 +136,7 @@ def _made(transform: Transform, view: ObjectView) -> Change:
         raise
     except BaseException as error:  # whatever it is, it is about this object
         own = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-        trace = "".join(traceback.format_exception(own))[-_TRACE_CHARACTERS:]
+        trace = "".join(traceback.format_exception(own))
         raise _failed(repr(error), trace) from error
     try:
         return Change() if change is None else checked(change)
@@ -144,8 +145,10 @@ def _made(transform: Transform, view: ObjectView) -> Change:
 
 
 def _failed(why: str, detail: str) -> ObjectError:
+    """What is kept of it, and shown: words that may hold a URL, but no key to it."""
+    told = without_secrets(detail)[-_TRACE_CHARACTERS:]
     return ObjectError(
         "transform_failed",
-        f"the transform failed: {why}",
-        detail=ErrorDetail("transform_failed", None, detail),
+        f"the transform failed: {without_secrets(why)}",
+        detail=ErrorDetail("transform_failed", None, told),
     )
