@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkmeta.errors import UsageError
+from bulkmeta.model.redaction import without_secrets
 from bulkmeta.model.transforms import Transform, TransformRef
 from bulkmeta.sources.key_file import fingerprint
 
@@ -24,11 +25,12 @@ def load_transform(name: str) -> tuple[TransformRef, Transform]:
     """
     module_name, colon, path = name.partition(":")
     if not (colon and module_name and path):
-        raise UsageError(f"--transform {name!r}: write it as module:function")
+        like = f", such as {_meant(name, 'change')}" if _is_file(name) else ""
+        raise UsageError(f"--transform {name!r}: write it as module:function{like}")
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        function = _imported(name, module_name)
+        function = _imported(name, module_name, path)
         for part in path.split("."):
             function = _attribute(name, function, part)
     finally:
@@ -36,13 +38,27 @@ def load_transform(name: str) -> tuple[TransformRef, Transform]:
     return reference_of(function, name), function
 
 
-def _imported(name: str, module_name: str) -> Any:
+def _imported(name: str, module_name: str, path: str) -> Any:
     try:
         return importlib.import_module(module_name)
     except Exception as error:  # whatever the module does when it is imported
-        raise UsageError(
-            f"--transform {name!r}: cannot import {module_name!r}: {error!r}"
-        ) from error
+        words = f"cannot import {module_name!r}: {without_secrets(repr(error))}"
+        if _is_file(module_name):
+            words = f"name a module, not a file: {_meant(module_name, path)}"
+        raise UsageError(f"--transform {name!r}: {words}") from error
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or "/" in name
+
+
+def _meant(file: str, path: str) -> str:
+    """How a function in a file is named from the current folder; or, if the file lies
+    elsewhere, from its own."""
+    whole, here = Path(file.removesuffix(".py")).resolve(), Path.cwd().resolve()
+    if whole.is_relative_to(here):
+        return repr(f"{'.'.join(whole.relative_to(here).parts)}:{path}")
+    return f"{f'{whole.name}:{path}'!r}, in {str(whole.parent)!r}"
 
 
 def _attribute(name: str, owner: Any, part: str) -> Any:

@@ -202,6 +202,30 @@ def test_its_errors_are_the_objects(
     assert "CopyObject" not in [n for n, k in oss.log.operations() if k == "p/a.jpg"]
 
 
+SIGNED = "https://me:p4ssword@h/k?OSSAccessKeyId=LTAIx&Signature=s3cret&k=1"
+
+
+def test_its_errors_keep_secrets(
+    oss: EmbeddedOSS, bulkmeta: Command, module: Any
+) -> None:
+    """Neither the run file nor the screen has what a URL in them could be used with,
+    wherever a long one is cut."""
+    put(oss)
+    for text in (f"{SIGNED!r} + '&x' * 1992", repr(SIGNED)):
+        module(f"""
+            def change(found: ObjectView) -> Change | None:
+                raise ValueError({text})
+            """)
+        order = ("--canary", "1", "--progress", "plain")
+        result = apply(bulkmeta, *order)
+        told = result.err + result.out + Path("run.jsonl").read_text()
+        assert result.code == 3
+        assert [word for word in ("p4ssword", "LTAIx", "s3cret") if word in told] == []
+        for path in Path().glob("run.jsonl*"):
+            path.unlink()
+    assert "https://…@h/k?OSSAccessKeyId=…&Signature=…&k=1" in told
+
+
 def test_mended_and_retried(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
     """A retry takes the function as it is now; a resume would not."""
     put(oss)
@@ -254,7 +278,12 @@ def test_plan(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "more", "words"),
     [
-        ("mine", (), "write it as module:function"),
+        ("mine", (), "'mine': write it as module:function\n"),
+        ("mine.py", (), "write it as module:function, such as 'mine:change'\n"),
+        ("mine.py:change", (), "name a module, not a file: 'mine:change'\n"),
+        ("./a/b.py:c.d", (), "name a module, not a file: 'a.b:c.d'\n"),
+        ("a/b:c", (), "name a module, not a file: 'a.b:c'\n"),
+        ("/x/y.py:c", (), "name a module, not a file: 'y:c', in '/x'\n"),
         ("nowhere:change", (), "cannot import 'nowhere'"),
         ("mine:nothing", (), "has no attribute 'nothing'"),
         ("mine:__name__", (), "is no function"),
@@ -263,6 +292,7 @@ def test_plan(oss: EmbeddedOSS, bulkmeta: Command, module: Any) -> None:
         ("mine:pair", (), "it has to take one argument"),
         ("mine:Empty", (), "it has to take one argument"),
         ("broken:change", (), "cannot import 'broken': ZeroDivisionError"),
+        ("leaky:change", (), "cannot import 'leaky': KeyError('?Signature=…')"),
         ("mine:change", ("--set", "a=1"), "makes the whole change"),
         ("mine:change", ("--values", "v.csv"), "makes the whole change"),
     ],
@@ -285,6 +315,7 @@ def test_bad_names(
         class Empty: pass
         """)
     Path("broken.py").write_text("1 / 0")
+    Path("leaky.py").write_text("raise KeyError('?Signature=s3cret')")
     result = apply(bulkmeta, *more, name=name)
     assert (result.code, words in result.err) == (2, True), result.err
     assert oss.log.operations() == []
