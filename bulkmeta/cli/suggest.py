@@ -96,12 +96,19 @@ def about_option(error: click.NoSuchOption) -> str:
     others = list(_owners(name, ctx.find_root()))
     if others:
         return f"{told} {_place(name, ctx)}; it belongs to {_and(others)}"
+    if "." in name and _takes_arguments(ctx):
+        return f"{told}; a file of that name is ./{name}"
     known = [flag for flag in _options(ctx.command, ctx) if flag.startswith("--")]
     guess = nearest(name, known)
     if guess:
         return f"{told}; did you mean {guess}?"
     hyphens = "" if name.startswith("--") else "options have two hyphens; "
     return f"{told}; {hyphens}{ctx.command_path} --help names all"
+
+
+def _takes_arguments(ctx: click.Context) -> bool:
+    params = ctx.command.get_params(ctx)
+    return any(isinstance(param, click.Argument) for param in params)
 
 
 def _as_typed(name: str, ctx: click.Context) -> str:

@@ -199,6 +199,10 @@ def test_an_unknown_command(refused: Command) -> None:
         (("-v",), "no such option -v; options have two hyphens; bulkmeta --help"),
         (("plan", "oss://b/p/", "-zoo", "1"), "no such option -zoo; options have two"),
         (("demo", "--quiet"), "--quiet; bulkmeta demo --help names all"),
+        (("demo", "-v.x"), "no such option -v.x; options have two hyphens; bulkmeta"),
+        (("report", "-x.jsonl"), "-x.jsonl; a file of that name is ./-x.jsonl"),
+        (("apply", "-f-x.toml"), "-f-x.toml; a file of that name is ./-f-x.toml"),
+        (("resume", "--x.jsonl"), "--x.jsonl; a file of that name is ./--x.jsonl"),
     ],
 )
 def test_what_is_like_nothing(
