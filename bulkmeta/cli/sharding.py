@@ -36,7 +36,7 @@ def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
             file.write(f"{msgspec.json.format(msgspec.json.encode(shards)).decode()}\n")
             file.flush()
             os.fsync(file.fileno())
-            sync_folder(out)
+        sync_folder(out)
     except OSError as error:
         words = f"cannot create {str(out)!r}: {error.strerror}; name another"
         raise UsageError(f"--out: {words}") from error

@@ -18,6 +18,7 @@ except ImportError:  # on Windows; what is to be changed there is refused below
     fcntl = None  # type: ignore[assignment]
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+_UNNAMED: Final = ".part"
 
 
 def _sync(fd: int) -> None:
@@ -112,24 +113,34 @@ class AppendFile:
 
 @contextmanager
 def new_text(path: Path, mode: int) -> Iterator[TextIO]:
-    """A file for people that was not there before, with the rights `mode`; it is gone
-    again if it is not written whole, whatever is in the way, Ctrl-C too.
+    """A file for people that was not there before, with the rights `mode`. It has its
+    name when it is written whole, and one beside it until then; it is gone again if
+    that is not to be, whatever is in the way, Ctrl-C too.
 
     Raises:
         OSError: it exists, or cannot be created.
         OutputError: it cannot be written.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    _refuse_existing(path)
+    draft = Path(f"{path}.{os.urandom(3).hex()}{_UNNAMED}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             yield file
+        _refuse_existing(path)
+        draft.rename(path)
     except BaseException as error:
-        path.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise OutputError(
                 f"cannot write {str(path)!r}: {error.strerror}"
             ) from error
         raise
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def create_file(path: Path, what: str) -> AppendFile:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.runners.sharding import cut_shards
 from tests.functional.inventory.conftest import made, row
 
 if TYPE_CHECKING:
@@ -150,6 +151,21 @@ def test_nothing_half_cut_is_left(bulkmeta: Command, oss: EmbeddedOSS) -> None:
     oss.faults.add(Fault("error", status=403, code="AccessDenied"))
     done = bulkmeta(*CUT)
     assert (done.code, Path("cut.json").exists()) == (4, False), done.err
+
+
+def test_no_file_while_it_is_counted(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that none is left that holds nothing, if the command is killed."""
+    seen: list[bool] = []
+
+    def counting(*given: Any) -> Any:
+        seen.append(Path("cut.json").exists())
+        return cut_shards(*given)
+
+    monkeypatch.setattr("bulkmeta.cli.sharding.cut_shards", counting)
+    assert bulkmeta(*CUT).code == 0
+    assert (seen, [*map(str, Path().iterdir())]) == ([False], ["cut.json"])
 
 
 def test_fewer_objects_than_shards(bulkmeta: Command) -> None:

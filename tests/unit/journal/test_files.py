@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -67,6 +68,30 @@ def test_a_text_that_is_whole_stays(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError), new_text(tmp_path / "f", 0o600):
         pass
     assert (tmp_path / "f").read_text() == "whole"
+
+
+def test_a_text_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    """What dies while it is written, as by kill -9, leaves none of that name."""
+    path = tmp_path / "f"
+    with new_text(path, 0o600) as file:
+        file.write("whole")
+        (beside,) = tmp_path.iterdir()
+        assert re.fullmatch(r"f\.[0-9a-f]{6}\.part", beside.name)
+    assert ([*tmp_path.iterdir()], path.stat().st_mode & 0o777) == ([path], 0o600)
+
+
+def test_a_name_that_others_take_meanwhile(tmp_path: Path) -> None:
+    """Is theirs."""
+    path = tmp_path / "f"
+
+    def be_late() -> None:
+        with new_text(path, 0o600) as file:
+            file.write("ours")
+            path.write_text("theirs")
+
+    with pytest.raises(OutputError, match="File exists"):
+        be_late()
+    assert ([*tmp_path.iterdir()], path.read_text()) == ([path], "theirs")
 
 
 def test_created_only_once(tmp_path: Path) -> None:
