@@ -1,9 +1,9 @@
 """How alike shards are, and how many requests it takes to cut them.
 
 Eight kinds of keys are cut as the commands do: by hash (`--shard I/N`), which takes no
-request; as a file or an inventory names them, in any order, which takes none of the
-listing (`bulkmeta shards --inventory`); and counted by a listing, from memory here, in
-one key range or in several.
+request; by a survey of the listing (`bulkmeta shards`), from memory here; by counting
+all of it (`--exact`), in one key range or in several; and as a file or an inventory
+names them, in any order, which takes no request either.
 
     python -m benchmarks.shards [--keys 1000000] [--kinds dates,uuids]
 """
@@ -30,8 +30,10 @@ from bulkmeta.model.selection import Shard
 from bulkmeta.model.shards import Draw, Tally, cut
 from bulkmeta.oss.page import Page
 from bulkmeta.runners.flow import requests_ahead
+from bulkmeta.sources.listed_range import Lister
 from bulkmeta.sources.prefix import list_prefix
 from bulkmeta.sources.ranges import walk_ranges
+from bulkmeta.sources.survey import Survey
 
 if TYPE_CHECKING:
     from bulkmeta.oss.bucket import Bucket
@@ -160,13 +162,37 @@ def by_hash(keys: list[str], parts: int) -> float:
     return max(sizes.values()) / median(sizes.values())
 
 
-def cuts(keys: list[str]) -> Iterator[tuple[str, int, Callable[[int], float]]]:
-    """Each way to cut, its requests, and the unevenness of so many parts."""
-    yield "hash", 0, partial(by_hash, keys)
-    yield "named", 0, partial(by_order, keys, drawn(keys).known())
+async def surveyed(keys: list[str], parts: int) -> tuple[Tally, int]:
+    """Where the keys lie, by a survey for so many parts, and the requests it took."""
+    bucket, tally = KeysBucket(keys), Tally(str)
+    lister = Lister(cast("Bucket", bucket), "", 1)
+    await Survey(lister, tally, parts, lambda: None).count()
+    return tally, bucket.asked
+
+
+Way = Callable[[int], tuple[int, float]]
+"""The requests of a cut into so many parts, and how uneven it is."""
+
+
+def cuts(keys: list[str]) -> Iterator[tuple[str, Way]]:
+    """Each way to cut."""
+    yield "hash", lambda parts: (0, by_hash(keys, parts))
+
+    def survey(parts: int) -> tuple[int, float]:
+        tally, asked = asyncio.run(surveyed(keys, parts))
+        return asked, by_order(keys, tally.known(), parts)
+
+    yield "survey", survey
     for spread in SPREADS:
         tally, asked = asyncio.run(listed(keys, spread))
-        yield f"list {spread}", asked, partial(by_order, keys, tally.known())
+        yield f"exact {spread}", partial(_of_known, asked, keys, tally.known())
+    yield "named", partial(_of_known, 0, keys, drawn(keys).known())
+
+
+def _of_known(
+    asked: int, keys: list[str], known: list[tuple[str, int]], parts: int
+) -> tuple[int, float]:
+    return asked, by_order(keys, known, parts)
 
 
 def main() -> None:
@@ -174,13 +200,14 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--kinds", default=",".join(KINDS))
     given = parser.parse_args()
-    heads = " ".join(f"{f'{parts} shards':>11}" for parts in INTO)
-    print(f"{'keys':<12}{'cut by':<8}{'requests':>9} {heads}   (largest/median)")
+    heads = " ".join(f"{f'{parts} shards':>14}" for parts in INTO)
+    print(f"{'keys':<12}{'cut by':<9} {heads}   (requests, largest/median)")
     for kind in given.kinds.split(","):
         keys = sorted(set(KINDS[kind](given.keys)))
-        for way, asked, unevenness in cuts(keys):
-            words = " ".join(f"{unevenness(parts):>11.4f}" for parts in INTO)
-            print(f"{kind:<12}{way:<8}{asked:>9} {words}", flush=True)
+        for name, way in cuts(keys):
+            found = [way(parts) for parts in INTO]
+            words = " ".join(f"{asked:>6} {uneven:>7.4f}" for asked, uneven in found)
+            print(f"{kind:<12}{name:<9} {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,30 +24,38 @@ from bulkmeta.runners.sharding import cut_shards
 if TYPE_CHECKING:
     from bulkmeta.model.job import RunSpec, Target
     from bulkmeta.model.shards import Part
+    from bulkmeta.runners.sharding import Cut
 
 
-def write_shards(spec: RunSpec, parts: int, out: Path) -> int:
+def write_shards(spec: RunSpec, parts: int, out: Path, *, exact: bool) -> int:
     """Cut the job's target into so many parts, and keep them; the exit code."""
     refuse_existing(out, "--out")
     warn_if_readable(spec.job.target.bucket, spec.connection)
     try:
         with new_text(out, 0o600) as file:
-            shards, requests, vain = run_loop(cut_shards(spec, parts, tell))
-            file.write(f"{msgspec.json.format(msgspec.json.encode(shards)).decode()}\n")
+            made = run_loop(cut_shards(spec, parts, tell, exact=exact))
+            text = msgspec.json.format(msgspec.json.encode(made.shards)).decode()
+            file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
         sync_folder(out)
     except OSError as error:
         words = f"cannot create {str(out)!r}: {error.strerror}; name another"
         raise UsageError(f"--out: {words}") from error
-    for words in missing_words(spec.job, vain):
+    for words in missing_words(spec.job, made.missing):
         warn(words)
-    total, largest = sum(shards.objects), max(shards.objects)
-    print_result(
-        f"{counted(total)} in {parts:,} shards of {median(shards.objects):,.0f} "
-        f"(the largest has {largest:,}; listing requests: {requests:,}): {out}"
-    )
+    print_result(f"{_words(made)}: {out}")
     return OK
+
+
+def _words(made: Cut) -> str:
+    sizes = made.shards.objects
+    about = "about " if made.about else ""
+    return (
+        f"{about}{counted(sum(sizes))} in {len(sizes):,} shards of {about}"
+        f"{median(sizes):,.0f} (the largest has {max(sizes):,}; listing requests: "
+        f"{made.requests:,})"
+    )
 
 
 def read_part(path: Path, index: int, target: Target) -> Part:

@@ -1,9 +1,7 @@
 """A key space cut into parts of about equal size, by keys that were counted. Pure.
 
-Where keys lie is not guessed from a few pages of a listing, it is too uneven for that
-(a folder in a thousand may hold a tenth of all). And a cut is made once and kept: a
-bucket that lives would be cut elsewhere by whoever looks next, and keys in between
-would be missed, or done twice.
+A cut is made once and kept: a bucket that lives would be cut elsewhere by whoever looks
+next, and keys in between would be missed, or done twice.
 """
 
 from __future__ import annotations
@@ -127,11 +125,11 @@ class Tally:
         self._last: dict[str, str] = {}
         self.total = 0
 
-    def note(self, key: str) -> None:
-        """Count a key; `start_of` it is where its range begins."""
+    def note(self, key: str, keys: int = 1) -> None:
+        """Count a key, or so many up to it; `start_of` it is where its range begins."""
         start = self._start_of(key)
-        self.total += 1
-        self._since[start] += 1
+        self.total += keys
+        self._since[start] += keys
         self._last[start] = key
         if self._since[start] >= self._stride and is_utf8(key):
             self._remembered.append((key, self._since.pop(start)))
@@ -140,7 +138,7 @@ class Tally:
 
     def _thin(self) -> None:
         self._stride *= 2
-        self._remembered = list(_paired(sorted(self._remembered)))
+        self._remembered = list(_merged(sorted(self._remembered), self._stride))
 
     def known(self) -> list[tuple[str, int]]:
         """Keys in order, and how many lie behind the one before, up to and with it."""
@@ -158,6 +156,11 @@ class Draw:
         self._share = 1.0
         self._drawn: list[str] = []
         self.total = 0
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it does not remember all."""
+        return self._share < 1
 
     def note(self, key: str) -> None:
         """Count a key."""
@@ -198,9 +201,13 @@ def cut(
     return (*bounds, *[bound] * missing), (*sizes, size, *[0] * missing)
 
 
-def _paired(counted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """Every second key, with the count of the one before it."""
-    for place in range(1, len(counted), 2):
-        yield counted[place][0], counted[place - 1][1] + counted[place][1]
-    if len(counted) % 2:
-        yield counted[-1]
+def _merged(counted: Sequence[tuple[str, int]], most: int) -> Iterator[tuple[str, int]]:
+    """Keys with the counts of those before them, up to `most` together."""
+    held: tuple[str, int] | None = None
+    for key, count in counted:
+        if held and held[1] + count > most:
+            yield held
+            held = None
+        held = (key, count + (held[1] if held else 0))
+    if held:
+        yield held

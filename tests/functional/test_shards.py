@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+from bisect import bisect_right
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +65,7 @@ def test_parts_make_up_the_whole(oss: EmbeddedOSS, bulkmeta: Command) -> None:
 
 def test_in_key_ranges_as_well(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """A part may be walked, and cut, in several ranges at once."""
-    assert bulkmeta(*CUT, "--rate", "max", "--spread", "6").code == 0
+    assert bulkmeta(*CUT, "--exact", "--rate", "max", "--spread", "6").code == 0
     shards = json.loads(Path("cut.json").read_text())
     assert max(shards["objects"]) <= 760
     more = ("--shard", "2/cut.json", "--spread", "5", "--out", "plan.jsonl")
@@ -72,6 +74,34 @@ def test_in_key_ranges_as_well(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert sorted(line["key"] for line in lines("plan.jsonl")) == [
         key for key in KEYS if after < key <= up_to
     ]
+
+
+def test_a_survey(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Most keys are passed over where they lie evenly, and sizes are said to be about
+    right; each key is in one part all the same. All are counted if that is wanted."""
+    keys = [f"q/{number:06}" for number in range(30_000)]
+    oss.store.put_objects("bucket", ({"key": k, "last_modified": OLD_S} for k in keys))
+    cut = ("shards", "oss://bucket/q/", "--into", "3", "--out")
+    done = bulkmeta(*cut, "cut.json")
+    assert done.code == 0
+    assert done.out.startswith("about ")
+    assert " objects in 3 shards of about " in done.out
+    assert len(listed(oss)) < 20
+    ends = [0, *(bisect_right(keys, bound) for bound in bounds()), len(keys)]
+    sizes = [after - before for before, after in pairwise(ends)]
+    assert 9_000 < min(sizes) < max(sizes) < 11_000
+    oss.log.clear()
+    exact = bulkmeta(*cut, "exact.json", "--exact")
+    assert exact.out.startswith("30,000 objects in 3 shards of 10,000 (the largest ")
+    assert len(listed(oss)) == 30
+
+
+def test_a_survey_tells_how_far_it_is(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every few seconds, by what it took."""
+    monkeypatch.setattr("bulkmeta.runners.sharding._TELL_EVERY_S", 0.0)
+    assert "about 1,000 objects counted by 2 requests" in bulkmeta(*CUT).err
 
 
 def test_parts_of_named_keys_and_of_a_run(bulkmeta: Command, tmp_path: Path) -> None:
@@ -159,9 +189,9 @@ def test_no_file_while_it_is_counted(
     """So that none is left that holds nothing, if the command is killed."""
     seen: list[bool] = []
 
-    def counting(*given: Any) -> Any:
+    def counting(*given: Any, **more: Any) -> Any:
         seen.append(Path("cut.json").exists())
-        return cut_shards(*given)
+        return cut_shards(*given, **more)
 
     monkeypatch.setattr("bulkmeta.cli.sharding.cut_shards", counting)
     assert bulkmeta(*CUT).code == 0

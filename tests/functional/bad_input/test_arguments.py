@@ -254,6 +254,22 @@ def test_what_is_missing(refused: Command, args: tuple[str, ...], words: str) ->
     refused(*args, code=2, words=(words,))
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--spread", "4"), "--spread 4 goes with --exact; else pages are asked for"),
+        (("--exact", "--keys-from", "x"), "--exact counts a listing, and here none is"),
+        (("--exact", "--inventory", "x"), "--exact counts a listing, and here none is"),
+    ],
+)
+def test_shards_of_no_listing(
+    refused: Command, more: tuple[str, ...], words: str
+) -> None:
+    """What says nothing to each other is refused before anything is read."""
+    cut = ("shards", "oss://b/p/", "--into", "2", "--out", "cut.json")
+    refused(*cut, *more, code=2, words=(words,))
+
+
 def test_a_command_line_of_blanks(refused: Command) -> None:
     """An empty command is an unknown one, not a crash."""
     refused("", code=2, words=("no such command ''",))

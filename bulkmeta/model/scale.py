@@ -1,0 +1,141 @@
+"""Keys as numbers, by the letters that they are made of. Pure.
+
+Between two keys lie as many further ones as there are ways to count on from one to the
+other. How keys are counted on is seen from some of them: by digits, by the letters of a
+field (hexadecimal ids, say), or, where nothing is known, by code points.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from string import digits
+from typing import Final
+
+from bulkmeta.model.key_ranges import next_letter
+
+_CODES: Final = 0x110000
+
+PLACES: Final = 14
+"""Characters behind the beginning that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """What one place of a key can be: one of `known`, or else a code point from `low`
+    up to and with `high`. `whole`: there are no others, as far as can be seen."""
+
+    known: str
+    low: int
+    high: int
+    whole: bool
+
+    @property
+    def base(self) -> int:
+        return len(self.known) or self.high - self.low + 1
+
+    def place(self, letter: str) -> int:
+        """Which one it is, from 0; `base` if it is behind them."""
+        if self.known:
+            return bisect_left(self.known, letter)
+        return min(max(ord(letter) - self.low, 0), self.base)
+
+    def letter(self, place: int) -> str:
+        return self.known[place] if self.known else chr(self.low + place)
+
+    def behind(self) -> str | None:
+        """The first letter behind all of them; None: there is none."""
+        return next_letter("", ord(self.known[-1]) if self.known else self.high)
+
+
+class Scale:
+    """Numbers for keys that begin with `beginning`, as `keys` show how to count them.
+    The first place behind it has no end: what follows the last letter is counted by
+    code points if its letters are not known."""
+
+    def __init__(self, beginning: str, keys: Sequence[str]) -> None:
+        self.beginning = beginning
+        first = len(beginning)
+        places = [key[first : first + PLACES] for key in keys]
+        self.letters = tuple(_letters_of([set(x) for x in _columns(places)]))
+
+    def number(self, key: str) -> int:
+        """How far on the scale a key is that begins as it does."""
+        rest = key[len(self.beginning) :]
+        number = 0
+        for place, letters in enumerate(self.letters):
+            number *= letters.base
+            if place < len(rest):
+                number += self._count(letters, rest[place], first=place == 0)
+        return number
+
+    def _count(self, letters: Letters, letter: str, *, first: bool) -> int:
+        if first and not letters.known:
+            return max(ord(letter) - letters.low, 0)
+        return letters.place(letter)
+
+    def places(self, number: int) -> list[int]:
+        """Which letter each place of a number is."""
+        found = []
+        for letters in reversed(self.letters[1:]):
+            number, place = divmod(number, letters.base)
+            found.append(place)
+        return [number, *reversed(found)]
+
+    def text(self, places: Sequence[int]) -> str | None:
+        """The text with these letters; None: the first one is none."""
+        first = self.letters[0]
+        if places[0] >= (first.base if first.known else _CODES - first.low):
+            return None
+        pairs = zip(self.letters, places, strict=False)
+        return self.beginning + "".join(x.letter(place) for x, place in pairs)
+
+
+def _columns(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The letters of each place, as far as any text goes."""
+    for place in range(PLACES):
+        column = [text[place] for text in texts if place < len(text)]
+        if not column:
+            return
+        yield column
+
+
+def _letters_of(columns: Sequence[set[str]]) -> Iterator[Letters]:
+    """What each place can be. Those of a field are counted alike."""
+    field: list[set[str]] = []
+    for column in columns:
+        if _is_of_field(column):
+            field.append(column)
+            continue
+        yield from _field_letters(field)
+        yield _range(column)
+        field = []
+    yield from _field_letters(field)
+
+
+def _is_of_field(column: set[str]) -> bool:
+    """Whether a place is part of a field, and no sign between two of them."""
+    if len(column) == 1:
+        return next(iter(column)).isalnum()
+    return all(letter.isalnum() or letter in "-_" for letter in column)
+
+
+def _field_letters(field: Sequence[set[str]]) -> Iterator[Letters]:
+    varied = [column for column in field if len(column) > 1]
+    shared = set[str]().union(*varied)
+    if shared <= {*digits}:
+        shared = {*digits}
+    elif not any(column == shared for column in varied[1:]):
+        shared = set()
+    for column in field:
+        yield _known(shared) if column <= shared else _range(column)
+
+
+def _known(letters: set[str]) -> Letters:
+    return Letters("".join(sorted(letters)), 0, 0, whole=True)
+
+
+def _range(column: set[str]) -> Letters:
+    low, high = ord(min(column)), ord(max(column))
+    return Letters("", low, high, whole=low == high)
