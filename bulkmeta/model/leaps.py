@@ -87,12 +87,9 @@ class Row:
     @property
     def is_even(self) -> bool:
         """Whether one page is like the other."""
-        if not self._scale.letters or not all(
-            is_utf8(page[-1]) for page in self._pages
-        ):
-            return False
-        widths = [_each(self._scale, page) for page in self._pages]
-        return 0 < max(widths) <= _ALIKE * min(widths)
+        each = [_each(self._scale, page) for page in self._pages]
+        named = all(is_utf8(page[-1]) for page in self._pages)
+        return named and 0 < max(each) <= _ALIKE * min(each)
 
     def leap(self, keys: float) -> Leap | None:
         """One from its end over at most about so many keys, if it is even; None: there

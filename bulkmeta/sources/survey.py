@@ -99,7 +99,9 @@ class Survey:
             return None
         row = Row(tuple(self._row), self._lister.prefix)
         far, self._far = self._far, PAGE_KEYS
-        while row.is_even and (leap := self._planned(row, far)):
+        if not row.is_even:
+            return None
+        while leap := self._planned(row, far):
             page = await self._lister.page(leap.to)
             keys = self._proved(leap, page)
             if keys is not None:
