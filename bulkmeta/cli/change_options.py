@@ -166,14 +166,15 @@ CHANGES = (
 
 def _change(values: dict[str, Any]) -> Change:
     kind, headers = values["content_type"], [*values["set_headers"]]
-    if kind not in {None, "auto"}:
+    auto = kind is not None and kind.lower() == "auto"
+    if kind is not None and not auto:
         headers.append(("content-type", kind))
     if any(_is_auto(*header) for header in values["set_headers"]):
         raise UsageError(
             "--header 'content-type': auto is no type; --content-type auto sets it by "
             "each key's extension"
         )
-    if values["types"] and kind != "auto":
+    if values["types"] and not auto:
         raise UsageError("--types goes with --content-type auto")
     return make_change(
         set_meta=values["set_meta"],
@@ -185,7 +186,7 @@ def _change(values: dict[str, Any]) -> Change:
         replace=values["replace"],
         sub_meta=values["sub_meta"],
         missing=values["missing"],
-        content_type_auto=kind == "auto",
+        content_type_auto=auto,
         types=values["types"],
         set_tags=values["set_tags"],
         unset_tags=values["unset_tags"],

@@ -151,6 +151,13 @@ def test_replace_alone_is_a_change() -> None:
     assert spec.job.change == Change(replace=True)
 
 
+@pytest.mark.parametrize("word", ["auto", "Auto", "AUTO"])
+def test_content_type_auto(word: str) -> None:
+    """However it is spelled it is no type, as classes and ACLs are what they are."""
+    change = parse("oss://bucket/p", "--content-type", word).job.change
+    assert change == Change(content_type_auto=True)
+
+
 @pytest.mark.parametrize(
     ("text", "rate"), [("0.5", 0.5), ("1e3", 1000.0), ("max", None)]
 )
