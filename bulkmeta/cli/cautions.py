@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bulkmeta.model.content_types import content_type_of
 from bulkmeta.model.protection import HAS_MINIMUM, NEEDS_RESTORE
 from bulkmeta.model.quantity import counted
-from bulkmeta.model.templates import fed_back_names, renewed_names
+from bulkmeta.model.templates import fed_back_names, renewed_names, renewed_tags
 from bulkmeta.model.values import with_row
 from bulkmeta.report.forecast import Reach
 
@@ -125,6 +125,14 @@ def _unsettling(job: JobSpec) -> Iterator[Caution]:
             "never_settles",
             f"{_listed(renewed)} made from {{last_modified}}, which the update itself "
             f"renews: a further run writes another value; {hint}",
+        )
+    late = _ever_meant(job, renewed_tags(job.change)) if job.parts().rewrite else []
+    if late:
+        yield Caution(
+            "settles_late",
+            f"{_listed(late)} made from {{last_modified}}, which the rest of the "
+            "change renews: a further run writes another value; tags in a run of "
+            "their own settle at once",
         )
     if fed_back:
         yield Caution(

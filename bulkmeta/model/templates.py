@@ -223,6 +223,12 @@ def renewed_names(change: Change) -> list[str]:
     return [name for name, text in written.items() if _tells_time(text)]
 
 
+def renewed_tags(change: Change) -> list[str]:
+    """The tags whose values are made from Last-Modified. Written in place they leave it
+    as it is; written along with what renews it, they hold what it was before."""
+    return [key for key, text in change.set_tags.items() if _tells_time(text)]
+
+
 def fed_back_names(change: Change) -> list[str]:
     """The names whose values are made from what they replace and from something else:
     each update makes another value of them."""

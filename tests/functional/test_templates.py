@@ -157,6 +157,29 @@ def test_values_that_never_settle(
 
 
 @pytest.mark.parametrize(
+    ("beside", "updated"), [(("--set", "a=1"), [3, 3, 0]), ((), [3, 0, 0])]
+)
+def test_tags_of_the_time(
+    objects: EmbeddedOSS,
+    bulkmeta: Command,
+    read_run: Any,
+    beside: tuple[str, ...],
+    updated: list[int],
+) -> None:
+    """Alone they settle at once; beside what renews that time, a run later: that is
+    said."""
+    order = ("oss://bucket/p/", *beside, "--tag", "d={last_modified:%Y%m%dT%H%M%S}")
+    found = []
+    for number in range(3):
+        name = f"{number}.jsonl"
+        result = bulkmeta("apply", *order, "--yes", "--run-file", name)
+        assert ("a further run" in result.err) is bool(beside)
+        objects.clock.offset_s += 10
+        found.append(read_run(Path(name)).summary["counts"]["updated"])
+    assert found == updated
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--set", "a={keys}"), "there is no field '{keys}'"),

@@ -158,6 +158,27 @@ def test_what_never_settles(change: dict[str, Any], words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({"set_meta": [("a", "1")]}, ["settles_late"]),
+        ({"storage_class": "IA"}, ["settles_late"]),
+        ({"set_meta": [("n", "{meta[n]}x")]}, ["settles_late", "never_settles"]),
+        ({"acl": "private"}, []),
+        ({}, []),
+    ],
+)
+def test_tags_that_settle_late(beside: dict[str, Any], told: list[str]) -> None:
+    """Only what rewrites the object renews the time that a tag is made from."""
+    change = make_change(set_tags=[("t", "at {last_modified}")], **beside)
+    order = job(change)
+    found = [*standing_cautions(order, QUIET, likely_reach(order))]
+    assert [each.code for each in found] == told
+    assert all("'t' is made from {last_mod" in found[0].message for _ in told)
+    spoken = job(change, where=('!("t" in tags)', '!("n" in meta)'))
+    assert [*standing_cautions(spoken, QUIET, likely_reach(spoken))] == []
+
+
+@pytest.mark.parametrize(
     ("more", "told"),
     [
         ({"where": ('!("seen" in meta)', "!has(meta.n)")}, []),
