@@ -19,7 +19,7 @@ FOR_GOOD: Final = frozenset({
     "changed_since_plan", "changed_since_run", "directory", "invalid_argument",
     "invalid_key", "invalid_tag", "invalid_value", "metadata_too_large",
     "missing_field", "not_utf8", "rename_target_exists", "repeated_header",
-    "too_large", "too_many_tags", "unknown_header", "unrecorded",
+    "rewritten", "too_large", "too_many_tags", "unknown_header", "unrecorded",
     "unsendable_key", "unsendable_value", "where_failed",
 })  # fmt: skip
 """Reasons that lie in the object and the job: what failed for one of these fails again

@@ -48,7 +48,8 @@ def undo(run: Path, **values: Any) -> int:
     """Put back what a run changed, where the object still is as the run left it.
 
     An object that somebody else changed since is left alone and fails as
-    `changed_since_run`. Undoing is a run of its own: it can be resumed, and undone.
+    `changed_since_run`; one that was only written again, to the same, as `rewritten`.
+    Undoing is a run of its own: it can be resumed, and undone.
 
     \b
     Example:

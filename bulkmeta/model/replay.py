@@ -42,7 +42,7 @@ def restore_former(
     update that failed half-way, each part may be as before or as after.
 
     Raises:
-        ObjectError: somebody else changed the object since.
+        ObjectError: somebody else changed the object since, or (`rewritten`) wrote it.
     """
     before, after = _states(recorded, head)
     _refuse_hidden(head, before, after)
@@ -51,9 +51,10 @@ def restore_former(
     if parts.rewrite and not _shows_copied(head, before, after):
         if not _shows_copied(head, after, before):
             raise _changed_since_run()
-        if _was_written_since(recorded, head) and not rewritten_too:
-            raise _changed_since_run(_REWRITTEN)
         wanted = _copied_back(wanted, before)
+        again = _was_written_since(recorded, head) and not rewritten_too
+        if again and head.etag == recorded.etag:
+            raise ObjectError("rewritten", _REWRITTEN)
     if wanted != head.metadata and head.etag != recorded.etag:
         raise _changed_since_run()
     return _to(recorded.key, head, wanted)
@@ -134,10 +135,10 @@ def was_rewritten(recorded: Outcome, head: ObjectHead) -> bool:
     return _was_written_since(recorded, head)
 
 
-def _changed_since_run(
-    words: str = "the object is not as the run left it; it was left alone",
-) -> ObjectError:
-    return ObjectError("changed_since_run", words)
+def _changed_since_run() -> ObjectError:
+    return ObjectError(
+        "changed_since_run", "the object is not as the run left it; it was left alone"
+    )
 
 
 def _refuse_hidden(head: ObjectHead, before: Metadata, after: Metadata) -> None:

@@ -29,12 +29,12 @@ REASONS: Final = frozenset({
     "immutable", "interrupted", "invalid_argument", "invalid_key", "invalid_tag",
     "invalid_value", "kms", "metadata_too_large", "missing_field", "no_row",
     "not_selected", "not_utf8", "other_version", "overwrite_forbidden",
-    "rename_target_exists", "repeated_header", "server_error", "service_error",
-    "signature", "symlink", "throttled", "timeout", "too_large", "too_many_tags",
-    "transform_failed", "truncated", "unauthorized", "unguardable",
-    "unknown_header", "unreadable_answer", "unrecorded", "unsendable_key",
-    "unsendable_value", "unsettled", "unsupported", "where_failed",
-    "worker_died",
+    "rename_target_exists", "repeated_header", "rewritten", "server_error",
+    "service_error", "signature", "symlink", "throttled", "timeout", "too_large",
+    "too_many_tags", "transform_failed", "truncated", "unauthorized",
+    "unguardable", "unknown_header", "unreadable_answer", "unrecorded",
+    "unsendable_key", "unsendable_value", "unsettled", "unsupported",
+    "where_failed", "worker_died",
 })  # fmt: skip
 """Why an object may be left as it was (docs/reasons.md); for some only at times a
 failure."""

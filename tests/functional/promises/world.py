@@ -194,7 +194,7 @@ def excuses(run: Run, setting: Setting) -> Iterator[str]:
     """For which reasons an object may fail."""
     yield "unknown_header"
     if run.command == "undo":
-        yield "changed_since_run"
+        yield from ("changed_since_run", "rewritten")
     elif run.job.renames:
         yield "rename_target_exists"
     if setting.cut.how == "stop":

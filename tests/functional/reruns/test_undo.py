@@ -63,16 +63,20 @@ def test_undo_restores_everything_and_can_be_undone(
     assert carried(oss) == after
 
 
-@pytest.mark.parametrize("changes", [{}, {"meta": OURS}])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({}, "changed_since_run"), ({"meta": OURS}, "rewritten")],
+)
 def test_undo_leaves_alone_what_others_touched(
     oss: EmbeddedOSS,
     apply: Command,
     bulkmeta: Command,
     read_run: Any,
     changes: dict[str, Any],
+    reason: str,
 ) -> None:
-    """`failed: changed_since_run`, exit 1, whether the metadata differs or only the
-    date does."""
+    """It fails, exit 1, whether the metadata differs or only the date does; which of
+    both it is, and what can be done, is told."""
     seed(oss, 3)
     assert apply().code == 0
     age(oss)
@@ -84,7 +88,8 @@ def test_undo_leaves_alone_what_others_touched(
 
     assert result.code == 1, result.err
     line = read_run("undo.jsonl").by_key()["p/0001"]
-    assert (line["status"], line["reason"]) == ("failed", "changed_since_run")
+    assert (line["status"], line["reason"]) == ("failed", reason)
+    assert ("--allow-rewritten" in result.out) is (reason == "rewritten")
     assert [meta(oss, n) for n in range(3)] == [OLD, left, OLD]
     assert sorted(sent(oss)) == ["p/0000", "p/0002"]
 

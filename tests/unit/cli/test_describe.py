@@ -205,7 +205,7 @@ def test_advice_that_comes_often_fits_on_a_line() -> None:
     ["rename_target_exists", "changed_since_run", "changed_since_plan", "gone",
      "no_row", "drift", "conflict", "unsettled", "where_failed", "transform_failed",
      "invalid_value", "worker_died", "unguardable", "unknown_header", "other_version",
-     "not_selected"],
+     "not_selected", "rewritten"],
 )  # fmt: skip
 def test_advice_for_what_people_can_mend(reason: str) -> None:
     """Each has words, and is a reason."""

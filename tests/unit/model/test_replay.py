@@ -66,7 +66,7 @@ def test_there_already(replay: Replay, here: Metadata, there: Metadata) -> None:
 @pytest.mark.parametrize(("replay", "here", "_there"), BOTH)
 @pytest.mark.parametrize(
     ("state", "etag", "last_modified"),
-    [(OTHER, "E", "T"), (None, "F", "T"), (None, "E", "later")],
+    [(OTHER, "E", "T"), (None, "F", "T"), (None, "F", "later")],
 )
 def test_changed_since(
     replay: Replay,
@@ -76,7 +76,7 @@ def test_changed_since(
     etag: str,
     last_modified: str,
 ) -> None:
-    """Another state, another content, or another writer's moment: left alone."""
+    """Another state or another content, whenever it was written: left alone."""
     with pytest.raises(ObjectError) as caught:
         replay(LINE, head(state or here, etag, last_modified))
     skips = replay is carry_out_planned
@@ -89,8 +89,11 @@ def test_changed_since(
 def test_what_was_written_again() -> None:
     """To the very same: it is put back where that is asked for, other states never."""
     again = head(AFTER, "E", "later")
-    with pytest.raises(ObjectError, match="but was written again since"):
+    with pytest.raises(ObjectError, match=r"written again since; .*allow-rew") as found:
         restore_former(LINE, again)
+    assert found.value.reason == "rewritten"
+    with pytest.raises(SkipError, match="not as it was when it was planned"):
+        carry_out_planned(LINE, head(BEFORE, "E", "later"))
     assert restore_former(LINE, again, rewritten_too=True) == update(again, BEFORE)
     for seen in (head(OTHER, "E", "later"), head(AFTER, "F", "later")):
         with pytest.raises(ObjectError, match="is not as the run left it"):
@@ -109,7 +112,7 @@ def test_update_that_was_built_upon() -> None:
     """Without a date of its own, somebody else has written since; it is theirs."""
     with pytest.raises(ObjectError) as caught:
         restore_former(line(last_modified=None), head(AFTER, last_modified="later"))
-    assert caught.value.reason == "changed_since_run"
+    assert caught.value.reason == "rewritten"
 
 
 HIDDEN = msgspec.structs.replace(head(AFTER), forced_download=True)
