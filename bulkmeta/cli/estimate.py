@@ -85,8 +85,7 @@ def beforehand_lines(
     each, look = billed([*looks, *updates]), billed(looks)
     listing = f"; 1 PUT per {PAGE_KEYS:,} objects to list them"
     names = [*map(_LOOKS.get, looks), *map(_UPDATES.get, updates)]
-    listed = f"{findings.listed:,}"
-    yield f"objects   {f'more than {listed}' if findings.more else listed}"
+    yield f"objects   {_count_words(findings.listed, findings)}"
     yield (
         f"billed    {_both(each)} per object ({', '.join(map(str, names))}), "
         f"{_both(look)} for one that needs no change"
@@ -103,6 +102,14 @@ def beforehand_lines(
     if sum_.seconds and sum_.seconds >= _LEAST_S:
         at = f"at {spec.pace.rate:,g} requests/s"
         yield f"time      at least {_span(sum_.seconds)} {at}, {of}"
+
+
+def _count_words(count: int, findings: Findings) -> str:
+    """So many, as far as the first page of a listing tells and conditions leave it
+    open."""
+    at_least = "" if findings.at_most or not findings.more else "at least "
+    where = " on the first page of the listing" if findings.more else ""
+    return f"{'at most ' if findings.at_most else at_least}{count:,}{where}"
 
 
 def plan_estimate(

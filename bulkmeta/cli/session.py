@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -32,6 +32,7 @@ from bulkmeta.journal.compression import codec_by_name
 from bulkmeta.journal.files import held_for_reading
 from bulkmeta.journal.records import LONGEST_SUFFIX
 from bulkmeta.journal.run_reader import scan_progress
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.account import Account
 from bulkmeta.report.diff import DiffPrinter
 from bulkmeta.report.forecast import Forecast
@@ -40,8 +41,9 @@ from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.host import NOBODY, Host, RunEnd
 from bulkmeta.runners.local import run_job
 from bulkmeta.runners.loop import run_loop
+from bulkmeta.runners.missing import Missing
 from bulkmeta.runners.preflight import Findings, inspect_bucket, refuse_unwanted
-from bulkmeta.runners.work import count_lines
+from bulkmeta.runners.work import count_lines, names_others
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
     from bulkmeta.cli.watching import Telling
     from bulkmeta.model.job import JobSpec, RunSpec
+
+_NOTHING: Final = Missing()
 
 
 def refuse_existing(path: Path, option: str) -> None:
@@ -98,14 +102,12 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> int | None:
         tell(line)
     if yes:
         return None
-    lines = count_lines(spec.job)
-    findings = run_loop(inspect_bucket(spec, sample=lines is None))
+    findings = _looked_at(spec)
     refuse_unwanted(spec.job, findings)
-    if lines is not None:
-        findings = replace(findings, listed=lines)
     if findings.listed == 0 and not findings.more:
-        words = f"no object under {spec.job.target} is meant; nothing to change"
-        raise click.exceptions.Exit(end_at_once(spec, words, told))
+        words = f"{counted(0)}: nothing to change"
+        code = end_at_once(spec, words, told, findings.missing)
+        raise click.exceptions.Exit(code)
     found = cautions(spec.job, findings, likely_reach(spec.job))
     for line in (
         *probe_lines(findings),
@@ -117,14 +119,29 @@ def agree(spec: RunSpec, told: Telling, *, yes: bool) -> int | None:
     if not consents("Change these objects?"):
         complain("nothing was changed")
         raise click.exceptions.Exit(INTERRUPTED)
-    some = lines is None and spec.job.where  # the others are no objects of the run
-    return None if findings.more or some else findings.listed
+    some = findings.more or names_others(spec.job)
+    return None if some else findings.listed
 
 
-def end_at_once(spec: RunSpec, words: str, told: Telling) -> int:
+def _looked_at(spec: RunSpec) -> Findings:
+    """What the bucket looks like, and how many objects the run is about, by the first
+    page of its listing or by the lines of its file."""
+    lines = count_lines(spec.job)
+    findings = run_loop(inspect_bucket(spec, sample=lines is None))
+    if lines is None:
+        return findings
+    at_most = names_others(spec.job) or bool(spec.job.where)
+    return replace(findings, listed=lines, at_most=at_most)
+
+
+def end_at_once(
+    spec: RunSpec, words: str, told: Telling, missing: Missing = _NOTHING
+) -> int:
     """Tell, as at a run's end, why there is no object to do; the exit code."""
     told.begin(spec, None)
-    end = RunEnd(spec, RunStats(), 0.0, interrupted=False, requests={})
+    end = RunEnd(spec, RunStats(), 0.0, interrupted=False, requests={}, missing=missing)
+    for reason in nothing_words(end):
+        warn(reason)
     told.end(end, [words], None)
     return exit_code(end)
 

@@ -17,7 +17,6 @@ from bulkmeta.engine.verifier import Verifier
 from bulkmeta.errors import UsageError
 from bulkmeta.model.outcome import STATUSES, timestamp
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
-from bulkmeta.model.selection import Selection
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
 from bulkmeta.runners.deadlines import time_left
@@ -40,7 +39,13 @@ from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import known_copies, look_at
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import changing_staff
-from bulkmeta.runners.work import Listing, parent_held, rows_of, source_of
+from bulkmeta.runners.work import (
+    Listing,
+    names_others,
+    parent_held,
+    rows_of,
+    source_of,
+)
 from bulkmeta.sources.filters import recently
 
 if TYPE_CHECKING:
@@ -193,9 +198,9 @@ def _state(spec: RunSpec, stats: RunStats, bucket: Bucket, host: Host) -> RunSta
 
 def _total_of(spec: RunSpec) -> int | None:
     """How many objects the run will look at, where that is known beforehand."""
-    keys, select = spec.job.keys, spec.job.select
-    total = keys.keys if keys and select == Selection(limit=select.limit) else None
-    return min(total, select.limit) if total and select.limit else total
+    keys, limit = spec.job.keys, spec.job.select.limit
+    total = keys.keys if keys and not names_others(spec.job) else None
+    return min(total, limit) if total and limit else total
 
 
 def _recording(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.errors import ObjectError, UsageError
+from bulkmeta.model.conditions import Condition
 from bulkmeta.model.key_ranges import Span
+from bulkmeta.model.selection import Selection
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket, settings_of
 from bulkmeta.oss.facts import read_time
 from bulkmeta.oss.probes import load_probe
 from bulkmeta.oss.retry import RetryPolicy
+from bulkmeta.runners.missing import Missing, missing
+from bulkmeta.runners.restart import Start
+from bulkmeta.runners.work import told_of
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import JobSpec, RunSpec
+    from bulkmeta.model.job import JobSpec, Recent, RunSpec
+    from bulkmeta.model.metadata import ListedObject
     from bulkmeta.model.probe import Probed
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.oss.page import Page
@@ -30,14 +36,18 @@ class Findings:
     """What preflight saw.
 
     `keeps_versions` is None if the bucket does not tell; `listed` counts the objects of
-    the first page, and `more` says that there are further ones; `copies` is what a
-    probe saw the bucket keep on copies, if the run relies on that.
+    the first page that the job may be about, `at_most` says that it need not be about
+    each, and `more` that there may be further ones; `missing` is what was looked for in
+    vain; `copies` is what a probe saw the bucket keep on copies, if the run relies on
+    that.
     """
 
     keeps_versions: bool | None
     listed: int | None = None
     more: bool = False
     copies: Probed | None = None
+    at_most: bool = False
+    missing: Missing = Missing()  # noqa: RUF009 immutable
 
 
 async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
@@ -61,23 +71,47 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
             return findings
         span = spec.job.select.within(Span())
         page = await bucket.list_page(target.prefix, None, start_after=span.after)
-        listed, more = admitted_of(page, spec.job)
-        return replace(findings, listed=listed, more=more)
+        found = admitted_of(page, spec)
+        seen = found.listed > 0 or found.more
+        vain = missing(spec.job, Start(), bucket.listed, seen=seen)
+        return replace(findings, missing=vain, **found._asdict())
 
 
-def admitted_of(page: Page, job: JobSpec) -> tuple[int, bool]:
-    """How many objects of the first page the job is about, and whether there may be
-    more behind it."""
-    select, span = job.select, job.select.within(Span())
-    admitted = sum(
-        select.admits(listed.key) and select.admits_listed(listed)
+class Admitted(NamedTuple):
+    """How many objects of a page a job may be about, whether it may be about fewer of
+    them, and whether there may be more behind the page."""
+
+    listed: int
+    at_most: bool = False
+    more: bool = False
+
+
+def admitted_of(page: Page, spec: RunSpec) -> Admitted:
+    """What of the first page of its listing a run takes up, as far as that tells."""
+    job, select = spec.job, spec.job.select
+    condition, told = Condition(job.where) if job.where else None, told_of(job)
+    found = [
+        listed
         for listed in page.objects
-    )
+        if select.admits(listed.key)
+        and select.admits_listed(listed)
+        and (condition is None or condition.may_hold(listed, told))
+        and _is_due(listed, spec.recent)
+    ]
+    at_most = condition and not all(condition.holds(each, told) for each in found)
+    if select.limit and len(found) >= select.limit:
+        return Admitted(select.limit, bool(at_most))
+    span = select.within(Span())
     ended = bool(page.objects) and not span.reaches(page.objects[-1].key)
     more = bool(job.target.more) or (page.next_token is not None and not ended)
-    if select.limit and admitted >= select.limit:
-        return select.limit, False
-    return admitted, more
+    return Admitted(len(found), bool(at_most), more)
+
+
+def _is_due(listed: ListedObject, recent: Recent | None) -> bool:
+    """Whether it is to be looked at, where only what is new since a time is."""
+    if not (recent and recent.since) or listed.key in recent.again:
+        return True
+    return Selection(modified_after=recent.since).admits_listed(listed)
 
 
 async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:

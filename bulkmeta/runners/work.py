@@ -27,6 +27,7 @@ from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.parts import NOTHING, REWRITE, Parts, parts_between
 from bulkmeta.model.plan import UpdatePlan, plan_update
 from bulkmeta.model.replay import carry_out_planned, restore_drifted, restore_former
+from bulkmeta.model.selection import Selection
 from bulkmeta.model.templates import (
     Source,
     depends_on_object,
@@ -337,6 +338,11 @@ def count_lines(job: JobSpec) -> int | None:
     else:
         return None
     return min(found, job.select.limit or found)
+
+
+def names_others(job: JobSpec) -> bool:
+    """Whether the job's file of keys may name some that its selection leaves out."""
+    return job.keys is not None and job.select != Selection(limit=job.select.limit)
 
 
 def takes_nothing(job: JobSpec) -> bool:

@@ -55,7 +55,7 @@ PARENT = Parent("run.jsonl", "hash", "now", 1)
             Findings(False, 1000, more=True),
             Prices(0.1, 0.01),
             [
-                "objects   more than 1,000",
+                "objects   at least 1,000 on the first page of the listing",
                 f"billed    {PER_OBJECT}needs no change{LISTING}",
                 "cost      12.0 at these prices, for each million changed",
                 "time      at least 25 min at 2,000 requests/s, for each million "
@@ -115,6 +115,17 @@ def test_beforehand(
 ) -> None:
     """As far as the first page, or the lines of a file, tell."""
     assert list(beforehand_lines(run, findings, prices)) == lines
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(False, "at most 7"), (True, "at most 7 on the first page of the listing")],
+)
+def test_what_a_condition_leaves_open(more: bool, words: str) -> None:
+    """A count that only heads can settle is told as what it is."""
+    found = Findings(False, 7, more=more, at_most=True)
+    first, *_ = beforehand_lines(spec(), found, Prices())
+    assert first == f"objects   {words}"
 
 
 @pytest.mark.parametrize(

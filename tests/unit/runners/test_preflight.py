@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from bulkmeta.model.job import JobSpec, Target
+from bulkmeta.model.job import JobSpec, Recent, RunSpec, Target
 from bulkmeta.model.metadata import ListedObject
 from bulkmeta.model.selection import KeyRule, Selection
 from bulkmeta.oss.page import Page
-from bulkmeta.runners.preflight import admitted_of
+from bulkmeta.runners.preflight import Admitted, admitted_of
 
 KEYS = ["p/a.jpg", "p/b.txt", "p/c.jpg"]
 
@@ -28,6 +31,10 @@ def listed(key: str) -> ListedObject:
     )
 
 
+def run(**job: Any) -> RunSpec:
+    return RunSpec(JobSpec(Target("bucket", "p/"), **job), "apply")
+
+
 @pytest.mark.parametrize(
     ("select", "token", "found"),
     [
@@ -44,11 +51,42 @@ def test_only_what_is_selected_counts(
     select: Selection, token: str | None, found: tuple[int, bool]
 ) -> None:
     """Rules, sizes and limits count; a range that ends on the page has no more."""
-    job = JobSpec(Target("bucket", "p/"), select=select)
-    assert admitted_of(page(token), job) == found
+    listed, more = found
+    assert admitted_of(page(token), run(select=select)) == Admitted(listed, more=more)
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("size > 5", Admitted(3)),
+        ('key.endsWith(".txt")', Admitted(1)),
+        ('key.endsWith(".txt") && !has(meta.a)', Admitted(1, at_most=True)),
+        ("has(meta.a)", Admitted(3, at_most=True)),
+        ('key.endsWith(".txt") || has(meta.a)', Admitted(3, at_most=True)),
+        ("size > 99 && has(meta.a)", Admitted(0)),
+    ],
+)
+def test_conditions_that_a_listing_settles(where: str, found: Admitted) -> None:
+    """Leave objects out beforehand; of the others the count is the most it can be."""
+    assert admitted_of(page(), run(where=(where,))) == found
+    some = Admitted(found.listed, found.at_most, more=True)
+    assert admitted_of(page("more"), run(where=(where,))) == some
+
+
+def test_only_what_is_new() -> None:
+    """As for a run since the last one, and what failed in that."""
+    for since, again, count in (
+        ("2026", (), 0),
+        ("2026", ("p/b.txt",), 1),
+        ("", (), 3),
+    ):
+        moment = f"{since}-11-22T01:00:00Z" if since else None
+        recent = Recent("2026-11-23T01:00:00Z", moment, again)
+        spec = msgspec.structs.replace(run(), recent=recent)
+        assert admitted_of(page(), spec) == Admitted(count)
 
 
 def test_further_targets_may_hold_more() -> None:
     """Only the first one is looked at."""
-    job = JobSpec(Target("bucket", "p/", ("q/",)))
-    assert admitted_of(page(), job) == (3, True)
+    spec = RunSpec(JobSpec(Target("bucket", "p/", ("q/",))), "apply")
+    assert admitted_of(page(), spec) == Admitted(3, more=True)
