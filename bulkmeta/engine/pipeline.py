@@ -119,17 +119,23 @@ class _Hands(Generic[T]):
                 await self._handle(*item)
 
     async def _handle(self, seq: int, item: Item) -> None:
+        self.stop.under_way += 1
+        try:
+            error = await self._error_of(seq, item)
+        finally:
+            self.stop.under_way -= 1
+        if error:
+            self.stop.fail(error)
+
+    async def _error_of(self, seq: int, item: Item) -> Exception | None:
+        """Have an item processed and its result reported; the error that ends the run,
+        if that is what came to light."""
         try:
             done = await self.process(seq, item)
         except Exception as error:  # noqa: BLE001 whatever it is, the others end first
-            self.stop.fail(error)
-            return
-        if done.result is not None:
-            await self.outbox.put(done.result)
-            done = self._judged(done, done.result)
-        if done.error:
-            self.stop.fail(done.error)
-
-    def _judged(self, done: Processed[T], result: T) -> Processed[T]:
-        verdict = self.judge(result) if self.judge and not done.error else None
-        return Processed(result, verdict) if verdict else done
+            return error
+        if done.result is None:
+            return done.error
+        await self.outbox.put(done.result)
+        verdict = self.judge(done.result) if self.judge and not done.error else None
+        return verdict or done.error

@@ -18,6 +18,7 @@ from bulkmeta.engine.shutdown import StopRequest, stop_on_signals
 from bulkmeta.engine.window import Window
 from bulkmeta.errors import BulkmetaError, ThresholdError
 from bulkmeta.model.low_water import HasSeq
+from bulkmeta.model.quantity import counted
 from bulkmeta.report.drain import HandOn, Sink, drain
 from bulkmeta.sources.ahead import Ahead
 
@@ -70,10 +71,11 @@ class Flow:
                 finish()
 
 
-def stopping_words(stop: StopRequest) -> str:
+def stopping_words(stop: StopRequest, *, alone: bool = True) -> str:
     """What happens now that a stop is requested; where that was by a signal, it may
-    have been a Ctrl-C."""
-    words = "objects under way come to their end"
+    have been a Ctrl-C. Other processes, if there are any (not `alone`), may have been
+    handed objects that they have not taken up."""
+    words = _ending_words(stop.under_way, at_most="" if alone else "at most ")
     if isinstance(stop.error, ThresholdError):
         return f"stopping: {stop.error.limit}; {words}; Ctrl-C ends at once"
     if stop.why:
@@ -82,10 +84,19 @@ def stopping_words(stop: StopRequest) -> str:
     return f"stopping: {words}; Ctrl-C{again} ends at once"
 
 
-def tell_of_stop(stop: StopRequest, watcher: Watcher | None) -> None:
+def _ending_words(count: int, at_most: str) -> str:
+    if not count:
+        return "no object is under way"
+    end = "comes to its end" if count == 1 else "come to their end"
+    return f"{at_most}{counted(count)} under way {end}"
+
+
+def tell_of_stop(
+    stop: StopRequest, watcher: Watcher | None, *, alone: bool = True
+) -> None:
     """Have the watcher, if there is one, tell it when a stop is requested."""
     if watcher:
-        stop.on_request(lambda: watcher.say(stopping_words(stop)))
+        stop.on_request(lambda: watcher.say(stopping_words(stop, alone=alone)))
 
 
 def watched(

@@ -38,7 +38,7 @@ from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.ledger import Ledger, continued_ledger, new_ledger
 from bulkmeta.runners.preflight import known_copies, look_at
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.staff import changing_staff
+from bulkmeta.runners.staff import changing_staff, is_alone
 from bulkmeta.runners.work import (
     Listing,
     names_others,
@@ -122,7 +122,7 @@ async def _run(
 ) -> RunEnd:
     """Run it under its lock; the time until that is had does not count."""
     stop = host.stop or StopRequest()
-    tell_of_stop(stop, host.progress)
+    tell_of_stop(stop, host.progress, alone=is_alone(spec))
     async with held_lock(spec, stop, host.say) as lock:
         host = replace(host, stop=stop, lock=lock)
         return await _run_held(spec, start, open_ledger, host, inspect)

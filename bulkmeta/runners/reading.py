@@ -30,7 +30,7 @@ from bulkmeta.runners.host import NOBODY, Host, RunEnd, bucket_of, ended
 from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.missing import Missing, missing
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.staff import verifying_staff
+from bulkmeta.runners.staff import is_alone, verifying_staff
 from bulkmeta.runners.work import Listing, source_of, told_of
 from bulkmeta.sources.replay import Wanted, replay_run
 
@@ -51,7 +51,7 @@ async def verify_objects(
     """Read the wanted objects of a run again, and compare; drift counts as failed."""
     started_s = time.monotonic()
     stats, stop = RunStats(), host.stop or StopRequest()
-    tell_of_stop(stop, host.progress)
+    tell_of_stop(stop, host.progress, alone=is_alone(spec))
     async with (
         bucket_of(spec, stop, host.bucket) as bucket,
         watched(

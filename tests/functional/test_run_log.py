@@ -212,8 +212,8 @@ def test_progress(oss: EmbeddedOSS, bulkmeta: Command, progress: str) -> None:
     result = bulkmeta(*order)
     told = "\n".join(messages(lines(result.err)))
     assert result.code == 3
-    stopping = "; objects under way come to their end; Ctrl-C ends at once"
-    assert (f"--max-failures 0){stopping}" in told) == (progress == "plain")
+    stopping = re.search(r"--max-failures 0\); .* under way.*; Ctrl-C ends at o", told)
+    assert bool(stopping) == (progress == "plain")
 
 
 def test_no_screen_instead_of_stderr(oss: EmbeddedOSS, bulkmeta: Command) -> None:

@@ -63,9 +63,7 @@ def test_too_many_failures(
     assert result.code == 3
     words += f" (--max-failures {limit})"
     assert result.err.strip().splitlines()[-1] == f"bulkmeta: stopped: {words}"
-    assert (
-        f"stopping: {words}; objects under way come to their end; Ctrl-C" in result.err
-    )
+    assert f"stopping: {words}; no object is under way; Ctrl-C" in result.err
     assert [o["status"] for o in objects()] == ["updated"] * 20 + ["failed"] * 10
     assert lines()[-1]["type"] == "object"
     assert len(changed(oss)) == 20
@@ -96,8 +94,8 @@ def test_max_duration(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta(*ORDER, "--rate", "60", "--max-duration", "1s")
 
     assert result.code == 6
-    stopping = "stopping: --max-duration is over; objects under way come to their end"
-    assert f"{stopping}; Ctrl-C ends at once" in result.err.splitlines()
+    stopping = "stopping: --max-duration is over; 64 objects under way come to their "
+    assert f"{stopping}end; Ctrl-C ends at once" in result.err.splitlines()
     assert result.err.strip().splitlines()[-1] == (
         "bulkmeta: stopped: --max-duration is over"
     )
@@ -303,7 +301,7 @@ def test_verify_says_that_it_stops(bulkmeta: Command) -> None:
     assert bulkmeta(*ORDER).code == 0
     result = bulkmeta("verify", "run.jsonl", "--rate", "60", "--max-duration", "1s")
     assert result.code == 6
-    assert "stopping: --max-duration is over; objects under way" in result.err
+    assert "stopping: --max-duration is over; 64 objects under way" in result.err
 
 
 def test_verify_stops_too(oss: EmbeddedOSS, bulkmeta: Command) -> None:

@@ -157,3 +157,14 @@ def test_what_processes_do_is_told(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     done = bulkmeta(*APPLY, *TWO, "--debug")
     assert (done.code, done.err.count("CopyObject")) == (0, 5)
     assert "embedded-key-secret" not in done.err
+
+
+def test_how_many_are_under_way(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """The driver's number: what it handed out and has no end of yet."""
+    put(oss)
+    more = ("--processes", "2", "--concurrency", "4", "--rate", "60")
+    order = (*APPLY, *more, "--max-duration", "1s", "--progress", "plain")
+    result = bulkmeta(*order)
+    words = "at most 8 objects under way come to their end; Ctrl-C ends at once"
+    stopping = f"stopping: --max-duration is over; {words}"
+    assert (result.code, stopping in result.err) == (6, True), result.err

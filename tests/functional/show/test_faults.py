@@ -145,7 +145,7 @@ def test_an_interrupted_view_says_so(oss: EmbeddedOSS) -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err.splitlines() == [
-        "stopping: objects under way come to their end; Ctrl-C (again) ends at once",
+        "stopping: 4 objects under way come to their end; Ctrl-C (again) ends at once",
         "bulkmeta: interrupted",
     ]
 

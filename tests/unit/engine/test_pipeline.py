@@ -250,6 +250,29 @@ async def test_stop_request(count: int) -> None:
     assert (errors, sorted(report.seen), len(started) < 10) == ([], started, True)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_how_many_are_under_way(ends: bool) -> None:
+    """When it is asked to stop: all that were taken up and are not over, without the
+    one whose own end asks for it."""
+    stop, report, begun = StopRequest(), Report(), asyncio.Event()
+    counts: list[int] = []
+    stop.on_request(lambda: counts.append(stop.under_way))
+
+    async def process(seq: int, _item: Item) -> Processed[int]:
+        if seq < 5:
+            return Processed(seq)
+        if seq < 8:
+            await begun.wait()
+            return Processed(seq)
+        begun.set()
+        if not ends:
+            stop.request()
+        return Processed(seq, RunFatalError("over") if ends else None)
+
+    await run(Listing(MANY), process, report, workers=4, stop=stop)
+    assert (counts, stop.under_way) == ([3 if ends else 4], 0)
+
+
 async def test_stop_while_the_listing_waits() -> None:
     """A stop does not wait for a page that does not come."""
     stop, report = StopRequest(), Report()
