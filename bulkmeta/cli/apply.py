@@ -141,15 +141,18 @@ def _begin(kept: Kept | None, spec: RunSpec, values: dict[str, Any]) -> int:
 
 
 def _go_on(kept: Kept, run_file: Path, values: dict[str, Any]) -> int:
-    """The same job's run that was stopped in time, from there on."""
+    """The same job's run that was stopped in time, from there on, in its own file."""
+    from bulkmeta.cli.exit_codes import OK, SOME_FAILED
     from bulkmeta.cli.output import tell, warn
     from bulkmeta.cli.reruns import resume_run
 
-    tell(f"going on  with {run_file}, which was stopped in time")
+    tell(f"going on  in {run_file}, as that run of this job was stopped in time")
     other = values["run_file"]
     if other is not None and Path(other).resolve() != run_file.resolve():
-        warn(f"--run-file {other} is not used: the run goes on in its own file")
+        warn(f"--run-file {other} is not written: the run goes on in its own file")
     code = resume_run(run_file, values)
+    if code in {OK, SOME_FAILED}:  # else it was named as what to resume
+        tell(f"run file  {run_file}")
     kept.end(code, run_file)
     return code
 

@@ -86,6 +86,7 @@ async def _run_workers(
         hands.stop.on_request(feeder.cancel)
         for _ in range(workers):
             group.create_task(hands.work(inbox))
+    hands.stop.cut_short |= feeder.cancelled()
 
 
 async def feed(
@@ -115,7 +116,9 @@ class _Hands(Generic[T]):
     async def work(self, inbox: Inbox[Numbered]) -> None:
         """Process items as long as there are any; after a stop, drop them."""
         while item := await inbox.take():
-            if not self.stop.is_requested():
+            if self.stop.is_requested():
+                self.stop.cut_short = True
+            else:
                 await self._handle(*item)
 
     async def _handle(self, seq: int, item: Item) -> None:
@@ -135,6 +138,7 @@ class _Hands(Generic[T]):
         except Exception as error:  # noqa: BLE001 whatever it is, the others end first
             return error
         if done.result is None:
+            self.stop.cut_short = True
             return done.error
         await self.outbox.put(done.result)
         verdict = self.judge(done.result) if self.judge and not done.error else None

@@ -30,10 +30,12 @@ def heeded_signals() -> tuple[signal.Signals, ...]:
 class StopRequest:
     """Whether the run is to end before its time. `error` says why, unless it was a
     wish; `why` is what a wish was for. Objects under way come to their end, further
-    ones are not taken up; `under_way` is how many there are."""
+    ones are not taken up; `under_way` is how many there are. `cut_short` tells at the
+    end whether any was left for it: a stop that comes last of all changes nothing."""
 
     def __init__(self) -> None:
         self.under_way = 0
+        self.cut_short = False
         self.error: Exception | None = None
         self.why: str | None = None
         self._event = asyncio.Event()

@@ -122,7 +122,8 @@ def test_reasons_that_are_for_good() -> None:
 
 def test_stopped_in_time(bulkmeta: Command) -> None:
     """It goes on; and when it is resumed and done, no more of that."""
-    done = bulkmeta(*ORDER, "--rate", "40", "--max-duration", "1s")
+    late = ("--rate", "40", "--max-duration", "1s", "--concurrency", "2")
+    done = bulkmeta(*ORDER, *late)
     assert (done.code, list(told(done.err))) == (6, ["resume", "undo"])
     again = bulkmeta(*told(done.err)["resume"][1:])
     assert (again.code, list(told(again.err))) == (0, ["undo"])
@@ -194,8 +195,8 @@ def test_what_cannot_go_on(bulkmeta: Command) -> None:
     rows = "key,meta.n\n" + "".join(f"p/{n:02},1\n" for n in range(40))
     Path("values.csv").write_text(rows)
     order = ("apply", "oss://bucket/p/", "--values", "values.csv", "--yes")
-    late = ("--rate", "40", "--max-duration", "1s", "--run-file", NAME)
-    assert bulkmeta(*order, *late).code == 6
+    late = ("--rate", "40", "--max-duration", "1s", "--concurrency", "2")
+    assert bulkmeta(*order, *late, "--run-file", NAME).code == 6
     Path("values.csv").write_text(rows.replace(",1\n", ",2\n"))
     refused = bulkmeta("resume", NAME)
     assert (refused.code, told(refused.err)) == (2, {})

@@ -108,6 +108,18 @@ def test_max_duration(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     assert len(objects()) == len(changed(oss)) == COUNT
 
 
+def test_time_is_over_when_nothing_is_left(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """All objects were under way by then, and came to their end: so did the run."""
+    order = (*ORDER, "--keys-from", "keys", "--concurrency", "40")
+    Path("keys").write_text("".join(f"p/{n:04}\n" for n in range(40)))
+    result = bulkmeta(*order, "--rate", "40", "--max-duration", "1s")
+    assert "--max-duration is over; 40 objects under way come to their " in result.err
+    assert (result.code, "resume" in result.err) == (0, False)
+    assert len(changed(oss)) == 40
+    assert lines()[-1]["type"] == "summary"
+    assert bulkmeta("resume", "run.jsonl").code == 2
+
+
 def test_no_time_left_at_the_start(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """It was over while the bucket was looked at: an end like any other."""
     oss.faults.add(Fault("latency", "GetBucketVersioning", seconds=0.3))

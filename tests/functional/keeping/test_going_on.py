@@ -39,8 +39,8 @@ def test_goes_on_by_itself(oss: EmbeddedOSS, bulkmeta: Command) -> None:
         assert len(codes) < 20
     assert codes[-1] == 0
     assert len(codes) > 2
-    assert "going on  with " in result.err
-    assert "is not used" not in result.err
+    assert f"going on  in {Path('run.jsonl').resolve()}, as that run" in result.err
+    assert "is not written" not in result.err
 
     lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     keys = [line["key"] for line in lines if line["type"] == "object"]
@@ -173,9 +173,25 @@ def test_another_run_file_is_not_used(bulkmeta: Command) -> None:
     """A run has one; that it is not the one that was named is said."""
     slowly = (*ORDER[:-1], "30", "--max-duration", "1s", "--concurrency", "2")
     assert bulkmeta(*slowly, "--run-file", "run.jsonl").code == 6
-    result = bulkmeta(*ORDER, "--run-file", "other.jsonl")
+    result = bulkmeta(*ORDER, "--run-file", "other.jsonl", "--json")
     assert (result.code, Path("other.jsonl").exists()) == (0, False)
-    assert "--run-file other.jsonl is not used" in result.err
+    run = str(Path("run.jsonl").resolve())
+    assert f"going on  in {run}, as that run of this job was stopped" in result.err
+    assert "--run-file other.jsonl is not written: the run goes on in its" in result.err
+    assert result.err.splitlines()[-1] == f"run file  {run}"
+    assert json.loads(result.out)["run_file"] == run
+
+
+def test_a_run_with_nothing_left(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What is stopped when all objects are under way is done, and so is no run that the
+    next one goes on with."""
+    slowly = (*ORDER[:-1], "40", "--max-duration", "1s", "--run-file")
+    first = bulkmeta(*slowly, "run.jsonl")
+    assert (first.code, "50 updated" in first.out) == (0, True)
+    result = bulkmeta(*ORDER, "--run-file", "other.jsonl")
+    assert (result.code, "going on" in result.err) == (0, False)
+    assert Path("other.jsonl").exists()
+    assert len(asked(oss, COPY)) == 50
 
 
 def test_the_run_that_was_stopped_is_gone(bulkmeta: Command) -> None:
@@ -250,7 +266,7 @@ def test_what_it_was_given_is_another_one(
     slowly = ("--rate", "20", "--concurrency", "2", "--max-duration", "0.5s")
     assert run("1", *slowly)[0] == 6
     code, told = run("1", *slowly)
-    assert (code, "going on  with " in told) == (6, option != "stdin")
+    assert (code, "going on  in " in told) == (6, option != "stdin")
     code, told = run("2", "--rate", "max")
     assert (code, "going on" in told) == (0, False)
     assert "was stopped in time, and stays as it is: " in told

@@ -184,7 +184,7 @@ def test_stopped_in_time_since_then(oss: EmbeddedOSS, bulkmeta: Command) -> None
         ({"key": f"p/{n:03}", "last_modified": oss.clock.time()} for n in range(50)),
     )
     oss.clock.offset_s += 100
-    slow = (*SINCE, "--rate", "40", "--max-duration", "1s")
+    slow = (*SINCE, "--rate", "40", "--max-duration", "1s", "--concurrency", "2")
     assert bulkmeta(*slow).code == 6
     oss.store.put_object("bucket", "p/000", last_modified=oss.clock.time())
     oss.clock.offset_s += DAY_S

@@ -273,6 +273,28 @@ async def test_how_many_are_under_way(ends: bool) -> None:
     assert (counts, stop.under_way) == ([3 if ends else 4], 0)
 
 
+@pytest.mark.parametrize(
+    ("count", "left", "cut_short"),
+    [(4, None, False), (4, 2, True), (5, None, True), (MANY, None, True)],
+)
+async def test_whether_anything_was_left(
+    count: int, left: int | None, cut_short: bool
+) -> None:
+    """A stop that comes when all objects are under way leaves none, unless one of them
+    is left as it was; one that comes before that leaves some."""
+    stop, report = StopRequest(), Report()
+
+    async def process(seq: int, _item: Item) -> Processed[int]:
+        while not stop.is_requested():
+            await asyncio.sleep(0)
+            if stop.under_way == 4:
+                asyncio.get_running_loop().call_later(0.01, stop.request)
+        return Processed(None if seq == left else seq)
+
+    await run(Listing(count), process, report, workers=4, stop=stop)
+    assert (stop.is_requested(), stop.cut_short) == (True, cut_short)
+
+
 async def test_stop_while_the_listing_waits() -> None:
     """A stop does not wait for a page that does not come."""
     stop, report = StopRequest(), Report()
@@ -285,6 +307,7 @@ async def test_stop_while_the_listing_waits() -> None:
 
     errors = await run(Stuck(1), echo, report, stop=stop)
     assert (errors, report.seen in ([], [1])) == ([], True)
+    assert stop.cut_short
 
 
 async def test_stop_before_the_start() -> None:
@@ -292,7 +315,7 @@ async def test_stop_before_the_start() -> None:
     stop, report = StopRequest(), Report()
     stop.request()
     errors = await run(Listing(MANY), echo, report, stop=stop)
-    assert (errors, report.seen) == ([], [])
+    assert (errors, report.seen, stop.cut_short) == ([], [], True)
 
 
 async def test_stop_at_the_start() -> None:
