@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bulkmeta.runners.preflight import Findings
 
 
+CHARGED: Final = frozenset({"minimum_duration", "early_undo", "needs_restore"})
+"""Codes of what may be charged beyond the requests."""
+
 _LEAVES_OUT: Final = "--where can leave out what was written"
 
 
@@ -69,6 +72,17 @@ def cautions(job: JobSpec, findings: Findings, reach: Reach) -> Iterator[Caution
             "lifecycle rules and permissions may go by tags; the service guards no "
             "write of tags against another writer",
         )
+
+
+def unasked_cautions(
+    job: JobSpec, findings: Findings, reach: Reach
+) -> Iterator[Caution]:
+    """What is told where nobody is asked for consent: slips, what the bucket's state
+    means, and what may be charged."""
+    yield from standing_cautions(job, findings, reach)
+    for caution in cautions(job, findings, reach):
+        if caution.code in CHARGED:
+            yield caution
 
 
 def standing_cautions(

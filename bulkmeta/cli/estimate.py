@@ -81,16 +81,9 @@ def beforehand_lines(
     """How many objects at least, and what each, or all of them, will take."""
     if findings.listed is None:
         return
-    looks, updates = _looks(spec.job), _updates(spec.job, findings)
-    each, look = billed([*looks, *updates]), billed(looks)
-    listing = f"; 1 PUT per {PAGE_KEYS:,} objects to list them"
-    names = [*map(_LOOKS.get, looks), *map(_UPDATES.get, updates)]
     yield f"objects   {_count_words(findings.listed, findings)}"
-    yield (
-        f"billed    {_both(each)} per object ({', '.join(map(str, names))}), "
-        f"{_both(look)} for one that needs no change"
-        f"{listing if spec.job.takes == 'listing' else ''}"
-    )
+    yield billed_line(spec, findings)
+    each = billed([*_looks(spec.job), *_updates(spec.job, findings)])
     count = _MANY if findings.more else findings.listed
     pages = math.ceil(count / PAGE_KEYS) if spec.job.takes == "listing" else 0
     sum_ = estimate_of(each.times(count) + Billed(put=pages), spec.pace, prices)
@@ -102,6 +95,19 @@ def beforehand_lines(
     if sum_.seconds and sum_.seconds >= _LEAST_S:
         at = f"at {spec.pace.rate:,g} requests/s"
         yield f"time      at least {_span(sum_.seconds)} {at}, {of}"
+
+
+def billed_line(spec: RunSpec, findings: Findings) -> str:
+    """The requests that each object will take, by the class they are billed in."""
+    looks, updates = _looks(spec.job), _updates(spec.job, findings)
+    each, look = billed([*looks, *updates]), billed(looks)
+    listing = f"; 1 PUT per {PAGE_KEYS:,} objects to list them"
+    names = [*map(_LOOKS.get, looks), *map(_UPDATES.get, updates)]
+    return (
+        f"billed    {_both(each)} per object ({', '.join(map(str, names))}), "
+        f"{_both(look)} for one that needs no change"
+        f"{listing if spec.job.takes == 'listing' else ''}"
+    )
 
 
 def _count_words(count: int, findings: Findings) -> str:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
+from bulkmeta.cli.cautions import (
+    CHARGED,
+    cautions,
+    likely_reach,
+    unasked_cautions,
+)
 from bulkmeta.cli.consent import consents, require_terminal
 from bulkmeta.cli.describe import (
     end_lines,
@@ -21,7 +26,12 @@ from bulkmeta.cli.describe import (
     probe_lines,
     unprinted_lines,
 )
-from bulkmeta.cli.estimate import beforehand_lines, plan_estimate, plan_lines
+from bulkmeta.cli.estimate import (
+    beforehand_lines,
+    billed_line,
+    plan_estimate,
+    plan_lines,
+)
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
 from bulkmeta.cli.next_steps import broken_lines, next_lines, resume_command
 from bulkmeta.cli.nothing import left_alone, nothing_words
@@ -159,10 +169,12 @@ def carry_out(
 
     def inspect(findings: Findings) -> None:
         refuse_unwanted(spec.job, findings)
-        standing = standing_cautions(spec.job, findings, likely_reach(spec.job))
+        found = [*unasked_cautions(spec.job, findings, likely_reach(spec.job))]
         for line in probe_lines(findings):
             tell(line)
-        for caution in standing:
+        if any(caution.code in CHARGED for caution in found):
+            tell(billed_line(spec, findings))
+        for caution in found:
             warn(caution.message)
         tell(f"run file  {run_file}")
 

@@ -131,3 +131,27 @@ def test_only_what_is_meant_counts(
     assert asked.code == 130
     assert f"objects   {words}\n" in asked.err
     assert f"in sum    {in_sum}" in asked.err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--storage-class", "IA"), "undoing it takes --allow-early-rewrite"),
+        (("--allow-early-rewrite",), "of class IA or colder starts anew, and may be"),
+        ((), ""),
+    ],
+)
+def test_what_may_be_charged_is_told_unasked(
+    asks: Command, bulkmeta: Command, change: tuple[str, ...], words: str
+) -> None:
+    """With --yes, too, before the run; of a change that costs no more than its requests
+    nothing."""
+    asked = asks(*APPLY, *change)
+    for more in ((), ("--json",)):
+        done = bulkmeta(*APPLY[:-1], f"{len(more)}.jsonl", *change, "--yes", *more)
+        told = [line for line in done.err.splitlines() if line in asked.err]
+        assert ("billed    2 GET and 1 PUT per object" in "".join(told)) is bool(words)
+        assert len(warnings(done.err)) == bool(words)
+        assert words in done.err
+        assert done.err.index(words) <= done.err.index("run file ")
+        assert "warning" not in done.out

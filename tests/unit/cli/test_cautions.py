@@ -7,7 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from bulkmeta.cli.cautions import cautions, likely_reach, standing_cautions
+from bulkmeta.cli.cautions import (
+    cautions,
+    likely_reach,
+    standing_cautions,
+    unasked_cautions,
+)
 from bulkmeta.model.changes import Change, make_change
 from bulkmeta.model.job import JobSpec, Rules, Target
 from bulkmeta.model.selection import Selection
@@ -194,6 +199,30 @@ def test_what_a_condition_may_settle(more: dict[str, Any], told: list[str]) -> N
     order = job(make_change(set_meta=both), **more)
     found = standing_cautions(order, QUIET, likely_reach(order))
     assert [each.code for each in found] == told
+
+
+@pytest.mark.parametrize(
+    ("order", "codes"),
+    [
+        (job(), []),
+        (job(make_change(set_headers=[("expires", "x")], set_tags=[("a", "1")])), []),
+        (job(make_change(storage_class="Standard")), []),
+        (job(make_change(storage_class="Archive")), ["early_undo", "needs_restore"]),
+        (job(rules=Rules(allow_early_rewrite=True)), ["minimum_duration"]),
+        (
+            job(rules=Rules(allow_early_rewrite=True), takes="former"),
+            ["minimum_duration"],
+        ),
+        (
+            job(make_change(storage_class="IA", unset_tags=["a=1"])),
+            ["untag", "early_undo"],
+        ),
+    ],
+)
+def test_what_is_told_unasked(order: JobSpec, codes: list[str]) -> None:
+    """Slips, and what may be charged; nothing of a change that costs its requests."""
+    found = unasked_cautions(order, QUIET, likely_reach(order))
+    assert [each.code for each in found] == codes
 
 
 def test_a_plan_that_changes_nothing() -> None:
