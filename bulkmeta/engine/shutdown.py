@@ -31,7 +31,7 @@ class StopRequest:
     """Whether the run is to end before its time. `error` says why, unless it was a
     wish; `why` is what a wish was for. Objects under way come to their end, further
     ones are not taken up; `under_way` is how many there are. `cut_short` tells at the
-    end whether any was left for it: a stop that comes last of all changes nothing."""
+    end whether any was left for it."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -44,6 +44,12 @@ class StopRequest:
     def is_requested(self) -> bool:
         """Whether it is to end."""
         return self._event.is_set()
+
+    def was_heeded(self) -> bool:
+        """Whether the run ended before its time. A stop in time that comes last of all
+        changes nothing; who asked for one by a signal is told that it was heeded."""
+        wished = self.is_requested() and not self.error and not self.why
+        return self.cut_short or wished
 
     def on_request(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the stop is requested, at once if it already was."""

@@ -83,8 +83,8 @@ def ended(
     requests = dict(bucket.requests)
     seen = bool(stats.objects or (spec.recent and spec.recent.since))
     vain = missing(spec.job, start, bucket.listed, seen=seen)
-    why = stop.why if stop.cut_short else None
-    return RunEnd(spec, stats, elapsed_s, stop.cut_short, requests, why, vain)
+    why = stop.why if stop.was_heeded() else None
+    return RunEnd(spec, stats, elapsed_s, stop.was_heeded(), requests, why, vain)
 
 
 def bucket_of(

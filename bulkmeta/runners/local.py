@@ -156,7 +156,7 @@ async def _run_held(
         def finish() -> None:
             nonlocal elapsed_s
             elapsed_s = time.monotonic() - started_s
-            if ledger and not stop.cut_short:
+            if ledger and not stop.was_heeded():
                 ledger.finish(_summary(stats, bucket, elapsed_s))
 
         await Flow(spec.pace.workers, stop, start.seq, host.signals).run(

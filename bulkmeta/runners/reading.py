@@ -139,4 +139,4 @@ async def view_objects(
             [sink, count],
         )
     vain = missing(job, Start(), bucket.listed, seen=count.objects > 0)
-    return Looked(stop.cut_short, vain)
+    return Looked(stop.was_heeded(), vain)

@@ -129,3 +129,16 @@ async def test_handlers_are_taken_back() -> None:
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_whether_it_was_heeded(left: bool) -> None:
+    """A stop in time only if it left something; a signal in any case, so that whoever
+    sent it is answered."""
+    by_signal, in_time, unasked = StopRequest(), StopRequest(), StopRequest()
+    for stop in (by_signal, in_time):
+        stop.cut_short = left
+    by_signal.request()
+    in_time.request("--max-duration is over")
+    told = [stop.was_heeded() for stop in (by_signal, in_time, unasked)]
+    assert told == [True, left, False]
