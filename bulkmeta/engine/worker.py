@@ -72,9 +72,11 @@ Record = Callable[[int, UpdatePlan], Awaitable[None]]
 
 class Goal(msgspec.Struct, frozen=True):
     """What a job wants: `concerns` tells which parts of an item's object are to be
-    looked at, and `decide` what it should become by them."""
+    looked at, and `decide` what it should become by them. `require` stops at an object
+    that is not meant, as far as its head tells."""
 
     concerns: Callable[[Item], Parts]
+    require: Callable[[Item, ObjectHead], object]
     decide: Callable[[Item, ObjectHead], UpdatePlan]
 
 
@@ -153,8 +155,7 @@ class Worker:
         """Go round head, merge and update until the object is as wanted; a text is the
         reason to leave it alone."""
         while True:
-            head = await self._look(attempt, parts)
-            known = confirmed(attempt, head) or self._refusal(attempt, head, parts)
+            head, known = await self._look(attempt, parts)
             if known:
                 return known
             try:
@@ -184,25 +185,37 @@ class Worker:
             return "other_version"
         return refusal_of_head(head, self._rules, parts)
 
-    async def _look(self, attempt: Attempt, parts: Parts) -> ObjectHead:
-        """The object as it is, in all that `parts` names, or that was sent before."""
+    async def _look(
+        self, attempt: Attempt, parts: Parts
+    ) -> tuple[ObjectHead, End | str | None]:
+        """The object as it is, in all that `parts` names, or that was sent before; and
+        how it ends, if that is known: more than a head is read only of what is meant.
+        """
         head = await self._bucket.head(attempt.key, attempt.effort)
         if attempt.sent:
-            parts |= attempt.touched()
-        if parts.tags or parts.acl:
-            head = await look_further(
-                self._bucket, attempt.key, head, parts, attempt.effort
-            )
-        return head
+            head = await self._look_further(attempt, head, parts | attempt.touched())
+            return head, confirmed(attempt, head) or self._refusal(attempt, head, parts)
+        refused = self._refusal(attempt, head, parts)
+        if not refused:
+            self._goal.require(attempt.item, head)
+            head = await self._look_further(attempt, head, parts)
+        return head, refused
+
+    async def _look_further(
+        self, attempt: Attempt, head: ObjectHead, parts: Parts
+    ) -> ObjectHead:
+        if not (parts.tags or parts.acl):
+            return head
+        return await look_further(
+            self._bucket, attempt.key, head, parts, attempt.effort
+        )
 
     async def _decided_by_more(
         self, attempt: Attempt, head: ObjectHead, parts: Parts
     ) -> UpdatePlan:
         """What the object is to become; reads what turned out to be needed for that."""
         while True:
-            head = await look_further(
-                self._bucket, attempt.key, head, parts, attempt.effort
-            )
+            head = await self._look_further(attempt, head, parts)
             try:
                 return self._goal.decide(attempt.item, head)
             except UnreadError as unread:

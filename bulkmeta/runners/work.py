@@ -76,6 +76,11 @@ _WANTED: Final = {
 }
 
 
+_CHANGED: Final = {"listing", "keys", "inventory", "given", "failed"}
+"""Where a job's objects come from if it changes them by their heads, and not by what a
+run recorded of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """How a listing is walked: `spread` key ranges in turn, pages asked for `ahead`.
@@ -173,7 +178,17 @@ def goal_of(
     """What the job wants of each object; with what the rows of its `table` say, or its
     `transform`."""
     change_for = _change_by(transform) if transform else _change_of(job, table)
-    return Goal(_concerns_of(job, table), _decision_of(job, change_for))
+    return Goal(
+        _concerns_of(job, table), _requirement_of(job), _decision_of(job, change_for)
+    )
+
+
+def _requirement_of(job: JobSpec) -> Callable[[Item, ObjectHead], object]:
+    """What stops at objects that are not meant, by their heads alone."""
+    condition = _condition_of(job) if job.takes in _CHANGED else None
+    if condition is None or condition.reads_tags:
+        return lambda _item, _head: None
+    return lambda item, head: condition.require(item.key, head)
 
 
 _ChangeFor = Callable[[Item, "ObjectHead"], "Change"]

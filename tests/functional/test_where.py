@@ -183,3 +183,20 @@ def test_not_with_a_plan_file(bucket: EmbeddedOSS, bulkmeta: Command) -> None:
     result = bulkmeta("apply", "p.jsonl", "--yes", "--where", "size > 1")
     assert (result.code, "says what changes where" in result.err) == (2, True)
     assert bucket.store.find("bucket", "p/a.jpg")
+
+
+@pytest.mark.parametrize("change", [("--tag", "env=dev"), ("--acl", "private")])
+def test_what_is_not_meant_is_not_read(
+    bucket: EmbeddedOSS, bulkmeta: Command, change: tuple[str, str]
+) -> None:
+    """Tags and access control lists are read of no object that its head leaves out."""
+    order = (*ORDER[:-2], "--run-file", "run.jsonl")
+    assert bulkmeta(*order, *change, "--where", 'meta.team == "x"').code == 0
+    assert [key for key, line in lines().items() if line["status"] == "updated"] == [
+        "p/a.jpg",
+        "p/c.txt",
+    ]
+    read = {"GetObjectTagging", "GetObjectAcl"}
+    looked = [key for name, key in bucket.log.operations() if name in read]
+    assert set(looked) == {"p/a.jpg", "p/c.txt"}
+    assert len(heads(bucket)) == 4

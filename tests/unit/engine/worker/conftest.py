@@ -109,6 +109,10 @@ class Stopping:
         await self.time.sleep(seconds)
 
 
+def require(_item: Item, _found: ObjectHead) -> None:
+    """All objects are meant."""
+
+
 def decide(item: Item, found: ObjectHead) -> UpdatePlan:
     return plan_update(item.key, found, CHANGE)
 
@@ -138,7 +142,7 @@ def run_one(virtual_time: VirtualTime) -> Run:
         worker = Worker(
             cast("Bucket", bucket),
             rules or Rules(acl="skip"),
-            Goal(lambda _item: Parts(rewrite=True), decide),
+            Goal(lambda _item: Parts(rewrite=True), require, decide),
             record=bucket.record if write else None,
             retries=retries,
             stop=Stopping(virtual_time, stopping),
