@@ -8,10 +8,11 @@ field (hexadecimal ids, say), or, where nothing is known, by code points.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from string import digits
-from typing import Final
+from typing import Final, NamedTuple
 
 from bulkmeta.model.key_ranges import next_letter
 
@@ -19,6 +20,17 @@ _CODES: Final = 0x110000
 
 PLACES: Final = 14
 """Characters behind the beginning that count."""
+
+_CUT: Final = 12
+"""Six stretches of a listing show no more beginnings than that in part, so that not all
+that follows them is seen."""
+
+
+class _Column(NamedTuple):
+    """The letters that a place has, behind so many different beginnings."""
+
+    letters: set[str]
+    beginnings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class Scale:
         self.beginning = beginning
         first = len(beginning)
         places = [key[first : first + PLACES] for key in keys]
-        self.letters = tuple(_letters_of([set(x) for x in _columns(places)]))
+        self.letters = tuple(_letters_of(_columns(places)))
 
     def number(self, key: str) -> int:
         """How far on the scale a key is that begins as it does."""
@@ -92,44 +104,53 @@ class Scale:
         return self.beginning + "".join(x.letter(place) for x, place in pairs)
 
 
-def _columns(texts: Sequence[str]) -> Iterator[list[str]]:
+def _columns(texts: Sequence[str]) -> Iterator[_Column]:
     """The letters of each place, as far as any text goes."""
     for place in range(PLACES):
-        column = [text[place] for text in texts if place < len(text)]
-        if not column:
+        long = [text for text in texts if place < len(text)]
+        if not long:
             return
-        yield column
+        yield _Column({x[place] for x in long}, len({x[:place] for x in long}))
 
 
-def _letters_of(columns: Sequence[set[str]]) -> Iterator[Letters]:
-    """What each place can be. Those of a field are counted alike."""
-    field: list[set[str]] = []
-    for column in columns:
-        if _is_of_field(column):
-            field.append(column)
-            continue
-        yield from _field_letters(field)
-        yield _range(column)
-        field = []
-    yield from _field_letters(field)
+def _letters_of(columns: Iterable[_Column]) -> Iterator[Letters]:
+    """What each place can be. Those of a field are counted alike; one that may not show
+    all its letters is counted like another one that shows them."""
+    fields = [[*field] for _, field in groupby(columns, _is_of_field)]
+    shown = [_shown(field) for field in fields]
+    for field in fields:
+        shared = _shared(field, shown)
+        for letters, _ in field:
+            yield _known(shared) if letters <= shared else _range(letters)
 
 
-def _is_of_field(column: set[str]) -> bool:
+def _is_of_field(column: _Column) -> bool:
     """Whether a place is part of a field, and no sign between two of them."""
-    if len(column) == 1:
-        return next(iter(column)).isalnum()
-    return all(letter.isalnum() or letter in "-_" for letter in column)
+    if len(column.letters) == 1:
+        return next(iter(column.letters)).isalnum()
+    return all(letter.isalnum() or letter in "-_" for letter in column.letters)
 
 
-def _field_letters(field: Sequence[set[str]]) -> Iterator[Letters]:
-    varied = [column for column in field if len(column) > 1]
-    shared = set[str]().union(*varied)
-    if shared <= {*digits}:
-        shared = {*digits}
-    elif not any(column == shared for column in varied[1:]):
-        shared = set()
-    for column in field:
-        yield _known(shared) if column <= shared else _range(column)
+def _shared(field: Sequence[_Column], shown: Sequence[set[str]]) -> set[str]:
+    """The letters of a field; none: they are not known. One place that has digits goes
+    by other fields first: folders may have the first letter of what they hold."""
+    used = _used(field)
+    if used <= {*digits} and len(field) > 1:
+        return {*digits}
+    fit = [letters for letters in shown if used <= letters]
+    return max(fit, key=len, default={*digits} if used <= {*digits} else set())
+
+
+def _shown(field: Sequence[_Column]) -> set[str]:
+    """All letters of a field; none if that is not certain."""
+    used = _used(field)
+    certain = any(x.letters == used and x.beginnings > _CUT for x in field)
+    return used if certain else set()
+
+
+def _used(field: Sequence[_Column]) -> set[str]:
+    varied = [letters for letters, _ in field if len(letters) > 1]
+    return set[str]().union(*varied)
 
 
 def _known(letters: set[str]) -> Letters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 
@@ -85,16 +85,28 @@ def test_there_is_nothing_between() -> None:
     assert row(NUMBERS, 1050).leap(0.5) is None
 
 
+ABC = ["".join(letters) for letters in product("abc", repeat=5)]
+
+
 @pytest.mark.parametrize(
     ("keys", "one", "other"),
     [
         (["p/08.gz", "p/12.gz"], "p/09.gz", "p/10.gz"),
-        (["p/ac", "p/bb", "p/ca", "p/ba"], "p/ac", "p/ba"),
+        ([f"p/{x}" for x in ABC], "p/aaccc", "p/abaaa"),
+        ([f"p/{x[0]}/{x}" for x in ABC if x < "b"], "p/a/ccccc", "p/b/aaaaa"),
+        ([f"p/{n % 9}/{n:x}" for n in range(4096, 9999)], "p/a/ffff", "p/b/0000"),
+        (
+            [f"p/{8 + n % 4:02}/{n:x}" for n in range(4096, 9999)],
+            "p/09/ffff",
+            "p/10/0000",
+        ),
         (["p/人", "p/仄"], "p/从", "p/\u4ecf"),
+        (["p/ad", "p/bb", "p/da", "p/ba"], "p/ac", "p/ad"),
     ],
 )
 def test_counted_on(keys: list[str], one: str, other: str) -> None:
-    """By digits, by the letters that a field has, or by code points."""
+    """By digits, by the letters that fields show, or by code points if not enough are
+    seen."""
     scale = Scale("p/", keys)
     assert scale.number(other) == scale.number(one) + 1
     assert scale.text(scale.places(scale.number(one))) == one

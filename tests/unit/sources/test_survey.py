@@ -8,6 +8,7 @@ from bisect import bisect_right
 from hashlib import sha256
 from itertools import pairwise
 from statistics import median
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
@@ -113,6 +114,20 @@ def test_letters_of_any_field(letters: str) -> None:
     keys = ("a-" + "".join(draw.choices(letters, k=12)) for _ in range(COUNT))
     found = Surveyed(keys, 16)
     assert (found.requests < PAGES / 2, found.unevenness() < 1.2) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "form", ["{0:.2}/{1}", "{0:.2}/{0[2]}{0[3]}/{0}.jpg", "u/{0[0]}/{0[1]}/{0[2]}/{0}"]
+)
+@pytest.mark.parametrize("letters", ["0123456789abcdef", ascii_letters + digits + "-_"])
+def test_folders_by_the_first_letters(form: str, letters: str) -> None:
+    """A stretch of them shows but a few of the letters that there are; the others are
+    not taken for none."""
+    draw = random.Random(3)  # noqa: S311 repeatable
+    ids = ("".join(draw.choices(letters, k=12)) for _ in range(COUNT))
+    found = Surveyed((form.format(x, n) for n, x in enumerate(ids)), 16)
+    assert found.total == pytest.approx(COUNT, rel=0.06)
+    assert found.unevenness() < 1.2
 
 
 @given(
