@@ -164,7 +164,7 @@ def by_hash(keys: list[str], parts: int) -> float:
 
 async def surveyed(keys: list[str], parts: int) -> tuple[Tally, int]:
     """Where the keys lie, by a survey for so many parts, and the requests it took."""
-    bucket, tally = KeysBucket(keys), Tally(str)
+    bucket, tally = KeysBucket(keys), Tally(Marks().start_of)
     lister = Lister(cast("Bucket", bucket), "", 1)
     await Survey(lister, tally, parts, lambda: None).count()
     return tally, bucket.asked

@@ -70,7 +70,9 @@ class Scale:
         self.beginning = beginning
         first = len(beginning)
         places = [key[first : first + PLACES] for key in keys]
-        self.letters = tuple(_letters_of(_columns(places)))
+        self.letters = tuple(
+            _letters_of(_columns(places), within=beginning[-1:].isalnum())
+        )
 
     def number(self, key: str) -> int:
         """How far on the scale a key is that begins as it does."""
@@ -113,13 +115,15 @@ def _columns(texts: Sequence[str]) -> Iterator[_Column]:
         yield _Column({x[place] for x in long}, len({x[:place] for x in long}))
 
 
-def _letters_of(columns: Iterable[_Column]) -> Iterator[Letters]:
-    """What each place can be. Those of a field are counted alike; one that may not show
-    all its letters is counted like another one that shows them."""
+def _letters_of(columns: Iterable[_Column], *, within: bool) -> Iterator[Letters]:
+    """What each place can be, where the first is `within` a field that began before it,
+    or is not. Those of a field are counted alike; one that may not show all its letters
+    is counted like another one that shows them."""
     fields = [[*field] for _, field in groupby(columns, _is_of_field)]
     shown = [_shown(field) for field in fields]
-    for field in fields:
-        shared = _shared(field, shown)
+    for place, field in enumerate(fields):
+        alone = len(field) == 1 and not (within and place == 0)
+        shared = _shared(_used(field), shown, alone=alone)
         for letters, _ in field:
             yield _known(shared) if letters <= shared else _range(letters)
 
@@ -131,14 +135,14 @@ def _is_of_field(column: _Column) -> bool:
     return all(letter.isalnum() or letter in "-_" for letter in column.letters)
 
 
-def _shared(field: Sequence[_Column], shown: Sequence[set[str]]) -> set[str]:
-    """The letters of a field; none: they are not known. One place that has digits goes
-    by other fields first: folders may have the first letter of what they hold."""
-    used = _used(field)
-    if used <= {*digits} and len(field) > 1:
-        return {*digits}
+def _shared(used: set[str], shown: Sequence[set[str]], *, alone: bool) -> set[str]:
+    """The letters of a field that uses some; none: they are not known. Where digits are
+    alone, other fields come first: folders may be the first letters of ids in them."""
+    decimal = {*digits} if used <= {*digits} else set[str]()
+    if decimal and not alone:
+        return decimal
     fit = [letters for letters in shown if used <= letters]
-    return max(fit, key=len, default={*digits} if used <= {*digits} else set())
+    return max(fit, key=len, default=decimal)
 
 
 def _shown(field: Sequence[_Column]) -> set[str]:

@@ -91,7 +91,7 @@ async def _survey(
     job: JobSpec, bucket: Bucket, parts: int, say: Callable[[str], object]
 ) -> tuple[_Known, bool]:
     """Where the keys lie, and whether some of them were passed over."""
-    tally, news, leaps = Tally(str), _News(say), 0
+    tally, news, leaps = Tally(Marks().start_of), _News(say), 0
 
     def told() -> None:
         requests = counted(bucket.requests.total(), "request")

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkmeta.emulator.faults import Fault
+from bulkmeta.model.shards import Tally
 from bulkmeta.runners.sharding import cut_shards
 from tests.functional.inventory.conftest import made, row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkmeta.emulator.server import EmbeddedOSS
     from tests.conftest import Command
 
@@ -102,6 +105,21 @@ def test_a_survey_tells_how_far_it_is(
     """Every few seconds, by what it took."""
     monkeypatch.setattr("bulkmeta.runners.sharding._TELL_EVERY_S", 0.0)
     assert "about 1,000 objects counted by 2 requests" in bulkmeta(*CUT).err
+
+
+def test_a_survey_remembers_no_more_than_it_has_to(
+    bulkmeta: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the bucket holds; the parts are alike all the same."""
+    made: list[Tally] = []
+
+    def tally(start_of: Callable[[str], str]) -> Tally:
+        made.append(Tally(start_of, 100))
+        return made[-1]
+
+    monkeypatch.setattr("bulkmeta.runners.sharding.Tally", tally)
+    assert "in 4 shards of 752 (the largest has 768;" in bulkmeta(*CUT).out
+    assert 50 <= len(made[0].known()) <= 101
 
 
 def test_parts_of_named_keys_and_of_a_run(bulkmeta: Command, tmp_path: Path) -> None:

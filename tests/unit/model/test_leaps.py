@@ -110,3 +110,11 @@ def test_counted_on(keys: list[str], one: str, other: str) -> None:
     scale = Scale("p/", keys)
     assert scale.number(other) == scale.number(one) + 1
     assert scale.text(scale.places(scale.number(one))) == one
+
+
+@pytest.mark.parametrize(("beginning", "letters"), [("d1", 10), ("d/", 16)])
+def test_what_is_behind_a_digit_is_one(beginning: str, letters: int) -> None:
+    """One place of digits is decimal as a part of a number; else it may be the first
+    letter of an id, of which there are others."""
+    scale = Scale(beginning, [f"{beginning}{n % 9}/{n:x}" for n in range(4096, 9999)])
+    assert scale.letters[0].base == letters

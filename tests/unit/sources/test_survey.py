@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from benchmarks.shards import KINDS
 from benchmarks.shards import KeysBucket as ManyKeys
+from bulkmeta.model.key_ranges import Marks
 from bulkmeta.model.shards import Tally, cut
 from bulkmeta.sources import survey
 from bulkmeta.sources.listed_range import Lister
@@ -51,7 +52,7 @@ class Surveyed:
         self.keys = sorted(keys)
         self.parts = parts
         bucket = bucket or ManyKeys(self.keys)
-        tally = Tally(str)
+        tally = Tally(Marks().start_of)
         lister = Lister(cast("Bucket", bucket), "", 1)
         self.told = 0
         self.survey = Survey(lister, tally, parts, self._tell)
