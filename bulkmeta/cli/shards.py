@@ -37,9 +37,10 @@ def shards(target: tuple[str, ...], **values: Any) -> int:
     """Cut the keys under a prefix into N ranges with about as many objects each.
 
     Pages of the listing show where keys lie. Where they lie evenly most are passed
-    over: a million takes 80 to 850 requests, and sizes are about right. --exact counts
-    them all, 1,000 by a request; in several ranges at once if --rate or --spread says
-    so. If an inventory names the keys (or --keys-from does), nothing is listed.
+    over: a million takes 80 to 850 requests, and sizes are about right, unless there is
+    a crowd amid keys that are alike. --exact counts them all, 1,000 per request; in
+    several ranges at once if --rate or --spread says so. If an inventory names the keys
+    (or --keys-from does), nothing is listed.
 
     The ranges are written to a file. Each key is in just one, whatever is added later.
     Hosts that share it each take their part by `--shard I/FILE`, and list no more than

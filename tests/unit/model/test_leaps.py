@@ -39,6 +39,14 @@ def test_it_ends_behind_the_last_letter_of_a_part() -> None:
     assert NUMBERS[3999] < leap.to < "p/003x" < NUMBERS[4000]
 
 
+def test_it_ends_in_the_same_part_if_letters_are_not_known() -> None:
+    """There may be more of them than were seen, and more keys."""
+    keys = [f"p/{n // 150}{chr(0x4E00 + n % 150 // 3)}{n % 3}" for n in range(1500)]
+    leap = row(keys, 30).leap(500)
+    assert leap is not None
+    assert leap.last < leap.to < "p/5"
+
+
 def test_the_page_behind_has_to_be_like_those_before() -> None:
     """As dense, where it is looked for, and with the same beginning."""
     leap = row(NUMBERS, 1000).leap(2500)
