@@ -119,12 +119,13 @@ def _letters_of(columns: Iterable[_Column], *, within: bool) -> Iterator[Letters
     """What each place can be, where the first is `within` a field that began before it,
     or is not. Those of a field are counted alike; one that may not show all its letters
     is counted like another one that shows them."""
-    fields = [[*field] for _, field in groupby(columns, _is_of_field)]
-    shown = [_shown(field) for field in fields]
-    for place, field in enumerate(fields):
-        alone = len(field) == 1 and not (within and place == 0)
-        shared = _shared(_used(field), shown, alone=alone)
-        for letters, _ in field:
+    parts = [(named, [*part]) for named, part in groupby(columns, _is_of_field)]
+    shown = [_shown(part) for named, part in parts if named]
+    for place, (named, part) in enumerate(parts):
+        alone = len(part) == 1 and not (within and place == 0)
+        used = _used(part)
+        shared = _shared(used, shown, alone=alone) if named else set[str]()
+        for letters, _ in part:
             yield _known(shared) if letters <= shared else _range(letters)
 
 

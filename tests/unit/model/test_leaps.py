@@ -47,6 +47,13 @@ def test_it_ends_in_the_same_part_if_letters_are_not_known() -> None:
     assert leap.last < leap.to < "p/5"
 
 
+def test_it_ends_under_the_prefix() -> None:
+    """However many are wanted: nothing else is of interest."""
+    leap = row(NUMBERS, 19_000).leap(10.0**9)
+    assert leap is not None
+    assert leap.to == "p/9:"
+
+
 def test_the_page_behind_has_to_be_like_those_before() -> None:
     """As dense, where it is looked for, and with the same beginning."""
     leap = row(NUMBERS, 1000).leap(2500)
@@ -108,6 +115,7 @@ ABC = ["".join(letters) for letters in product("abc", repeat=5)]
             "p/09/ffff",
             "p/10/0000",
         ),
+        ([f"p/{x}".replace("b", "/") for x in ABC], "p/aaaa0", "p/aaaa1"),
         (["p/人", "p/仄"], "p/从", "p/\u4ecf"),
         (["p/ad", "p/bb", "p/da", "p/ba"], "p/ac", "p/ad"),
     ],
