@@ -99,6 +99,15 @@ def test_all_is_counted_where_they_do_not() -> None:
     assert found.unevenness() < 1.5
 
 
+def test_what_leaps_may_cost() -> None:
+    """Folders of a page each, and nothing where the next one is looked for: after a few
+    leaps in vain there are no more."""
+    keys = [f"{at:06}/{n:05}" for at in range(150) for n in range(1000)]
+    found = Surveyed(keys, 4)
+    assert (found.survey.leaps, found.total) == (0, len(keys))
+    assert found.requests == 150 + 8
+
+
 @pytest.mark.parametrize("more", ["e/", "events/production/", "ez", "zz", "A"])
 def test_what_lies_behind_the_last_letter_is_found(more: str) -> None:
     """Hexadecimal keys, and many others in a place where no such key can be."""
