@@ -68,7 +68,7 @@ def test_one_more_value(oss: EmbeddedOSS, bulkmeta: Command) -> None:
     """Is one."""
     oss.store.put_objects("bucket", ({"key": f"four/{n}"} for n in range(4)))
     told = bulkmeta("plan", "oss://bucket/four/", "--set", "new={key}").out
-    assert '"four/2" (1), and 1 other value\n' in told
+    assert '" (1), and 1 other value\n' in told
 
 
 def test_for_programs(bulkmeta: Command, ran: str) -> None:
