@@ -8,7 +8,7 @@ from shlex import join
 from typing import TYPE_CHECKING, Final
 
 from bulkmeta.model.protection import HAS_MINIMUM
-from bulkmeta.runners.rerun import another_way
+from bulkmeta.runners.again import another_way
 
 if TYPE_CHECKING:
     from bulkmeta.model.job import JobSpec
@@ -32,8 +32,7 @@ def next_lines(end: RunEnd, run_file: Path) -> Iterator[str]:
     if end.why or end.interrupted:
         yield resume_line(run_file)
     elif end.stats.counts["failed"] > lost:
-        words = another_way(end.spec.job) or ["retry", str(run_file)]
-        yield f"retry     {join(['bulkmeta', *words])}"
+        yield f"retry     {another_way(end.spec.job) or _command('retry', run_file)}"
     yield from _undo_lines(end.spec.job, end.stats, run_file)
 
 
@@ -50,7 +49,7 @@ def _undo_lines(job: JobSpec, stats: RunStats, run_file: Path) -> Iterator[str]:
         moved = not job.restores() and job.change.storage_class in HAS_MINIMUM
         option = moved and not job.rules.allow_early_rewrite
         flag = ["--allow-early-rewrite"] if option else []
-        yield f"undo      {join(['bulkmeta', 'undo', str(run_file), *flag])}"
+        yield f"undo      {_command('undo', run_file, *flag)}"
 
 
 def resume_line(run_file: Path) -> str:
@@ -60,4 +59,15 @@ def resume_line(run_file: Path) -> str:
 
 def resume_command(run_file: Path) -> str:
     """The same, ready for a shell."""
-    return join(["bulkmeta", "resume", str(run_file)])
+    return _command("resume", run_file)
+
+
+def apply_line(plan: Path) -> str:
+    """How a plan is carried out."""
+    return f"apply     {_command('apply', plan)}"
+
+
+def _command(name: str, file: Path, *flags: str) -> str:
+    """A command on a file, whose name is not to be taken for an option."""
+    named = f"./{file}" if str(file).startswith("-") else str(file)
+    return join(["bulkmeta", name, named, *flags])

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -33,7 +32,12 @@ from bulkmeta.cli.estimate import (
     plan_lines,
 )
 from bulkmeta.cli.exit_codes import INTERRUPTED, OK, OUT_OF_TIME, PENDING, SOME_FAILED
-from bulkmeta.cli.next_steps import broken_lines, next_lines, resume_command
+from bulkmeta.cli.next_steps import (
+    apply_line,
+    broken_lines,
+    next_lines,
+    resume_command,
+)
 from bulkmeta.cli.nothing import left_alone, nothing_words
 from bulkmeta.cli.output import complain, tell, warn
 from bulkmeta.cli.specs import await_window
@@ -279,7 +283,7 @@ class Outlook:
                 warn(caution.message)
         done = not (end.why or end.interrupted)
         if out and done and end.stats.counts["planned"]:
-            tell(f"apply     {join(['bulkmeta', 'apply', str(out)])}")
+            tell(apply_line(out))
 
 
 def exit_code(end: RunEnd) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -11,6 +10,7 @@ import msgspec
 from bulkmeta.errors import UsageError
 from bulkmeta.model.job import JobSpec, Parent
 from bulkmeta.model.values import with_row
+from bulkmeta.runners.again import another_way
 from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import load_transform
 from bulkmeta.sources.key_file import recordable
@@ -32,13 +32,12 @@ def rerun_job(path: Path, takes: Rerun) -> tuple[Progress, JobSpec]:
         UsageError: the file is a plan, or cannot be taken up so.
         LockedError: the run is still under way.
     """
-    progress, _ = examine_run(path)
+    progress, doubts = examine_run(path)
     header = progress.header
     refuse_plan(path, header)
-    if takes == "failed":
+    if takes == "failed" and (progress.counts["failed"] or doubts):
         _refuse_retry(path, header)
-        return progress, _taken_up(path, header, takes, anew=True)
-    return progress, _taken_up(path, header, takes, anew=False)
+    return progress, _taken_up(path, header, takes, anew=takes == "failed")
 
 
 def plan_job(path: Path, *, replan: bool) -> tuple[RunHeader, JobSpec]:
@@ -102,22 +101,8 @@ def _transform(header: RunHeader) -> TransformRef | None:
 
 def _refuse_retry(path: Path, header: RunHeader) -> None:
     """Retrying applies the job's change, which is not what such a run was to do."""
-    if words := another_way(header.job):
+    if command := another_way(header.job):
         raise UsageError(
             f"{str(path)!r} took its objects from another file; to try again what "
-            f"failed in it, run: {shlex.join(['bulkmeta', *words])}"
+            f"failed in it, run: {command}"
         )
-
-
-def another_way(job: JobSpec) -> list[str] | None:
-    """The words of the command that tries again what failed in a run of this job, if
-    it is not to be retried."""
-    if not job.parent or job.takes == "failed":
-        return None
-    if job.restores():
-        flag = ["--only-failed-verify"] * (job.takes == "drifted")
-        early = ["--allow-early-rewrite"] * job.rules.allow_early_rewrite
-        again = ["--allow-rewritten"] * job.rules.allow_rewritten
-        return ["undo", job.parent.path, *flag, *early, *again]
-    flag = ["--replan"] if job.takes == "replanned" else []
-    return ["apply", job.parent.path, *flag]

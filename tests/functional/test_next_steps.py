@@ -203,3 +203,99 @@ def test_what_cannot_go_on(bulkmeta: Command) -> None:
     assert "apply anew with another run file" in refused.err
     done = bulkmeta(*order, "--run-file", "anew.jsonl")
     assert (done.code, "40 updated" in done.out) == (0, True)
+
+
+SOME = ("--include", "p/*7", "--exclude", "p/1*", "--start-after", "p/0 0")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "taken"),
+    [
+        (SOME, {"p/07", "p/27", "p/37"}),
+        (("--regex", "0 1|[01]7$", "--end-before", "p/2"), {"p/07", "p/17"}),
+        (("--regex", "7", "--limit", "2"), {"p/07", "p/17"}),
+        (("--shard", "2/4"), {"p/02", "p/08", "p/12", "p/39"}),
+        (("--sample", "12.5%"), {"p/16", "p/22", "p/26"}),
+    ],
+)
+@pytest.mark.parametrize("command", ["undo", "apply"])
+def test_a_part_that_failed(
+    oss: EmbeddedOSS,
+    bulkmeta: Command,
+    command: str,
+    chosen: tuple[str, ...],
+    taken: set[str],
+) -> None:
+    """What is told tries again just what was chosen, by whatever option for keys; so
+    does what a retry of it is told to do instead."""
+    if command == "undo":
+        assert bulkmeta(*ORDER).code == 0
+    else:
+        assert bulkmeta("plan", *ORDER[1:4], "--out", NAME).code == 0
+    oss.clock.offset_s += 10
+    fault = Fault("error", operation="HeadObject", status=403)
+    oss.faults.add(fault)
+    order = (command, NAME, *chosen)
+    failed = bulkmeta(*order, "--yes", "--run-file", "part.jsonl")
+    again = told(failed.err)["retry"]
+    assert again == ["bulkmeta", command, str(Path(NAME).resolve()), *chosen]
+    refused = bulkmeta("retry", "part.jsonl", "--yes")
+    words = shlex.split(refused.err.partition("failed in it, run: ")[2])
+    assert (refused.code, words) == (2, again)
+    oss.faults.clear()
+    before = {each.key: each.meta for each in oss.store.objects("bucket")}
+    mended = bulkmeta(*again[1:], "--yes", "--run-file", "again.jsonl")
+    after = {each.key: each.meta for each in oss.store.objects("bucket")}
+    changed = {key for key in after if after[key] != before[key]}
+    assert (mended.code, changed) == (0, taken)
+
+
+def test_a_part_with_all_that_it_was_allowed(
+    oss: EmbeddedOSS, bulkmeta: Command
+) -> None:
+    """Options that allow more than the run itself was allowed are told with it."""
+    allowed = ("--acl-policy", "skip", "--allow-appendable", "--allow-early-rewrite")
+    assert bulkmeta("plan", *ORDER[1:4], "--out", NAME).code == 0
+    oss.faults.add(Fault("error", operation="HeadObject", status=403))
+    order = ("apply", NAME, "--replan", *allowed, "--allow-new-versions")
+    failed = bulkmeta(*order, "--yes", "--run-file", "part.jsonl")
+    path = str(Path(NAME).resolve())
+    assert told(failed.err)["retry"] == ["bulkmeta", "apply", path, *order[2:]]
+
+
+def test_a_part_by_a_file_of_shards(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """No run file tells where that lies, so its place is left open: pasted as it is,
+    the line does nothing."""
+    assert bulkmeta(*ORDER).code == 0
+    shards = ("shards", "oss://bucket/p/", "--into", "2", "--out", "cut.json")
+    assert bulkmeta(*shards).code == 0
+    oss.faults.add(Fault("error", operation="HeadObject", status=403))
+    order = ("undo", NAME, "--shard", "1/cut.json", "--yes", "--run-file")
+    failed = bulkmeta(*order, "part.jsonl")
+    assert "--shard 1/FILE (FILE: that of the shards)\n" in failed.err
+
+
+def test_nothing_failed_in_an_undo(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """Nor in what carried a plan out: that is said as of any run."""
+    assert bulkmeta("plan", *ORDER[1:4], "--out", "plan.jsonl").code == 0
+    assert bulkmeta("apply", "plan.jsonl", *ORDER[4:]).code == 0
+    assert bulkmeta("undo", NAME, "--yes", "--run-file", "un.jsonl").code == 0
+    oss.log.clear()
+    for name in (NAME, "un.jsonl"):
+        result = bulkmeta("retry", name)
+        words = f"nothing failed in {name}; nothing to retry\n"
+        assert (result.code, result.out, result.err) == (0, words, "")
+    assert oss.log.requests() == []
+
+
+def test_names_that_look_like_options(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """What is told finds such a file all the same."""
+    oss.faults.add(Fault("error", operation="HeadObject", status=403, key="p/07"))
+    done = bulkmeta(*ORDER[:-1], "-x.jsonl")
+    assert told(done.err) == {
+        "retry": ["bulkmeta", "retry", "./-x.jsonl"],
+        "undo": ["bulkmeta", "undo", "./-x.jsonl"],
+    }
+    planned = bulkmeta("plan", *ORDER[1:3], "n=2", "--out", "-p.jsonl")
+    assert "apply     bulkmeta apply ./-p.jsonl\n" in planned.err
+    assert bulkmeta(*told(done.err)["undo"][1:], "--yes").code == 0

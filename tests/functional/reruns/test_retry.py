@@ -223,8 +223,9 @@ def test_retrying_a_plan_or_what_it_did_is_refused(
     seed(oss, 3)
     plan = ("plan", "oss://bucket/p/", "--set", "project=atlas", "--out", "plan.jsonl")
     assert bulkmeta(*plan).code == 0
+    oss.faults.add(Fault("error", COPY, key="p/0001", status=403, code="AccessDenied"))
     done = bulkmeta("apply", "plan.jsonl", "--yes", "--run-file", "done.jsonl")
-    assert done.code == 0, done.err
+    assert done.code == 1, done.err
 
     assert "is a plan" in bulkmeta("retry", "plan.jsonl", "--yes").err
     result = bulkmeta("retry", "done.jsonl", "--yes")
