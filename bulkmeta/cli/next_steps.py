@@ -44,12 +44,16 @@ def broken_lines(job: JobSpec, stats: RunStats | None, run_file: Path) -> Iterat
 
 
 def _undo_lines(job: JobSpec, stats: RunStats, run_file: Path) -> Iterator[str]:
-    """How to take it back, with the option without which that would be refused."""
+    """How to take it back, with the option without which that would be refused; of a
+    retry also what that leaves."""
     if stats.counts["updated"]:
         moved = not job.restores() and job.change.storage_class in HAS_MINIMUM
         option = moved and not job.rules.allow_early_rewrite
         flag = ["--allow-early-rewrite"] if option else []
         yield f"undo      {_command('undo', run_file, *flag)}"
+        if job.parent and job.takes == "failed":
+            former = _command("undo", Path(job.parent.path), *flag)
+            yield f"          (only what this retry changed; the run before: {former})"
 
 
 def resume_line(run_file: Path) -> str:

@@ -26,7 +26,7 @@ from bulkmeta.cli.session import (
 from bulkmeta.cli.watching import telling_of
 from bulkmeta.errors import UsageError
 from bulkmeta.journal.files import held_for_reading
-from bulkmeta.journal.run_reader import scan_progress
+from bulkmeta.journal.run_reader import read_outcomes, scan_progress
 from bulkmeta.model.job import RunSpec
 from bulkmeta.model.outcome import AS_BEFORE
 from bulkmeta.model.quantity import counted
@@ -42,6 +42,7 @@ from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart, refuse_altered
 from bulkmeta.runners.work import takes_nothing
+from bulkmeta.sources.replay import may_have_changed
 
 if TYPE_CHECKING:
     from bulkmeta.journal.run_reader import Progress
@@ -117,8 +118,8 @@ def rerun(
     told, yes = telling_of(values), values["yes"] or nothing
     if nothing:  # a file that was named is to be there
         warn(words)
-    elif not progress.complete:
-        warn(_UNFINISHED[command])
+    else:
+        _warn_of_rest(job, parent, progress, _UNFINISHED[command])
     host = Host(total=agree(spec, told, yes=yes) or _counted(progress, job))
     return carry_out(spec, run_file, told=told, yes=yes, host=host)
 
@@ -129,13 +130,39 @@ def _look(
     """What an undo would put back; the exit code."""
     if takes_nothing(spec.job):
         warn(_nothing_words(spec, parent, progress))
-    elif not progress.complete:
-        warn(_UNFINISHED["undo"])
+    else:
+        _warn_of_rest(spec.job, parent, progress, _UNFINISHED["undo"])
     most = None if values["full"] else options.SHOWN
     told = telling_of(values, prints=True)
     host = Host(total=_counted(progress, spec.job))
     spec = msgspec.structs.replace(spec, command="plan")
     return preview(spec, None, told=told, most=most, host=host)
+
+
+def _warn_of_rest(
+    job: JobSpec, parent: Path, progress: Progress, unfinished: str
+) -> None:
+    """Tell what of a run is not taken up, though one might think so."""
+    if not progress.complete:
+        warn(unfinished)
+    if job.takes == "former" and (number := _unchanged(job, parent, progress)):
+        are = "is" if number == 1 else "are"
+        warn(
+            f"{counted(number)} failed in {printable(str(parent))} and {are} not put "
+            "back; what a retry changed is undone by the retry's own run file"
+        )
+
+
+def _unchanged(job: JobSpec, parent: Path, progress: Progress) -> int:
+    """How many selected objects failed in a run without being changed by it."""
+    if not progress.counts["failed"]:
+        return 0
+    return sum(
+        outcome.status == "failed"
+        and not may_have_changed(outcome)
+        and job.select.admits(outcome.key)
+        for outcome in read_outcomes(parent)
+    )
 
 
 def _counted(progress: Progress, job: JobSpec) -> int | None:

@@ -26,6 +26,8 @@ from bulkmeta.cli.outside_options import OUTSIDE
 def retry(run: Path, **values: Any) -> int:
     """Run a job again on the objects that failed in it, as a run of its own.
 
+    What it changes stands in its own run file: to take all back, undo both files.
+
     \b
     Example:
       bulkmeta retry bulkmeta-photos-20261122T101500Z-1f2e.jsonl

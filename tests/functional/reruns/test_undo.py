@@ -14,6 +14,7 @@ from bulkmeta.emulator.dataset import varied_objects
 from bulkmeta.emulator.faults import Fault
 from tests.functional.reruns.conftest import (
     COPY,
+    HEAD,
     JOURNAL,
     LONG_AGO_S,
     OLD,
@@ -342,3 +343,42 @@ def test_undo_of_what_is_all_gone(
         "plan", "oss://bucket/p/", "--set", "a=b", "--keys-from", "keys.txt"
     )
     assert (other.code, "put back" in other.err) == (0, False)
+
+
+@pytest.mark.parametrize("operation", [HEAD, COPY])
+def test_what_a_retry_changed(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command, operation: str
+) -> None:
+    """Is undone by the retry's own file: both commands say so."""
+    seed(oss, 5)
+    fault = Fault("error", operation, key="p/000[13]", status=403, code="AccessDenied")
+    oss.faults.add(fault)
+    assert apply().code == 1
+    oss.faults.clear()
+    retried = bulkmeta("retry", "run.jsonl", "--yes", "--run-file", "retry.jsonl")
+    before = f"the run before: bulkmeta undo {RUN.resolve()})\n"
+    assert (retried.code, before in retried.err) == (0, True)
+    age(oss)
+    words = (
+        "warning   2 objects failed in run.jsonl and are not put back; what a retry "
+        "changed is undone by the retry's own run file\n"
+    )
+    assert words in bulkmeta("undo", "run.jsonl", "--dry-run").err
+    undone = bulkmeta("undo", "run.jsonl", "--yes", "--run-file", "undo.jsonl")
+    assert (undone.code, words in undone.err) == (0, True)
+    assert [meta(oss, n) == OLD for n in range(5)] == [True, False, True, False, True]
+    rest = bulkmeta("undo", "retry.jsonl", "--yes", "--run-file", "rest.jsonl")
+    assert (rest.code, "warning" in rest.err) == (0, False)
+    assert [meta(oss, n) for n in range(5)] == [OLD] * 5
+
+
+def test_what_failed_and_is_not_selected(
+    oss: EmbeddedOSS, apply: Command, bulkmeta: Command
+) -> None:
+    """Is nothing to speak of."""
+    seed(oss, 3)
+    oss.faults.add(Fault("error", HEAD, key="p/0001", status=403, code="AccessDenied"))
+    assert apply().code == 1
+    for chosen, told in (("*2", False), ("*", True)):
+        result = bulkmeta("undo", "run.jsonl", "--dry-run", "--include", chosen)
+        assert ("1 object failed in run.jsonl and is not" in result.err) is told
