@@ -173,7 +173,7 @@ class Kept:
         if self.folder.is_of_others:
             return f"the last run kept in {self.folder.path} was of another job"
         if not (since and full):
-            return "there is no last run of this job"
+            return self._why_none()
         if self.state.job is None or self.state.job != _identity(job):
             return "the job is another one than in the last run, or may be"
         if not _is_before(since, began):
@@ -183,13 +183,17 @@ class Kept:
             return "it is time for that (--full-every)"
         return None
 
+    def _why_none(self) -> str:
+        """Why there is no last run to go by."""
+        if any(map(_is_unfinished, (self.state.begun, self.state.stopped))):
+            return "no run of this job has come to its end yet"
+        return "there is no last run of this job"
+
     @contextmanager
     def begun(self, run_file: Path) -> Iterator[None]:
         """A new run while the body lasts, which the next one knows of if it does not
         come to its end; what is left of the last one is told."""
-        last = self.state.begun
-        if last and not os.path.exists(journal_path(Path(last))):  # noqa: PTH110 never raises
-            last = None
+        last = self.state.begun if _is_unfinished(self.state.begun) else None
         if last:
             how = resume_command(Path(last))
             warn(f"the last run of this job was interrupted; {how} finishes it")
@@ -225,6 +229,11 @@ class Kept:
         if state != self.state:
             self.folder.write(state)
             self.state = state
+
+
+def _is_unfinished(run_file: str | None) -> bool:
+    """Whether a run began there that has not come to its end since."""
+    return bool(run_file) and os.path.exists(journal_path(Path(str(run_file))))  # noqa: PTH110 never raises
 
 
 def _named(run_file: Path) -> str | None:

@@ -68,6 +68,32 @@ def test_a_folder_with_the_last_run_of_another_job(
         assert (result.code, f"since     {words}" in result.err) == (0, True)
 
 
+NONE_ENDED = "since     all objects: no run of this job has come to its end yet\n"
+
+
+def test_a_first_run_that_was_interrupted(oss: EmbeddedOSS, bulkmeta: Command) -> None:
+    """There is none to go by, which is not to say that there was none."""
+    oss.faults.add(Fault("error", COPY, key="p/001", status=403, code="AccessDenied"))
+    order = (*SINCE, "--max-failures", "0", "--run-file", "first.jsonl")
+    assert bulkmeta(*order).code == 3
+    oss.faults.clear()
+    last = "the last run of this job was interrupted; bulkmeta resume "
+    again = bulkmeta(*SINCE)
+    assert (again.code, NONE_ENDED in again.err, last in again.err) == (0, True, True)
+
+
+def test_a_first_run_that_was_stopped_in_time(bulkmeta: Command) -> None:
+    """Nor can one be gone by that cannot go on."""
+    values = Path("values.csv")
+    values.write_text("key,meta.v\n" + "".join(f"p/{n:03},1\n" for n in range(50)))
+    order = (*SINCE, "--values", "values.csv", "--run-file")
+    slowly = ("--rate", "30", "--max-duration", "1s", "--concurrency", "2")
+    assert bulkmeta(*order, "first.jsonl", *slowly).code == 6
+    values.write_text("key,meta.v\np/001,2\n")
+    again = bulkmeta(*order, "again.jsonl", *slowly)
+    assert ("stays as it is" in again.err, NONE_ENDED in again.err) == (True, True)
+
+
 @pytest.mark.no_cover
 @pytest.mark.parametrize("after", [1, 25, 49])
 def test_the_boundary(
