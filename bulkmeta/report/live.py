@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -25,6 +26,10 @@ from bulkmeta.report.text import folded
 
 _PER_S: Final = 4
 _BAR: Final = 40
+_ECHO: Final = len("^C^C")
+"""What is typed shows behind the last line; if that wraps, a line too few is taken away
+again."""
+
 _STYLES: Final = {
     "updated": "green",
     "planned": "green",
@@ -71,7 +76,8 @@ async def _redraw(live: Live) -> None:
 
 
 class Screen:
-    """What is shown of a run; each line is cut where the terminal ends."""
+    """What is shown of a run; each line is cut before the terminal ends, so that there
+    is room for what is typed."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
@@ -80,7 +86,8 @@ class Screen:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        yield Group(*self._lines(options.max_width))
+        width = max(options.max_width - _ECHO, 1)
+        yield Constrain(Group(*self._lines(width)), width)
 
     def _lines(self, width: int) -> Iterator[RenderableType]:
         state = self._state

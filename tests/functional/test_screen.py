@@ -255,6 +255,26 @@ def test_failed(oss: EmbeddedOSS, terminal: Terminals) -> None:
     assert lines[-1] == "bulkmeta: interrupted"
 
 
+@pytest.mark.parametrize("typed", ["\x03", "\x03\x03"])
+def test_failed_and_interrupted(
+    oss: EmbeddedOSS, terminal: Terminals, typed: str
+) -> None:
+    """What the terminal echoes behind a line that was cut leaves no rest on it."""
+    long = f"p/{'x' * 90}/"
+    oss.store.put_objects("bucket", ({"key": f"{long}{n:03}"} for n in range(200)))
+    oss.faults.add(Fault("error", "CopyObject", status=403, code="AccessDenied"))
+    order = (ORDER[0], f"oss://bucket/{long}", *ORDER[2:], "--rate", "60")
+    with terminal(*order) as shown:
+        shown.until(lambda now: sum(line[:2] == "! " for line in now) == 3)
+        shown.type(typed)
+        for _ in typed:
+            shown.process.send_signal(signal.SIGINT)
+            shown.until(lambda now: any(line.startswith("stopping") for line in now))
+        lines = shown.to_the_end()
+    assert shown.process.returncode == 130
+    assert not any(" objects, " in line or line[:2] == "! " for line in lines), lines
+
+
 def test_throttled(oss: EmbeddedOSS, terminal: Terminals) -> None:
     """That the service is what slows it down is said in words."""
     oss.limits.configure(account_qps=40)
