@@ -15,6 +15,7 @@ from bulkmeta.cli.describe import (
     job_words,
     order_lines,
     pace_words,
+    selection_words,
     sum_lines,
 )
 from bulkmeta.model.changes import make_change
@@ -58,6 +59,12 @@ def test_order() -> None:
         "pace      64 workers, at most 2,000 requests/s (--concurrency, --rate)",
     ]
     assert len(lines[-1]) <= 80
+
+
+def test_sizes() -> None:
+    """One byte is told as one."""
+    select = Selection(min_size=1, max_size=2000)
+    assert list(selection_words(select)) == ["1 byte or more", "2,000 bytes or less"]
 
 
 def test_times() -> None:
