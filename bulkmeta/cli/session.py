@@ -180,16 +180,14 @@ def carry_out(
             tell(billed_line(spec, findings))
         for caution in found:
             warn(caution.message)
-        tell(f"run file  {run_file}")
 
     told.begin(spec, run_file)
-    if not yes:
-        tell(f"run file  {run_file}")
     running = run_job(
         spec,
         run_file=run_file,
         host=told.hosted(host),
         inspect=inspect if yes else None,
+        begun=lambda: tell(f"run file  {run_file}"),
     )
     return see_through(running, spec, run_file, told)
 

@@ -69,11 +69,12 @@ async def run_job(
     run_file: Path | None,
     host: Host = NOBODY,
     inspect: Inspect | None = None,
+    begun: Callable[[], object] = lambda: None,
 ) -> RunEnd:
     """Run a job to its end, or until it is asked to stop.
 
     `inspect` is shown what the bucket looks like before anything is begun; it may
-    raise.
+    raise. `begun` is called once the run file is there.
 
     Raises:
         BulkmetaError: the run ended early; its run file has no summary.
@@ -86,6 +87,7 @@ async def run_job(
             return
         header = _header(spec, bucket)
         async with new_ledger(run_file, header, writes=_writes(spec)) as ledger:
+            begun()
             yield ledger
 
     return await _run(spec, Start(), opened, host, inspect)

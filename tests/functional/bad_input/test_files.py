@@ -124,6 +124,7 @@ def test_an_unwritable_folder(
     assert complaint.startswith("bulkmeta: ")
     assert "cannot create the run file" in complaint
     assert "name another" in complaint
+    assert "\nrun file  " not in result.err
     assert {logged.operation for logged in oss.log.requests()} <= {
         "GetBucketVersioning"
     }
