@@ -42,6 +42,15 @@ def give_up(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def print_line(line: str | bytes) -> None:
+    """Write a result that is a sentence, broken between words on a terminal.
+
+    Raises:
+        ReaderGoneError, OutputError: as `print_result`.
+    """
+    print_result(_fitted(line, sys.stdout) if isinstance(line, str) else line)
+
+
 def print_data(text: str) -> None:
     """Write a result for programs: in UTF-8, whatever the terminal's encoding."""
     print_result(text.encode("utf-8", "backslashreplace"))
@@ -52,7 +61,7 @@ def print_summary(lines: Iterable[str | bytes]) -> str | None:
     the way, if it could not be written."""
     try:
         for line in lines:
-            print_result(line)
+            print_line(line)
     except ReaderGoneError:
         return None
     except OutputError as error:
@@ -100,20 +109,23 @@ def tell(line: str, level: int = logging.INFO) -> None:
         _LISTENERS[0](line, level)
         return
     try:
-        click.echo(_fitted(concealed(line)), err=True)
+        told = concealed(line)
+        whole = told.startswith(_TO_PASTE)
+        click.echo(told if whole else _fitted(told, sys.stderr), err=True)
     except OSError:
         give_up(sys.stderr)
 
 
 _TO_PASTE: Final = ("run file", "resume", "retry", "undo", "apply", "wrote")
+"""So begin lines that stay whole, since they are to be copied."""
 
 
-def _fitted(line: str) -> str:
-    """The line as a terminal is wide; what is to be copied out of it stays whole."""
-    if sys.stderr is None or not sys.stderr.isatty() or line.startswith(_TO_PASTE):
+def _fitted(line: str, stream: TextIO | None) -> str:
+    """The line as a terminal is wide."""
+    if stream is None or not stream.isatty():
         return line
     try:
-        return folded(line, os.get_terminal_size(sys.stderr.fileno()).columns)
+        return folded(line, os.get_terminal_size(stream.fileno()).columns)
     except (OSError, ValueError):
         return line
 

@@ -15,7 +15,7 @@ from bulkmeta.cli.describe import (
 )
 from bulkmeta.cli.facts import RunFacts, as_json, named
 from bulkmeta.cli.next_steps import resume_line
-from bulkmeta.cli.output import print_result, tell, warn
+from bulkmeta.cli.output import print_line, print_result, tell, warn
 from bulkmeta.errors import LockedError, OutputError, UsageError
 from bulkmeta.journal.files import held_for_reading, new_text
 from bulkmeta.journal.run_reader import read_run
@@ -41,7 +41,7 @@ def print_report(run: Path) -> None:
     """Sum the run up on stdout."""
     account, state = _account_of(run)
     for line in (*_head_lines(account, state), *account_lines(account)):
-        print_result(line)
+        print_line(line)
     _tell_resume(run, account, state)
 
 
@@ -143,7 +143,7 @@ def _head_lines(account: Account, state: State) -> Iterator[str]:
     if summary:
         yield f"ended     {summary.finished} ({part}{summary.elapsed_s:,.1f} s)"
         requests = (f"{count:,} {name}" for name, count in summary.requests.items())
-        yield f"requests  {part}{', '.join(requests)}"
+        yield f"requests  {part}{', '.join(requests) or 'none'}"
     else:
         yield f"ended     {_UNENDED[state]}"
 

@@ -20,10 +20,13 @@ _VALUE: Final = re.compile(
 )
 """What stands in quotes, but for apostrophes, or is one endless word."""
 
+_GIVEN: Final = r"""(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|"[^"]*"|\S)+"""
+"""A word as a shell reads it."""
+
 _CHUNK: Final = re.compile(
     r"(?P<command>[^\w\s]?bulkmeta [\w-]+ )?"
     rf"""(?:(?<![\w\\])(?P<quote>['"`]){_INNER}|\S)+"""
-    r"(?(command)(?: --\S+)*)|\s+"
+    rf"(?(command)(?: --\S+(?: (?!--){_GIVEN})?)*)|\s+"
 )
 """What no line is broken in: a command of ours with what it is given, a word with what
 it has in quotes, or the room between."""
@@ -55,13 +58,14 @@ class _Wrapper(textwrap.TextWrapper):
 
 def folded(line: str, width: int) -> str:
     """The line broken between words where it is wider than `width`, further ones below
-    the text behind its label; what is in quotes, and a command, stay whole. Where
-    characters take two cells it is left as it is."""
+    the text behind its label, or its indent; what is in quotes, and a command, stay
+    whole. Where characters take two cells it is left as it is."""
     if len(line) <= width or width < 4 * _LABEL or not _is_narrow(line):
         return line
+    indent = len(line) - len(line.lstrip())
     return _Wrapper(
         width,
-        subsequent_indent=" " * _LABEL,
+        subsequent_indent=" " * max(indent, _LABEL),
         break_long_words=False,
         expand_tabs=False,
         replace_whitespace=False,

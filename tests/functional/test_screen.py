@@ -166,6 +166,22 @@ def test_long_lines(terminal: Terminals) -> None:
     assert lines[-2] == f"undo      bulkmeta undo {name}"[:80]
 
 
+def test_long_results(oss: EmbeddedOSS, terminal: Terminals) -> None:
+    """Sums at the end, and those of a report, are broken between words as well."""
+    cold = ({"key": f"p/{n:03}", "storage_class": "IA"} for n in range(200))
+    oss.store.put_objects("bucket", cold)
+    with terminal(*ORDER, columns=60) as shown:
+        lines = shown.to_the_end()
+    place = next(n for n, line in enumerate(lines) if "early_rewrite  " in line)
+    assert lines[place].endswith("  (IA or colder;")
+    assert lines[place + 1] == "          --allow-early-rewrite)"
+    with terminal("report", "run.jsonl", columns=50) as shown:
+        lines = shown.to_the_end()
+    place = next(n for n, line in enumerate(lines) if "early_rewrite  " in line)
+    assert lines[place].endswith("  (IA or")
+    assert lines[place + 1] == "          colder; --allow-early-rewrite)"
+
+
 def test_a_long_pace(terminal: Terminals) -> None:
     """Fits in, with all that can be said of it."""
     spread = ("--spread", "20", "--processes", "2")

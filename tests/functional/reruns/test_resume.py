@@ -79,6 +79,8 @@ def test_what_is_reported_of_the_last_part(cut: Any, bulkmeta: Command) -> None:
     text = bulkmeta("report", "run.jsonl").out
     assert re.search(r"\nended     \S+ \(last part: 0\.5 s\)\n", text)
     assert re.search(r"\nrequests  last part: \d", text)
+    write_lines(Path("none.jsonl"), [*lines, {**summary, "requests": {}}])
+    assert "\nrequests  last part: none\n" in bulkmeta("report", "none.jsonl").out
     assert bulkmeta("report", "run.jsonl", "--html", "run.html").code == 0
     page = Path("run.html").read_text()
     assert "<dt>took (last part)</dt><dd>0.5 s (4 objects/s)</dd>" in page

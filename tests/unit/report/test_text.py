@@ -62,6 +62,9 @@ def test_how_long_it_takes(found: str) -> None:
          ["warning   one two three", " " * 10 + "x" * 40]),
         ("warning   " + "x" * 60, 40, ["warning", " " * 10 + "x" * 60]),
         ("warning   照片 " + "x " * 40, 40, ["warning   照片 " + "x " * 40]),
+        (" " * 12 + "p/1: a b", 40, [" " * 12 + "p/1: a b"]),
+        (" " * 12 + "p/1: " + "one " * 8 + "more", 40,
+         [" " * 12 + "p/1: one one one one one one", " " * 12 + "one one more"]),
         ("warning   " + "x " * 40, 39, ["warning   " + "x " * 40]),
         ("a --long-option " * 3, 44,
          ["a --long-option a --long-option a", " " * 10 + "--long-option"]),
@@ -82,6 +85,8 @@ def test_folding(line: str, width: int, lines: list[str]) -> None:
         "'a b'\"'\"' c d'",
         "bulkmeta resume x.jsonl",
         "(bulkmeta undo 'x y.jsonl' --only-failed-verify --allow-rewritten)",
+        r"""bulkmeta undo x --include 'a \' --exclude 'it'"'"'s -- b' --limit 3""",
+        r"bulkmeta undo x --regex $'a\'\x20 b' --sample 1%",
         "'" + "x " * 40 + "'",
     ],
 )
