@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from bulkmeta.runners.host import RunEnd
 
 
+SIGNALLED: Final = "interrupted by a signal"
+
+
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended, as far as it came; the names are those of the run file."""
+    """How a run ended, as far as it came; the names are those of the run file. If it
+    was `interrupted`, it did not come to its end, and `why` says in words what it was
+    stopped by."""
 
     command: str
     target: str | None = None
@@ -39,7 +44,7 @@ def facts_of(end: RunEnd, run_file: Path | None, command: str) -> RunFacts:
         target=str(end.spec.job.target),
         run_file=named(run_file),
         interrupted=end.interrupted,
-        why=end.why,
+        why=end.why or (SIGNALLED if end.interrupted else None),
         objects=end.stats.objects,
         counts=counts_of(end.stats),
         reasons=dict(end.stats.reasons),

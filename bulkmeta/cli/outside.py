@@ -18,10 +18,12 @@ from bulkmeta.cli.exit_codes import (
     OK,
     OUT_OF_TIME,
     PENDING,
+    RUN_FATAL,
     SOME_FAILED,
+    THRESHOLD,
     USAGE,
 )
-from bulkmeta.cli.facts import RunFacts, as_json, counts_of, named
+from bulkmeta.cli.facts import SIGNALLED, RunFacts, as_json, counts_of, named
 from bulkmeta.cli.hook import hook_words, refuse_missing, run_hook
 from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
 from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _CALM: Final = {OK, OUT_OF_TIME, PENDING}
 """Exit codes of runs that ended as they were to end."""
+
+_CUT_SHORT: Final = {THRESHOLD, RUN_FATAL, OUT_OF_TIME, INTERRUPTED}
+"""Exit codes of runs that something kept from their end."""
 
 
 class Outside:
@@ -199,11 +204,14 @@ class Outside:
         if self._ended:
             return self._ended
         state, spec, target = self._state, self._spec, self._target()
+        made = self._made()
+        unended = code in _CUT_SHORT or (code != OK and made is not None)
         return RunFacts(
             command=spec.command if spec else self._command,
             target=str(target) if target else None,
-            run_file=named(self._made()),
-            interrupted=code == INTERRUPTED,
+            run_file=named(made),
+            interrupted=unended,
+            why=_cause(code) if unended else None,
             objects=state.stats.objects if state else 0,
             counts=counts_of(state.stats if state else None),
             reasons=dict(state.stats.reasons) if state else {},
@@ -274,12 +282,21 @@ def _named_target(params: Mapping[str, Any]) -> Target | None:
     return None
 
 
+def _cause(code: int) -> str:
+    """What kept a run from its end, in words; it was complained of last."""
+    words = complaint() or "nobody reads the results any more"
+    if (code, words) == (INTERRUPTED, "interrupted"):
+        return SIGNALLED
+    return writable(words.removeprefix("stopped: "))
+
+
 def _tell_end(facts: RunFacts, code: int, error: str | None) -> None:
     _tell(
         logging.INFO if code in _CALM else logging.ERROR,
         "run ended",
         exit_code=code,
         error=error,
+        interrupted=facts.interrupted,
         why=facts.why,
         objects=facts.objects,
         counts=facts.counts,

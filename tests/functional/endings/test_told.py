@@ -231,7 +231,7 @@ def test_however_it_ended(
     assert (words or "") in (heard["error"] or "")
     assert words is None or f"bulkmeta: {heard['error']}\n" in result.err
     assert not counts or heard["requests"]["CopyObject"] > 0
-    assert heard["interrupted"] == (code in {6, 130})
+    assert heard["interrupted"] == (code in {3, 4, 6, 130})
     for status, count in counts.items():
         assert heard["counts"][status] >= count
         assert found["bulkmeta_run_objects"][status,] == heard["counts"][status]
