@@ -33,6 +33,7 @@ from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart, refuse_altered
 from bulkmeta.runners.transforms import reference_of, refuse_other_transform
+from bulkmeta.runners.work import refuse_changed
 from bulkmeta.sources.values import load_values
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def resume(
 
     Raises:
         UsageError: it is complete, a plan, no run file, or of another job than it
-            says.
+            says; or a file that it goes by is not as it was.
         LockedError: another process is still at it.
     """
     path = Path(run_file)
@@ -203,6 +204,7 @@ def resume(
     _refuse_other_bucket(bucket, header.job)
     if change is not None:
         refuse_other_transform(header.job.transform, change)
+    refuse_changed(header.job, change)
     spec = RunSpec(
         header.job,
         header.command,

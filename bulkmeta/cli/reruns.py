@@ -41,7 +41,7 @@ from bulkmeta.runners.loop import run_loop
 from bulkmeta.runners.reading import sampled, verify_objects
 from bulkmeta.runners.rerun import Rerun, plan_job, refuse_plan, rerun_job
 from bulkmeta.runners.restart import find_restart, refuse_altered
-from bulkmeta.runners.work import takes_nothing
+from bulkmeta.runners.work import refuse_changed, takes_nothing
 from bulkmeta.sources.replay import may_have_changed
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def resume_run(run_file: Path, values: dict[str, Any]) -> int:
     """Go on with an interrupted run; the exit code."""
     found = find_restart(run_file)
     header = found.header
+    refuse_changed(header.job)
     spec = RunSpec(
         header.job,
         header.command,

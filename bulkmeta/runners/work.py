@@ -40,7 +40,7 @@ from bulkmeta.runners.restart import examine_run
 from bulkmeta.runners.transforms import reload_transform
 from bulkmeta.sources.filters import admitted, limited, unsettled, without
 from bulkmeta.sources.inventory import told_by
-from bulkmeta.sources.key_file import list_keys
+from bulkmeta.sources.key_file import list_keys, refuse_changed_file
 from bulkmeta.sources.once import once
 from bulkmeta.sources.prefix import list_prefix, one_after_another
 from bulkmeta.sources.ranges import walk_ranges
@@ -299,6 +299,22 @@ def _parent_file(parent: Parent) -> Path:
             f"{parent.path!r} is not as it was when this run began; begin a new one"
         )
     return path
+
+
+def refuse_changed(job: JobSpec, given: Transform | None = None) -> None:
+    """Stop where what a run goes by here is not as it was when that began: its file of
+    keys or values, its parent, or its function, if that is not `given`.
+
+    Raises:
+        UsageError: it is not, or cannot be read.
+    """
+    if job.keys:
+        refuse_changed_file(job.keys.path, job.keys.sha256)
+    if job.values:
+        refuse_changed_file(job.values.path, job.values.sha256)
+    if job.parent:
+        _parent_file(job.parent)
+    transform_of(job, given)
 
 
 @asynccontextmanager

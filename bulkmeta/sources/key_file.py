@@ -105,6 +105,19 @@ def fingerprint(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
+def refuse_changed_file(name: str, sha256: str) -> None:
+    """Stop where a file that a run goes by has another content than it had.
+
+    Raises:
+        UsageError: it has, or cannot be read.
+    """
+    if fingerprint(Path(name)) != sha256:
+        raise UsageError(
+            f"{name!r} is not as it was when the run began; put it back, or apply "
+            "anew with another run file: what is done already is left alone"
+        )
+
+
 def read_keys(
     path: Path, form: KeyForm, statuses: tuple[Status, ...] = ()
 ) -> Iterator[Named]:
@@ -197,10 +210,8 @@ async def list_keys(keys: KeyFile) -> AsyncIterator[Item]:
     Raises:
         UsageError: the file is not as it was when the job was made.
     """
-    path = Path(keys.path)
-    if await asyncio.to_thread(fingerprint, path) != keys.sha256:
-        raise UsageError(f"{keys.path!r} is not as it was when the run began")
-    named = read_keys(path, keys.form, keys.statuses)
+    await asyncio.to_thread(refuse_changed_file, keys.path, keys.sha256)
+    named = read_keys(Path(keys.path), keys.form, keys.statuses)
     for count, (_, key, version) in enumerate(named):
         if count % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)  # others have to have their turn in a long file

@@ -31,7 +31,12 @@ from bulkmeta.sources.databases import (
     temporary_database,
     told_in_words,
 )
-from bulkmeta.sources.key_file import fingerprint, named_fault, recordable
+from bulkmeta.sources.key_file import (
+    fingerprint,
+    named_fault,
+    recordable,
+    refuse_changed_file,
+)
 from bulkmeta.sources.tables import Cells, read_rows
 
 if TYPE_CHECKING:
@@ -202,13 +207,8 @@ def reopen_values(file: ValuesFile, prefix: tuple[str, ...]) -> ValuesTable:
     Raises:
         UsageError: the file is not as it was then.
     """
-    path = Path(file.path)
-    if fingerprint(path) != file.sha256:
-        raise UsageError(
-            f"{file.path!r} is not as it was when the run began; put it back, or apply "
-            "anew with another run file: what is done already is left alone"
-        )
-    return load_values(path, prefix)[1]
+    refuse_changed_file(file.path, file.sha256)
+    return load_values(Path(file.path), prefix)[1]
 
 
 async def with_rows(

@@ -117,7 +117,9 @@ def test_the_parent_was_altered(undoing: str, ran: str, refused: Command) -> Non
     with Path(ran).open("a") as file:
         file.write("\n")
     words = "is not as it was when this run began; begin a new one"
+    before = Path(undoing).read_text()
     refused("resume", undoing, words=words)
+    assert Path(undoing).read_text() == before
 
 
 @pytest.mark.parametrize("kind", ["keys", "values"])
