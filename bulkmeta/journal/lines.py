@@ -71,7 +71,7 @@ def first_line(path: Path) -> Line | None:
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except codec.damage as error:
-        raise bad_line(path, 1, f"damaged: {error}") from error
+        raise damaged(path, 1) from error
     text, end, _ = start.partition(b"\n")
     return Line(1, text, 0) if end else None
 
@@ -112,7 +112,7 @@ def _whole_bytes(path: Path, file: BinaryIO, codec: Codec) -> int:
             whole_bytes = chunk.whole_bytes
     except codec.damage as error:
         if not _ends_blank(file):
-            raise bad_line(path, number, f"damaged: {error}") from error
+            raise damaged(path, number) from error
     return whole_bytes
 
 
@@ -131,3 +131,13 @@ def _refuse_endless(path: Path, number: int, text: bytes) -> None:
 def bad_line(path: Path, number: int, why: object) -> UsageError:
     """The error about a line that is not what it should be."""
     return UsageError(f"{str(path)!r}, line {number}: {why}")
+
+
+def damaged(path: Path, number: int) -> UsageError:
+    """The error about a line that is not as it was written."""
+    return bad_line(
+        path,
+        number,
+        "the file is damaged there, or was altered; put a whole copy in its place "
+        "(without one: docs/errors.md, A damaged line)",
+    )

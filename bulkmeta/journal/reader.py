@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bulkmeta.errors import UsageError
-from bulkmeta.journal.lines import UNREADABLE, bad_line, read_lines
+from bulkmeta.journal.lines import UNREADABLE, damaged, read_lines
 from bulkmeta.journal.records import SCHEMA, Intent, JournalHeader
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_intents(path: Path, run: RunHeader) -> Iterator[Intent]:
             else:
                 yield _intents.decode(line.text)
         except UNREADABLE as error:
-            raise bad_line(path, line.number, error) from error
+            raise damaged(path, line.number) from error
 
 
 def _refuse_foreign(path: Path, header: JournalHeader, run: RunHeader) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from bulkmeta.journal.lines import (
     UNREADABLE,
     Line,
     bad_line,
+    damaged,
     first_line,
     read_lines,
 )
@@ -22,18 +23,6 @@ from bulkmeta.model.limits import bucket_fault
 from bulkmeta.model.low_water import LowWater
 from bulkmeta.model.outcome import Outcome
 from bulkmeta.model.run_file import SCHEMA, Record, Resumed, RunHeader, Summary
-
-T = TypeVar("T")
-
-
-class _Seen(msgspec.Struct, frozen=True, tag_field="type", tag="object"):
-    """As much of an outcome as tells how far a run came: cheap to decode."""
-
-    seq: int
-    key: str
-    status: str
-    reason: str | None = None
-    bounds: tuple[str, ...] = ()
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -52,8 +41,9 @@ class _Form(msgspec.Struct, frozen=True, tag_field="type", tag="run"):
 _kinds: Final = msgspec.json.Decoder(_Kind)
 _forms: Final = msgspec.json.Decoder(_Form)
 _headers: Final = msgspec.json.Decoder(RunHeader)
-_records: Final = msgspec.json.Decoder(Outcome | Resumed | Summary)
-_glances: Final = msgspec.json.Decoder(_Seen | Resumed | Summary)
+_records: Final[msgspec.json.Decoder[Outcome | Resumed | Summary]] = (
+    msgspec.json.Decoder(Outcome | Resumed | Summary)
+)
 
 
 @dataclass(slots=True)
@@ -88,7 +78,7 @@ def read_run(path: str | Path) -> Iterator[Record]:
     header, _, lines = _opened(path)
     yield header
     for line in lines:
-        yield _decoded(_records, path, line)
+        yield _decoded(path, line)
 
 
 def read_outcomes(path: str | Path) -> Iterator[Outcome]:
@@ -119,9 +109,9 @@ def scan_progress(path: Path, unsettled: set[str]) -> Progress:
     header, first, lines = _opened(path)
     progress = Progress(header, size_bytes=first.end_bytes)
     for line in lines:
-        record = _decoded(_glances, path, line)
+        record = _decoded(path, line)
         progress.size_bytes = line.end_bytes
-        if isinstance(record, _Seen):
+        if isinstance(record, Outcome):
             _count(progress, record)
             unsettled.discard(record.key)
         elif isinstance(record, Resumed):
@@ -134,8 +124,8 @@ def scan_progress(path: Path, unsettled: set[str]) -> Progress:
     return progress
 
 
-def _count(progress: Progress, seen: _Seen) -> None:
-    progress.low.marks.cut(seen.bounds)
+def _count(progress: Progress, seen: Outcome) -> None:
+    progress.low.marks.cut(seen.bounds or ())
     nameable = seen.reason != "invalid_key"
     progress.low.finish(seen.seq, seen.key if nameable else None)
     progress.last_seq = max(progress.last_seq, seen.seq)
@@ -173,7 +163,7 @@ def _header(path: Path, first: Line | None) -> RunHeader:
             )
         header = _headers.decode(first.text)
     except UNREADABLE as error:
-        raise bad_line(path, 1, f"no run file begins so: {error}") from error
+        raise damaged(path, 1) from error
     if header.bucket != header.job.target.bucket or bucket_fault(header.bucket):
         raise bad_line(path, 1, f"bucket {header.bucket!r} is none of a run")
     return header
@@ -186,9 +176,10 @@ def _begins_run(first: Line) -> bool:
         return False
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], path: Path, line: Line) -> T:
+def _decoded(path: Path, line: Line) -> Outcome | Resumed | Summary:
     try:
-        return decoder.decode(line.text)
+        return _records.decode(line.text)
     except UNREADABLE as error:
-        why = error if line.text.strip() else "it is empty"
-        raise bad_line(path, line.number, why) from error
+        if not line.text.strip():
+            raise bad_line(path, line.number, "it is empty; take it out") from error
+        raise damaged(path, line.number) from error

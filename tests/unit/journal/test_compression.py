@@ -66,7 +66,7 @@ def test_damage_in_the_middle(path: Path, codec: Codec) -> None:
     broken = bytearray(second)
     broken[-5] ^= 255  # in the checksum
     path.write_bytes(first + broken + third)
-    with pytest.raises(UsageError, match=r"lines', line \d: damaged: "):
+    with pytest.raises(UsageError, match=r"lines', line \d: the file is damaged "):
         next(read_lines(path))
 
 
