@@ -41,6 +41,11 @@ if TYPE_CHECKING:
         (("--metrics-file", "run"), "and holds no metrics of a run; name another"),
         (("--metrics-file", "binary"), "and holds no metrics of a run; name another"),
         (
+            ("--metrics-file", "new.txt"),
+            "--metrics-file 'new.txt': node_exporter reads only files whose names end "
+            "in .prom; name it so",
+        ),
+        (
             ("--metrics-file", "./x", "--log-file", "x"),
             "--log-file and --metrics-file name the same file",
         ),
@@ -112,12 +117,12 @@ def test_the_log_tells_why_nothing_began(
 
 def test_a_run_file_is_never_written_over(bulkmeta: Command) -> None:
     """Not even one that came to be on the way, by the same name."""
-    result = bulkmeta(*APPLY, "--metrics-file", "night.jsonl")
+    result = bulkmeta(*APPLY, *METRICS, "--run-file", "night.prom")
     assert result.code == 1
     assert result.err.splitlines()[-1].endswith(
-        "night.jsonl' is there, and holds no metrics of a run; name another"
+        "night.prom' is there, and holds no metrics of a run; name another"
     )
-    summary = json.loads(Path("night.jsonl").read_text().splitlines()[-1])
+    summary = json.loads(Path("night.prom").read_text().splitlines()[-1])
     assert summary["counts"]["updated"] == COUNT
 
 
