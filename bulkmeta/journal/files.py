@@ -20,6 +20,13 @@ except ImportError:  # on Windows; what is to be changed there is refused below
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _UNNAMED: Final = ".part"
 
+RESUME: Final = (
+    "make room, and resume the run if it had begun: that settles what was under way, "
+    "which is not counted here"
+)
+PLAN_AGAIN: Final = "make room, and plan again into a new file"
+"""What to do where a file cannot be written: a plan does not go on."""
+
 
 def _sync(fd: int) -> None:
     """Wait until all data is on the medium itself, as far as the system can tell."""
@@ -33,11 +40,13 @@ def _sync(fd: int) -> None:
 
 class AppendFile:
     """An open file that is appended to. Nothing is written behind a write that failed:
-    what that left of a line is cut off when the file is next opened for appending."""
+    what that left of a line is cut off when the file is next opened for appending.
+    `remedy` is what to do then."""
 
-    def __init__(self, path: Path, fd: int) -> None:
+    def __init__(self, path: Path, fd: int, remedy: str = RESUME) -> None:
         self.path = path
         self._fd = fd
+        self._remedy = remedy
         self._broken: OutputError | None = None
 
     def write(self, data: bytes | bytearray) -> None:
@@ -53,7 +62,7 @@ class AppendFile:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            self._broken = _failure(self.path, error)
+            self._broken = _failure(self.path, error, self._remedy)
             raise self._broken from error
 
     def sync(self) -> None:
@@ -67,7 +76,7 @@ class AppendFile:
         try:
             _sync(self._fd)
         except OSError as error:
-            self._broken = _failure(self.path, error)
+            self._broken = _failure(self.path, error, self._remedy)
             raise self._broken from error
 
     def lock(self) -> None:
@@ -101,14 +110,14 @@ class AppendFile:
         try:
             os.ftruncate(self._fd, size_bytes)
         except OSError as error:
-            raise _failure(self.path, error) from error
+            raise _failure(self.path, error, self._remedy) from error
 
     def close(self) -> None:
         os.close(self._fd)
 
     def renamed(self, path: Path) -> AppendFile:
         """The same open file under its new name."""
-        return AppendFile(path, self._fd)
+        return AppendFile(path, self._fd, self._remedy)
 
 
 @contextmanager
@@ -143,7 +152,7 @@ def _refuse_existing(path: Path) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
-def create_file(path: Path, what: str) -> AppendFile:
+def create_file(path: Path, what: str, remedy: str = RESUME) -> AppendFile:
     """A new file, readable by its owner only, whose name survives a power loss. It goes
     again if that cannot be said of it, or a signal comes in between.
 
@@ -158,13 +167,13 @@ def create_file(path: Path, what: str) -> AppendFile:
         raise UsageError(f"{what} {str(path)!r} exists; name another") from error
     except OSError as error:
         if error.errno in _FULL:
-            raise _failure(path, error) from error
+            raise _failure(path, error, remedy) from error
         raise UsageError(
             f"cannot create the {what} {str(path)!r}: {error.strerror}; name another"
         ) from error
-    file = AppendFile(path, fd)
+    file = AppendFile(path, fd, remedy)
     try:
-        sync_folder(path)
+        sync_folder(path, remedy)
     except BaseException:
         file.close()
         path.unlink(missing_ok=True)
@@ -250,7 +259,7 @@ def _lock(path: Path, fd: int, kind: int) -> None:
         ) from error
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: Path, remedy: str = RESUME) -> None:
     """Make the name of a file durable, where folders can be opened at all.
 
     Raises:
@@ -265,12 +274,8 @@ def sync_folder(path: Path) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise _failure(path.parent, error) from error
+        raise _failure(path.parent, error, remedy) from error
 
 
-def _failure(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {str(path)!r}: {error.strerror}; "
-        "make room, and resume the run if it had begun: that settles what was under "
-        "way, which is not counted here"
-    )
+def _failure(path: Path, error: OSError, remedy: str) -> OutputError:
+    return OutputError(f"cannot write {str(path)!r}: {error.strerror}; {remedy}")

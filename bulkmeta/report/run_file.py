@@ -12,7 +12,13 @@ import msgspec
 
 from bulkmeta.errors import BulkmetaError, LockedError, OutputError
 from bulkmeta.journal.compression import Codec, codec_by_content, codec_by_name
-from bulkmeta.journal.files import AppendFile, create_file, reopen_file
+from bulkmeta.journal.files import (
+    PLAN_AGAIN,
+    RESUME,
+    AppendFile,
+    create_file,
+    reopen_file,
+)
 from bulkmeta.model.outcome import PaceSeen
 
 if TYPE_CHECKING:
@@ -159,7 +165,8 @@ def create_run_file(path: Path, header: RunHeader) -> RunFile:
         UsageError: it exists, or cannot be created.
     """
     codec = codec_by_name(path)
-    file = create_file(path, "run file")
+    remedy = PLAN_AGAIN if header.command == "plan" else RESUME
+    file = create_file(path, "run file", remedy)
     try:
         return RunFile(file, header, codec)
     except BaseException:  # a signal, for one; without its first line it is of no use

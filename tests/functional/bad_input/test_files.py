@@ -178,7 +178,7 @@ def test_a_disk_that_is_full_from_the_start(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "bulkmeta.report.run_file.create_file",
-            lambda path, _: AppendFile(path, os.open("/dev/full", os.O_WRONLY)),
+            lambda path, *_: AppendFile(path, os.open("/dev/full", os.O_WRONLY)),
         )
         result = bulkmeta("apply", *GOOD)
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bulkmeta.errors import LockedError, OutputError, UsageError
-from bulkmeta.model.job import JobSpec, Target
+from bulkmeta.model.job import Command, JobSpec, Target
 from bulkmeta.model.outcome import Outcome, PaceSeen
 from bulkmeta.model.run_file import Resumed, RunHeader, Summary
 from bulkmeta.oss.pace import PaceNow
@@ -199,21 +199,32 @@ def test_partial_writes_are_completed(
     assert (len(lines), msgspec.json.decode(lines[1], type=Outcome)) == (3, OUTCOME)
 
 
-def test_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A result that cannot be written ends the run, with a line that says why."""
+REMEDIES: dict[Command, str] = {
+    "apply": "resume the run if it had begun: that settles what was under way, which "
+    "is not counted here",
+    "plan": "plan again into a new file",
+}
+
+
+@pytest.mark.parametrize("command", REMEDIES)
+def test_full_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """A result that cannot be written ends the run, with a line that says why; a plan
+    has nothing to go on with."""
 
     def full(_fd: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with create_run_file(path, HEADER) as file:
+    header = msgspec.structs.replace(HEADER, command=command)
+    with create_run_file(path, header) as file:
         file.emit(OUTCOME)
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(OutputError) as caught:
             file.flush()
     assert str(caught.value) == (
-        f"cannot write {str(path)!r}: No space left on device; "
-        "make room, and resume the run if it had begun: that settles what was under "
-        "way, which is not counted here"
+        f"cannot write {str(path)!r}: No space left on device; make room, and "
+        f"{REMEDIES[command]}"
     )
 
 
