@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from shlex import join
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkmeta.model.job import SCHEME
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.tolerance import small_share_words
 from bulkmeta.report.diff import value_words
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         Parent,
         Recent,
         RunSpec,
+        Target,
     )
     from bulkmeta.model.selection import Selection
     from bulkmeta.model.shards import Part
@@ -248,22 +251,22 @@ def pace_words(pace: Pace, *, listing: bool = True) -> str:
 def end_lines(end: RunEnd) -> Iterator[str]:
     """How a run ended."""
     stats = end.stats
-    yield from sum_lines(stats, end.elapsed_s)
+    yield from sum_lines(stats, end.elapsed_s, end.spec.job.target)
     tolerated = end.spec.until.tolerance
     small = small_share_words(tolerated, stats.objects, stats.counts["failed"])
     if small:
         yield small
 
 
-def sum_lines(stats: RunStats, elapsed_s: float) -> Iterator[str]:
-    """The counters, and the reasons behind skipped and failed objects."""
+def sum_lines(stats: RunStats, elapsed_s: float, target: Target) -> Iterator[str]:
+    """The counters, and the reasons behind skipped and failed objects at the target."""
     now = stats.objects - stats.before
     rate = now / elapsed_s if elapsed_s else 0.0
     part = f", {now:,} of them now," if stats.before else ""
     took = f"{counted(stats.objects)}{part} in {elapsed_s:,.1f} s"
     yield f"{took} ({rate:,.0f}/s): {stats.line()}" if stats.objects else took
     for reason, count in sorted(stats.reasons.items()):
-        yield f"  {reason:<28} {count:,}{advice(reason)}"
+        yield f"  {reason:<28} {count:,}{advice(reason, target)}"
 
 
 def slowed_lines(throttled: int) -> Iterator[str]:
@@ -273,16 +276,20 @@ def slowed_lines(throttled: int) -> Iterator[str]:
         yield f"slowed down by the service: {answers} asked for fewer requests"
 
 
-def advice(reason: str) -> str:
-    """What can be done about it, in brackets."""
-    words = ADVICE.get(reason) or ADVICE.get(reason.partition(": ")[2])
+def advice(reason: str, target: Target) -> str:
+    """What can be done about it at the target, in brackets."""
+    kind = reason.partition(": ")[2]
+    words = ADVICE.get(reason) or ADVICE.get(kind)
+    if kind == "access_denied":
+        first = f"{SCHEME}{target.bucket}/{target.prefix}"
+        command = printable(join(["bulkmeta", "doctor", first]))
+        words = f"{command} names the permission"
     return f"  ({words})" if words else ""
 
 
 ADVICE = {
     "early_rewrite": "IA or colder; --allow-early-rewrite",
     "appendable": "--allow-appendable",
-    "access_denied": "grant the permission; for reading ACLs, or --acl-policy skip",
     "archived": "restore them first",
     "symlink": "a copy would replace the link's target",
     "forced_download": "use the bucket's custom domain as --endpoint",

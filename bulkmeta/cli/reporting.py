@@ -163,7 +163,8 @@ def account_lines(account: Account) -> Iterator[str]:
     yield f"objects   {account.objects:,}: {counts or 'none'}"
     yield from kind_lines(account)
     for reason, count in account.reasons.most_common():
-        yield f"  {count:>10,}  {reason}{advice(reason)}"
+        hint = advice(reason, account.header.job.target) if account.header else ""
+        yield f"  {count:>10,}  {reason}{hint}"
         for one in account.examples[reason][:_EXAMPLES]:
             said = last_line(one.error.message) if one.error else ""
             request = f" [request {one.request_id}]" if one.request_id else ""

@@ -203,7 +203,8 @@ def see_through(
         raise
     except BaseException:
         if run_file.exists():
-            for line in broken_lines(spec.job, told.broken_off(), run_file):
+            stats = told.broken_off(spec.job.target)
+            for line in broken_lines(spec.job, stats, run_file):
                 tell(line)
         raise
     for words in nothing_words(end):

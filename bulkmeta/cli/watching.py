@@ -22,7 +22,7 @@ from bulkmeta.report.failure_log import FailureLog
 from bulkmeta.report.progress import PlainWatcher
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import RunSpec
+    from bulkmeta.model.job import RunSpec, Target
     from bulkmeta.model.outcome import Outcome
     from bulkmeta.report.drain import Sink
     from bulkmeta.report.progress import RunState, Watcher
@@ -70,13 +70,13 @@ class Telling:
             words = (*lines, *slowed_lines(self.outside.throttled))
             self.outside.miss(print_summary(words))
 
-    def broken_off(self) -> RunStats | None:
-        """Tell people how far a run came that an error ended; its counters, if it was
-        begun."""
+    def broken_off(self, target: Target) -> RunStats | None:
+        """Tell people how far a run on the target came that an error ended; its
+        counters, if it was begun."""
         stats, elapsed_s = self.outside.so_far()
         if stats and not self.as_json:
             slowed = slowed_lines(self.outside.throttled)
-            words = (*sum_lines(stats, elapsed_s), *slowed)
+            words = (*sum_lines(stats, elapsed_s, target), *slowed)
             self.outside.miss(print_summary(words))
         return stats
 

@@ -155,6 +155,9 @@ def test_pace_of_several_processes() -> None:
     assert pace_words(pace).startswith("2 processes on ray of 8 workers, no cap")
 
 
+HERE = Target("bucket", "p/")
+
+
 def ended(elapsed_s: float) -> RunEnd:
     stats = RunStats()
     stats.emit(Outcome(seq=1, key="a", status="updated"))
@@ -178,7 +181,7 @@ def test_end_of_what_was_resumed() -> None:
     stats = RunStats({"updated": 4912})
     for seq in range(1087):
         stats.emit(Outcome(seq=seq, key="a", status="updated"))
-    assert next(sum_lines(stats, 2.0)) == (
+    assert next(sum_lines(stats, 2.0, HERE)) == (
         "5,999 objects, 1,087 of them now, in 2.0 s (544/s): 5,999 updated"
     )
 
@@ -190,19 +193,36 @@ def test_end_in_no_time() -> None:
 
 def test_end_of_nothing() -> None:
     """That there was no object is said once."""
-    assert list(sum_lines(RunStats(), 0.0)) == ["0 objects in 0.0 s"]
+    assert list(sum_lines(RunStats(), 0.0, HERE)) == ["0 objects in 0.0 s"]
 
 
 def test_advice_for_what_failed_only() -> None:
     """What skips them is told of those that failed, not of those that it skipped."""
-    assert advice("failed: missing_field") == "  (--missing skip leaves them alone)"
-    assert advice("skipped: missing_field") == ""
+    assert (
+        advice("failed: missing_field", HERE) == "  (--missing skip leaves them alone)"
+    )
+    assert advice("skipped: missing_field", HERE) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (HERE, "oss://bucket/p/"),
+        (Target("bucket", "p/", ("q/",)), "oss://bucket/p/"),
+        (Target("bucket", "a b/"), "'oss://bucket/a b/'"),
+    ],
+)
+def test_advice_where_a_permission_is_missing(target: Target, words: str) -> None:
+    """Who finds out which one it is, as a command."""
+    assert advice("failed: access_denied", target) == (
+        f"  (bulkmeta doctor {words} names the permission)"
+    )
 
 
 def test_advice_that_comes_often_fits_on_a_line() -> None:
     """Also for a million objects, at a run's end as in its report."""
     stats = RunStats(reasons=Counter({"skipped: early_rewrite": 1_000_000}))
-    (_, line) = sum_lines(stats, 1.0)
+    (_, line) = sum_lines(stats, 1.0, HERE)
     assert line.endswith("1,000,000  (IA or colder; --allow-early-rewrite)")
     assert len(line) <= 80
 
@@ -217,7 +237,7 @@ def test_advice_that_comes_often_fits_on_a_line() -> None:
 def test_advice_for_what_people_can_mend(reason: str) -> None:
     """Each has words, and is a reason."""
     assert reason in REASONS
-    assert advice(f"failed: {reason}").startswith("  (")
+    assert advice(f"failed: {reason}", HERE).startswith("  (")
 
 
 def test_advice_is_for_words_of_one_kind() -> None:
