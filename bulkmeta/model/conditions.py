@@ -185,12 +185,19 @@ def _place(error: RuntimeError) -> str:
     if fault is None:
         return f": {_CODES.sub('', str(error)).splitlines()[0]}"
     line, column, words = fault.groups()
-    words = _CODES.sub("", words.partition(" (in container")[0])
+    words = _in_words(_CODES.sub("", words.partition(" (in container")[0]))
     place = "" if line == "-1" else f", column {column}"
     known = (
         f"; there are {', '.join(FIELDS)}" if "undeclared reference" in words else ""
     )
     return f"{place}: {words}{known}"
+
+
+def _in_words(fault: str) -> str:
+    """What the parser says of it, without all that it would have taken."""
+    fault = fault.partition(" expecting ")[0]
+    fault = fault.replace("mismatched input '<EOF>'", "it ends too early")
+    return fault.replace("'<EOF>'", "the end")
 
 
 def _reads_tags(text: str) -> bool:

@@ -158,6 +158,22 @@ def test_refused(text: str, words: str) -> None:
     assert "\n" not in str(caught.value).replace(repr(text), "")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("meta.x ==", "column 10: Syntax error: it ends too early"),
+        ("(size", "column 6: Syntax error: missing ')' at the end"),
+        ("key ==== 'a'", "column 7: Syntax error: extraneous input '=='"),
+        ("size size", "column 6: Syntax error: extraneous input 'size'"),
+    ],
+)
+def test_what_the_parser_says(text: str, words: str) -> None:
+    """Nothing of all the tokens that it would have taken."""
+    with pytest.raises(UsageError) as caught:
+        Condition((text,))
+    assert str(caught.value).endswith(words)
+
+
 def test_an_expression_that_would_not_end() -> None:
     """Its steps are counted."""
     loops = "[0,1,2,3,4,5,6,7,8,9].all(a, "
