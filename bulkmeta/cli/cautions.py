@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.model.content_types import content_type_of
+from bulkmeta.model.metadata import parse_http_date
 from bulkmeta.model.protection import HAS_MINIMUM, NEEDS_RESTORE
 from bulkmeta.model.quantity import counted
 from bulkmeta.model.templates import fed_back_names, renewed_names, renewed_tags
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 CHARGED: Final = frozenset({"minimum_duration", "early_undo", "needs_restore"})
 """Codes of what may be charged beyond the requests."""
+
+_EXPIRED: Final = {"0", "-1"}
+"""No dates either, but known to mean that it has expired."""
 
 _LEAVES_OUT: Final = "--where can leave out what was written"
 
@@ -118,6 +122,8 @@ def _slips(job: JobSpec) -> Iterator[Caution]:
     """What is possible, and hardly meant."""
     if fault := _type_fault(job):
         yield Caution("content_type", fault)
+    if fault := _expiry_fault(job):
+        yield Caution("expires", fault)
     for name in job.change.unset_tags:
         tag, assigns, _ = name.partition("=")
         if assigns:
@@ -181,6 +187,21 @@ def _type_fault(job: JobSpec) -> str | None:
     meant = content_type_of(f"_.{value}", {})
     guess = f"; {meant!r} may be meant" if meant else ""
     return f"content type {value!r} is no type/subtype{guess}"
+
+
+def _expiry_fault(job: JobSpec) -> str | None:
+    """That the time of expiry that is set is none."""
+    value = job.change.set_headers.get("expires", "")
+    if not value or "{" in value or job.restores() or value in _EXPIRED:
+        return None
+    try:
+        parse_http_date(value)
+    except ValueError:
+        return (
+            f"expires {value!r} is no HTTP date, such as "
+            "'Tue, 01 Dec 2026 16:00:00 GMT': caches take it for expired"
+        )
+    return None
 
 
 def _undo_words(job: JobSpec, reach: Reach) -> str:

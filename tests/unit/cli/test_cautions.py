@@ -39,7 +39,7 @@ def job(change: Change = META, **more: object) -> JobSpec:
         (job(make_change(unset_tags=["a=1", "b"])), ["untag", "tags"]),
         (job(make_change(acl="private")), []),
         (job(make_change(set_meta=[("a", "1")], acl="private")), REWRITTEN),
-        (job(make_change(set_headers=[("expires", "x")])), [*REWRITTEN, "headers"]),
+        (job(make_change(set_headers=[("expires", "0")])), [*REWRITTEN, "headers"]),
         (job(make_change(unset_headers=["expires"])), [*REWRITTEN, "headers"]),
         (job(make_change(content_type_auto=True)), [*REWRITTEN, "headers"]),
         (
@@ -115,6 +115,26 @@ def test_content_types(kind: str, words: str) -> None:
     order = job(make_change(set_headers=[("Content-Type", kind)]))
     found = standing_cautions(order, QUIET, likely_reach(order))
     assert "".join(each.message for each in found) == words
+    undone = msgspec.structs.replace(order, takes="former")
+    assert list(standing_cautions(undone, QUIET, likely_reach(undone))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("tomorrow", "expires 'tomorrow' is no HTTP date, such as 'Tue, 01 Dec"),
+        ("2026-12-01", "expires '2026-12-01' is no HTTP date, such as "),
+        ("Tue, 01 Dec 2026 16:00:00 GMT", ""),
+        ("0", ""),
+        ("-1", ""),
+        ("{meta[until]}", ""),
+    ],
+)
+def test_times_of_expiry(value: str, words: str) -> None:
+    """One that is none is told, whoever is asked."""
+    order = job(make_change(set_headers=[("Expires", value)]))
+    found = standing_cautions(order, QUIET, likely_reach(order))
+    assert [each.message[: len(words)] for each in found] == [words] * bool(words)
     undone = msgspec.structs.replace(order, takes="former")
     assert list(standing_cautions(undone, QUIET, likely_reach(undone))) == []
 
@@ -205,7 +225,7 @@ def test_what_a_condition_may_settle(more: dict[str, Any], told: list[str]) -> N
     ("order", "codes"),
     [
         (job(), []),
-        (job(make_change(set_headers=[("expires", "x")], set_tags=[("a", "1")])), []),
+        (job(make_change(set_headers=[("expires", "0")], set_tags=[("a", "1")])), []),
         (job(make_change(storage_class="Standard")), []),
         (job(make_change(storage_class="Archive")), ["early_undo", "needs_restore"]),
         (job(rules=Rules(allow_early_rewrite=True)), ["minimum_duration"]),
