@@ -241,7 +241,10 @@ def held_for_reading(path: Path) -> Iterator[None]:
 def _settle(path: Path, fd: int) -> None:
     try:
         os.fsync(fd)
-    except OSError as error:  # of a device, for one
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            words = f"{str(path)!r} is no run file, but a device or a pipe"
+            raise UsageError(words) from error
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
