@@ -59,6 +59,7 @@ def nothing_words(end: RunEnd) -> Iterator[str]:
     yield from missing_words(end.spec.job, end.missing)
     yield from _repeated_words(end)
     yield from _left_words(end)
+    yield from _outdated_words(end)
     yield from _lacking_words(end)
     gone = end.stats.reasons["skipped: gone"]
     if gone and gone == end.stats.objects and end.spec.job.restores():
@@ -82,6 +83,17 @@ def _left_words(end: RunEnd) -> Iterator[str]:
     counts, left = end.stats.counts, left_alone(end)
     if left and end.spec.command != "plan" and not counts["updated"] + counts["failed"]:
         yield f"nothing was put back: {counted(left)} left alone"
+
+
+def _outdated_words(end: RunEnd) -> Iterator[str]:
+    """That all that is left of a plan to do was for objects as they are no more."""
+    counts, changed = end.stats.counts, end.stats.reasons["skipped: changed_since_plan"]
+    if changed and not counts["updated"] + counts["failed"]:
+        was = "was" if changed == 1 else "were"
+        yield (
+            f"nothing was changed: {counted(changed)} {was} written since the plan was "
+            "made; plan again, or apply it with --replan"
+        )
 
 
 def _lacking_words(end: RunEnd) -> Iterator[str]:

@@ -53,6 +53,25 @@ def test_a_plan_is_carried_out(
     assert "ListObjectsV2" not in {logged.operation for logged in oss.log.requests()}
 
 
+def test_a_plan_of_which_nothing_is_left(
+    oss: EmbeddedOSS, plan: Path, bulkmeta: Command
+) -> None:
+    """That nothing was done is said; a plan of which something was done needs no such
+    word."""
+    count = len(lines_of(plan)) - 2
+    for number in range(1, count):
+        write_as_other(oss, number)
+    order = ("apply", str(plan), "--yes")
+    words = "nothing was changed"
+    first = bulkmeta(*order)
+    assert (first.code, words in first.err) == (0, False)
+    write_as_other(oss, 0)
+    second = bulkmeta(*order)
+    assert second.code == 0, second.err
+    words += f": {count} objects were written since the plan was made; plan again, or "
+    assert f"warning   {words}apply it with --replan\n" in second.err
+
+
 def test_an_incomplete_plan(oss: EmbeddedOSS, plan: Path, bulkmeta: Command) -> None:
     """Half a plan is not what was looked at."""
     write_lines(plan, lines_of(plan)[:-1])
