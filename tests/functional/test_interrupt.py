@@ -118,6 +118,25 @@ def test_the_first_signal_lets_objects_under_way_finish(
 
 
 @pytest.mark.no_cover
+@pytest.mark.parametrize("signals", [1, 2])
+def test_programs_are_told_of_a_signal(
+    oss: EmbeddedOSS, tmp_path: Path, signals: int
+) -> None:
+    """In the same words, whether the run ended in order or was cut short."""
+    seed(oss, 200)
+    oss.faults.add(Fault("latency", COPY, seconds=0.3))
+    with running(oss, tmp_path, "--json") as process:
+        wait_for(lambda: seen(oss, COPY) >= 2 * WORKERS)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        out, err = process.communicate(timeout=30)
+    assert_interrupted((process.returncode, err))
+    told = json.loads(out)
+    assert (told["interrupted"], told["why"]) == (True, "interrupted by a signal")
+
+
+@pytest.mark.no_cover
 def test_a_terminal_that_closes_under_nohup(oss: EmbeddedOSS, tmp_path: Path) -> None:
     """Is nothing to a run that was to go on without one; other signals are."""
     seed(oss, 200)

@@ -154,6 +154,25 @@ async def test_sinks_and_resume(oss: EmbeddedOSS) -> None:
     assert metas(oss) == [{"project": "atlas"}] * 20
 
 
+async def test_resume_where_the_parent_changed(oss: EmbeddedOSS) -> None:
+    """Is refused before anything is written or asked for."""
+    undo = Path("undo.jsonl")
+    words = "is not as it was when this run began"
+    async with bulkmeta.open_bucket("oss://bucket/p/") as bucket:
+        await ends(bulkmeta.apply(bucket, PROJECT, run_file="run.jsonl"))
+        oss.clock.offset_s += 10
+        await ends(bulkmeta.undo(bucket, "run.jsonl", run_file=undo))
+        header, *_ = undo.read_bytes().splitlines(keepends=True)
+        undo.write_bytes(header)
+        Path("undo.jsonl.journal").touch()
+        parent = Path("run.jsonl")
+        parent.write_bytes(parent.read_bytes() + b"\n")
+        oss.log.clear()
+        with pytest.raises(bulkmeta.UsageError, match=words):
+            await ends(bulkmeta.resume(bucket, undo))
+    assert (undo.read_bytes(), oss.log.requests()) == (header, [])
+
+
 async def test_left_early(oss: EmbeddedOSS) -> None:
     """A `break` lets objects under way come to their end before the bucket closes."""
     async with bulkmeta.open_bucket("oss://bucket/p/", concurrency=3) as bucket:

@@ -186,12 +186,14 @@ def test_taken_away_from_a_living_holder(
     """As the service's clock has it, its lease was over: it learns that by its next
     renewal, and stops at once; objects under way have their line, and it can be gone on
     with."""
-    with machine.running("--rate", "8", "--lease", "5s") as process:
+    with machine.running("--rate", "8", "--lease", "5s", "--json") as process:
         oss.clock.offset_s += 100
         result = bulkmeta(*ORDER, *HELD)
         assert result.code == 0, result.err
-        _, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 5
+    told = json.loads(out)
+    assert (told["interrupted"], told["why"][:9]) == (True, "the lock ")
     who = r"(removed by somebody else|taken over by process \d+ on .+)"
     words = rf"bulkmeta: stopped: the lock {LOCK} was {who}; `bulkmeta resume` goes on"
     assert re.search(words, err), err
