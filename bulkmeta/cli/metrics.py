@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _PREFIX: Final = "bulkmeta_"
 _SUCCESS: Final = "bulkmeta_run_success_timestamp_seconds"
 _FAILED: Final = "failed: "
-_READ: Final = ".prom"
 
 Labels = dict[str, str]
 
@@ -51,11 +50,6 @@ def metrics_file(name: str) -> Path:
         _successes(path)
         if not path.parent.is_dir():
             raise UsageError(f"--metrics-file {name!r}: no folder {str(path.parent)!r}")
-        if not name.endswith(_READ):
-            raise UsageError(
-                f"--metrics-file {name!r}: node_exporter reads only files whose names "
-                f"end in {_READ}; name it so"
-            )
     except OSError as error:
         raise UsageError(
             f"cannot write --metrics-file {name!r}: {error.strerror}"

@@ -27,7 +27,7 @@ from bulkmeta.cli.facts import SIGNALLED, RunFacts, as_json, counts_of, named
 from bulkmeta.cli.hook import hook_words, refuse_missing, run_hook
 from bulkmeta.cli.log import STDERR, JsonLog, close_log, open_log, run_name
 from bulkmeta.cli.metrics import Measured, metrics_file, write_metrics
-from bulkmeta.cli.output import complain, complaint, concealed, print_summary
+from bulkmeta.cli.output import complain, complaint, concealed, print_summary, warn
 from bulkmeta.errors import BulkmetaError, UsageError
 from bulkmeta.model.job import SCHEME, parse_targets
 from bulkmeta.report.text import writable
@@ -95,6 +95,8 @@ class Outside:
     def _take_metrics(self, params: Mapping[str, Any]) -> None:
         if params.get("metrics_file") is not None and not _names_one_file(params):
             file = metrics_file(params["metrics_file"])
+            if file.suffix != ".prom":
+                warn("--metrics-file: node_exporter reads only files named *.prom")
             self._metrics = None if self._waits("metrics_file") else file
 
     def _take_hook(self, params: Mapping[str, Any]) -> None:

@@ -41,11 +41,6 @@ if TYPE_CHECKING:
         (("--metrics-file", "run"), "and holds no metrics of a run; name another"),
         (("--metrics-file", "binary"), "and holds no metrics of a run; name another"),
         (
-            ("--metrics-file", "new.txt"),
-            "--metrics-file 'new.txt': node_exporter reads only files whose names end "
-            "in .prom; name it so",
-        ),
-        (
             ("--metrics-file", "./x", "--log-file", "x"),
             "--log-file and --metrics-file name the same file",
         ),
@@ -69,6 +64,16 @@ def test_what_cannot_be(
     assert words in line
     assert oss.log.requests() == []
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == others
+
+
+@pytest.mark.parametrize(("name", "told"), [("new.txt", True), ("new.prom", False)])
+def test_a_name_that_no_collector_reads(
+    bulkmeta: Command, name: str, told: bool
+) -> None:
+    """Draws a warning: metrics would be missed by nobody."""
+    result = bulkmeta("apply", *CHANGE, "--yes", "--metrics-file", name)
+    words = "--metrics-file: node_exporter reads only files named *.prom"
+    assert (result.code, words in result.err, Path(name).exists()) == (0, told, True)
 
 
 def test_one_that_cannot_be_and_one_that_can(bulkmeta: Command) -> None:
