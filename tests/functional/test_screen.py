@@ -89,6 +89,13 @@ class Terminal:
         return bool(block)
 
 
+def _keep_output(fd: int) -> None:
+    """Ctrl-C drops what was not read of a terminal yet: here nothing, however slow."""
+    modes = termios.tcgetattr(fd)
+    modes[3] |= termios.NOFLSH
+    termios.tcsetattr(fd, termios.TCSANOW, modes)
+
+
 def _set_size(fd: int, columns: int) -> None:
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
@@ -103,6 +110,7 @@ def terminal(oss: EmbeddedOSS, tmp_path: Path) -> Terminals:
     ) -> Iterator[Terminal]:
         master, slave = pty.openpty()
         _set_size(slave, columns)
+        _keep_output(slave)
         own = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
         process = subprocess.Popen(  # noqa: S603 our own interpreter
             [sys.executable, "-m", "bulkmeta", *args],

@@ -101,8 +101,8 @@ class Disk:
         made, write, sync = AppendFile.__init__, AppendFile.write, AppendFile.sync
         close = AppendFile.close
 
-        def watched_init(file: AppendFile, path: Path, fd: int) -> None:
-            made(file, path, fd)
+        def watched_init(file: AppendFile, path: Path, fd: int, *remedy: str) -> None:
+            made(file, path, fd, *remedy)
             self._open.add(fd)
 
         def watched_write(file: AppendFile, data: bytes | bytearray) -> None:

@@ -98,8 +98,11 @@ class Promises(World):
     def _rerun(self, parent: Run, command: Commands, lives: list[Setting]) -> None:
         path = self._path("")
         words = command, str(parent.path), "--yes", "--run-file", str(path)
-        if not parent.is_begun() or (command, parent.command) == ("retry", "undo"):
+        if not parent.is_begun():
             self._refused(*words)
+            return
+        if (command, parent.command) == ("retry", "undo"):
+            self._does_nothing(*words)
             return
         run = Run(path, command, parent.job, set(), parent)
         parent.is_parent = True

@@ -183,11 +183,20 @@ class World(RuleBasedStateMachine):
 
     def _refused(self, *words: str) -> None:
         """A command that cannot be: exit 2, nothing asked of the service."""
-        self.oss.log.clear()
-        self.disk.begin(Cut())
-        code, err = self._invoke(*words)
+        code, err = self._told(*words)
         assert code == REFUSED, err
         assert self.oss.log.requests() == []
+
+    def _does_nothing(self, *words: str) -> None:
+        """A retry of an undo: it cannot be, unless nothing failed."""
+        code, err = self._told(*words)
+        assert code == REFUSED or (code == 0 and "nothing failed in " in err), err
+        assert [found for found in self.oss.log.requests() if found.key] == []
+
+    def _told(self, *words: str) -> tuple[int, str]:
+        self.oss.log.clear()
+        self.disk.begin(Cut())
+        return self._invoke(*words)
 
 
 def excuses(run: Run, setting: Setting) -> Iterator[str]:
