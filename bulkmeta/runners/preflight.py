@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulkmeta.errors import ObjectError, UsageError
-from bulkmeta.model.conditions import Condition
+from bulkmeta.model.item import Item
 from bulkmeta.model.key_ranges import Span
-from bulkmeta.model.selection import Selection
 from bulkmeta.oss.bucket import fatal
 from bulkmeta.oss.connect import open_bucket, settings_of
 from bulkmeta.oss.facts import read_time
@@ -17,11 +16,13 @@ from bulkmeta.oss.probes import load_probe
 from bulkmeta.oss.retry import RetryPolicy
 from bulkmeta.runners.missing import Missing, missing
 from bulkmeta.runners.restart import Start
-from bulkmeta.runners.work import told_of
+from bulkmeta.runners.work import condition_of, told_of
+from bulkmeta.sources.filters import admitted, recently, unsettled
 
 if TYPE_CHECKING:
-    from bulkmeta.model.job import JobSpec, Recent, RunSpec
-    from bulkmeta.model.metadata import ListedObject
+    from collections.abc import AsyncIterator
+
+    from bulkmeta.model.job import JobSpec, RunSpec
     from bulkmeta.model.probe import Probed
     from bulkmeta.oss.bucket import Bucket
     from bulkmeta.oss.page import Page
@@ -71,7 +72,7 @@ async def inspect_bucket(spec: RunSpec, *, sample: bool) -> Findings:
             return findings
         span = spec.job.select.within(Span())
         page = await bucket.list_page(target.prefix, None, start_after=span.after)
-        found = admitted_of(page, spec)
+        found = await admitted_of(page, spec)
         seen = found.listed > 0 or found.more
         vain = missing(spec.job, Start(), bucket.listed, seen=seen)
         return replace(findings, missing=vain, **found._asdict())
@@ -86,18 +87,12 @@ class Admitted(NamedTuple):
     more: bool = False
 
 
-def admitted_of(page: Page, spec: RunSpec) -> Admitted:
+async def admitted_of(page: Page, spec: RunSpec) -> Admitted:
     """What of the first page of its listing a run takes up, as far as that tells."""
     job, select = spec.job, spec.job.select
-    condition, told = Condition(job.where) if job.where else None, told_of(job)
-    found = [
-        listed
-        for listed in page.objects
-        if select.admits(listed.key)
-        and select.admits_listed(listed)
-        and (condition is None or condition.may_hold(listed, told))
-        and _is_due(listed, spec.recent)
-    ]
+    condition, told = condition_of(job), told_of(job)
+    meant = unsettled(admitted(_items(page), select), condition, told)
+    found = [item.listed async for item in recently(meant, spec.recent) if item.listed]
     at_most = condition and not all(condition.holds(each, told) for each in found)
     if select.limit and len(found) >= select.limit:
         return Admitted(select.limit, bool(at_most))
@@ -107,11 +102,9 @@ def admitted_of(page: Page, spec: RunSpec) -> Admitted:
     return Admitted(len(found), bool(at_most), more)
 
 
-def _is_due(listed: ListedObject, recent: Recent | None) -> bool:
-    """Whether it is to be looked at, where only what is new since a time is."""
-    if not (recent and recent.since) or listed.key in recent.again:
-        return True
-    return Selection(modified_after=recent.since).admits_listed(listed)
+async def _items(page: Page) -> AsyncIterator[Item]:
+    for listed in page.objects:
+        yield Item(listed.key, listed=listed)
 
 
 async def look_at(bucket: Bucket, spec: RunSpec) -> Findings:

@@ -14,7 +14,6 @@ from bulkmeta.engine.breaker import Breaker
 from bulkmeta.engine.shutdown import StopRequest, stop_in_time
 from bulkmeta.engine.viewer import Viewer
 from bulkmeta.journal.run_reader import read_header, read_outcomes
-from bulkmeta.model.conditions import Condition
 from bulkmeta.model.selection import share_of
 from bulkmeta.report.progress import RunState
 from bulkmeta.report.stats import RunStats
@@ -31,7 +30,7 @@ from bulkmeta.runners.inventories import inventory_of
 from bulkmeta.runners.missing import Missing, missing
 from bulkmeta.runners.restart import Start
 from bulkmeta.runners.staff import is_alone, verifying_staff
-from bulkmeta.runners.work import Listing, source_of, told_of
+from bulkmeta.runners.work import Listing, condition_of, source_of, told_of
 from bulkmeta.sources.replay import Wanted, replay_run
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ async def view_objects(
         inventory_of(spec) as inventory,
         requests_ahead() as ahead,
     ):
-        condition = Condition(job.where) if job.where else None
+        condition = condition_of(job)
         listing = Listing(ahead, 1, lambda _: None)
         viewer = Viewer(bucket, needs, condition, told_of(job))
         await Flow(spec.pace.concurrency, stop).run(

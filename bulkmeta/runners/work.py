@@ -126,7 +126,7 @@ def source_of(
         _, doubts = examine_run(path)
         source = replay_run(path, _WANTED[job.takes], doubts, after=start.after)
     source = without(source, listing.aside)
-    source = unsettled(admitted(source, job.select), _condition_of(job), told_of(job))
+    source = unsettled(admitted(source, job.select), condition_of(job), told_of(job))
     if start.done or start.doubts:
         source = take_up(source, done=start.done, doubts=start.doubts, marks=marks)
     return limited(source, job.select, taken=start.counts.total())
@@ -160,7 +160,8 @@ def _listed(
     return one_after_another(map(under, job.target.prefixes))
 
 
-def _condition_of(job: JobSpec) -> Condition | None:
+def condition_of(job: JobSpec) -> Condition | None:
+    """What has to hold for an object, if that is said."""
     return Condition(job.where) if job.where else None
 
 
@@ -185,7 +186,7 @@ def goal_of(
 
 def _requirement_of(job: JobSpec) -> Callable[[Item, ObjectHead], object]:
     """What stops at objects that are not meant, by their heads alone."""
-    condition = _condition_of(job) if job.takes in _CHANGED else None
+    condition = condition_of(job) if job.takes in _CHANGED else None
     if condition is None or condition.reads_tags:
         return lambda _item, _head: None
     return lambda item, head: condition.require(item.key, head)
@@ -212,7 +213,7 @@ def _decision_of(
     job: JobSpec, change_for: _ChangeFor
 ) -> Callable[[Item, ObjectHead], UpdatePlan]:
     """What the job wants an object to become, by its head."""
-    condition = _condition_of(job)
+    condition = condition_of(job)
 
     def changed(item: Item, head: ObjectHead) -> UpdatePlan:
         if condition:
@@ -253,7 +254,7 @@ def _concerns_of(job: JobSpec, table: Rows | None) -> Callable[[Item], Parts]:
     those that its values and conditions are made from."""
     # What a program's change needs shows when it is made.
     own = NOTHING if job.transform else job.parts()
-    condition = _condition_of(job)
+    condition = condition_of(job)
     if reads_tags(job.change) or (condition and condition.reads_tags):
         own |= Parts(tags=True)
 

@@ -47,12 +47,14 @@ def run(**job: Any) -> RunSpec:
         (Selection(min_size=99), None, (0, False)),
     ],
 )
-def test_only_what_is_selected_counts(
+async def test_only_what_is_selected_counts(
     select: Selection, token: str | None, found: tuple[int, bool]
 ) -> None:
     """Rules, sizes and limits count; a range that ends on the page has no more."""
     listed, more = found
-    assert admitted_of(page(token), run(select=select)) == Admitted(listed, more=more)
+    assert await admitted_of(page(token), run(select=select)) == Admitted(
+        listed, more=more
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,14 +68,14 @@ def test_only_what_is_selected_counts(
         ("size > 99 && has(meta.a)", Admitted(0)),
     ],
 )
-def test_conditions_that_a_listing_settles(where: str, found: Admitted) -> None:
+async def test_conditions_that_a_listing_settles(where: str, found: Admitted) -> None:
     """Leave objects out beforehand; of the others the count is the most it can be."""
-    assert admitted_of(page(), run(where=(where,))) == found
+    assert await admitted_of(page(), run(where=(where,))) == found
     some = Admitted(found.listed, found.at_most, more=True)
-    assert admitted_of(page("more"), run(where=(where,))) == some
+    assert await admitted_of(page("more"), run(where=(where,))) == some
 
 
-def test_only_what_is_new() -> None:
+async def test_only_what_is_new() -> None:
     """As for a run since the last one, and what failed in that."""
     for since, again, count in (
         ("2026", (), 0),
@@ -83,10 +85,10 @@ def test_only_what_is_new() -> None:
         moment = f"{since}-11-22T01:00:00Z" if since else None
         recent = Recent("2026-11-23T01:00:00Z", moment, again)
         spec = msgspec.structs.replace(run(), recent=recent)
-        assert admitted_of(page(), spec) == Admitted(count)
+        assert await admitted_of(page(), spec) == Admitted(count)
 
 
-def test_further_targets_may_hold_more() -> None:
+async def test_further_targets_may_hold_more() -> None:
     """Only the first one is looked at."""
     spec = RunSpec(JobSpec(Target("bucket", "p/", ("q/",))), "apply")
-    assert admitted_of(page(), spec) == Admitted(3, more=True)
+    assert await admitted_of(page(), spec) == Admitted(3, more=True)
