@@ -136,8 +136,7 @@ def new_text(path: Path, mode: int) -> Iterator[TextIO]:
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             yield file
-        _refuse_existing(path)
-        draft.rename(path)
+        _take_name(draft, path)
     except BaseException as error:
         draft.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -145,6 +144,19 @@ def new_text(path: Path, mode: int) -> Iterator[TextIO]:
                 f"cannot write {str(path)!r}: {error.strerror}"
             ) from error
         raise
+
+
+def _take_name(draft: Path, path: Path) -> None:
+    """Give a file its name, if that is nobody else's by now."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without a second name for a file
+        _refuse_existing(path)
+        draft.rename(path)
+    else:
+        draft.unlink()
 
 
 def _refuse_existing(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -80,9 +81,33 @@ def test_a_text_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     assert ([*tmp_path.iterdir()], path.stat().st_mode & 0o777) == ([path], 0o600)
 
 
-def test_a_name_that_others_take_meanwhile(tmp_path: Path) -> None:
-    """Is theirs."""
+def _no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def test_a_text_where_no_file_has_two_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Has its name all the same."""
+    monkeypatch.setattr(Path, "hardlink_to", _no_links)
+    with new_text(tmp_path / "f", 0o600) as file:
+        file.write("whole")
+    assert ([*tmp_path.iterdir()], (tmp_path / "f").read_text()) == (
+        [tmp_path / "f"],
+        "whole",
+    )
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_that_others_take_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Is theirs, however late they come; where no file has two names, nearly so."""
     path = tmp_path / "f"
+    if links:
+        monkeypatch.setattr("bulkmeta.journal.files._refuse_existing", lambda _: None)
+    else:
+        monkeypatch.setattr(Path, "hardlink_to", _no_links)
 
     def be_late() -> None:
         with new_text(path, 0o600) as file:
