@@ -82,7 +82,7 @@ class Row:
         self._root = root
         self._shown = [key for page in pages for key in (*page[::_EVERY], page[-1])]
         first, self._last = pages[0][0], pages[-1][-1]
-        self._scale = Scale(first[: shared_length(first, self._last)], self._shown)
+        self._scale = self._scale_of(first[: shared_length(first, self._last)])
 
     @property
     def is_even(self) -> bool:
@@ -101,6 +101,9 @@ class Row:
         over = (scale.number(to) - scale.number(self._last)) / each
         return Leap(scale, self._last, to, over, each)
 
+    def _scale_of(self, beginning: str) -> Scale:
+        return Scale(beginning, self._shown, len(self._pages))
+
     def _aim(self, keys: float) -> tuple[Scale, float, list[int]]:
         """Where so many keys end: the scale that goes so far, what each key takes on
         it, and the letters there."""
@@ -114,7 +117,7 @@ class Row:
                 return scale, each, places
             if len(scale.beginning) <= len(self._root):
                 return scale, each, [letters.base, *places[1:]]
-            scale = Scale(scale.beginning[:-1], self._shown)
+            scale = self._scale_of(scale.beginning[:-1])
 
 
 def _end_before(scale: Scale, last: str, places: Sequence[int]) -> str | None:

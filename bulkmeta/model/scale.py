@@ -21,16 +21,13 @@ _CODES: Final = 0x110000
 PLACES: Final = 14
 """Characters behind the beginning that count."""
 
-_CUT: Final = 12
-"""Six stretches of a listing show no more beginnings than that in part, so that not all
-that follows them is seen."""
-
 
 class _Column(NamedTuple):
-    """The letters that a place has, behind so many different beginnings."""
+    """The letters that a place has; and whether it is seen behind so many beginnings
+    that hardly one can have others: each stretch of a listing cuts off two of them."""
 
     letters: set[str]
-    beginnings: int
+    is_certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +59,19 @@ class Letters:
 
 
 class Scale:
-    """Numbers for keys that begin with `beginning`, as `keys` show how to count them.
+    """Numbers for keys that begin with `beginning`, as `keys` show how to count them,
+    out of so many `stretches` of a listing.
     The first place behind it has no end: what follows the last letter is counted by
     code points if its letters are not known."""
 
-    def __init__(self, beginning: str, keys: Sequence[str]) -> None:
+    def __init__(self, beginning: str, keys: Sequence[str], stretches: int) -> None:
         self.beginning = beginning
         first = len(beginning)
         places = [key[first : first + PLACES] for key in keys]
         self.letters = tuple(
-            _letters_of(_columns(places), within=beginning[-1:].isalnum())
+            _letters_of(
+                _columns(places, 2 * stretches), within=beginning[-1:].isalnum()
+            )
         )
 
     def number(self, key: str) -> int:
@@ -106,13 +106,15 @@ class Scale:
         return self.beginning + "".join(x.letter(place) for x, place in pairs)
 
 
-def _columns(texts: Sequence[str]) -> Iterator[_Column]:
-    """The letters of each place, as far as any text goes."""
+def _columns(texts: Sequence[str], cut: int) -> Iterator[_Column]:
+    """The letters of each place, as far as any text goes; so many beginnings may be
+    `cut` off."""
     for place in range(PLACES):
         long = [text for text in texts if place < len(text)]
         if not long:
             return
-        yield _Column({x[place] for x in long}, len({x[:place] for x in long}))
+        beginnings = {text[:place] for text in long}
+        yield _Column({text[place] for text in long}, len(beginnings) > cut)
 
 
 def _letters_of(columns: Iterable[_Column], *, within: bool) -> Iterator[Letters]:
@@ -149,7 +151,7 @@ def _shared(used: set[str], shown: Sequence[set[str]], *, alone: bool) -> set[st
 def _shown(field: Sequence[_Column]) -> set[str]:
     """All letters of a field; none if that is not certain."""
     used = _used(field)
-    certain = any(x.letters == used and x.beginnings > _CUT for x in field)
+    certain = any(x.letters == used and x.is_certain for x in field)
     return used if certain else set()
 
 

@@ -123,7 +123,7 @@ ABC = ["".join(letters) for letters in product("abc", repeat=5)]
 def test_counted_on(keys: list[str], one: str, other: str) -> None:
     """By digits, by the letters that fields show, or by code points if not enough are
     seen."""
-    scale = Scale("p/", keys)
+    scale = Scale("p/", keys, 6)
     assert scale.number(other) == scale.number(one) + 1
     assert scale.text(scale.places(scale.number(one))) == one
 
@@ -132,5 +132,7 @@ def test_counted_on(keys: list[str], one: str, other: str) -> None:
 def test_what_is_behind_a_digit_is_one(beginning: str, letters: int) -> None:
     """One place of digits is decimal as a part of a number; else it may be the first
     letter of an id, of which there are others."""
-    scale = Scale(beginning, [f"{beginning}{n % 9}/{n:x}" for n in range(4096, 9999)])
+    scale = Scale(
+        beginning, [f"{beginning}{n % 9}/{n:x}" for n in range(4096, 9999)], 6
+    )
     assert scale.letters[0].base == letters

@@ -108,6 +108,14 @@ def test_what_leaps_may_cost() -> None:
     assert found.requests == 150 + 8
 
 
+def test_what_leaps_spare_pays_for_others() -> None:
+    """Such folders amid keys that lie evenly do not end the leaping."""
+    folders = [f"b{at:06}/{n:05}" for at in range(40) for n in range(1000)]
+    first, last = ([f"{x}{n:06}" for n in range(100_000)] for x in "ac")
+    found = Surveyed([*first, *folders, *last], 4)
+    assert found.requests < 97
+
+
 @pytest.mark.parametrize("more", ["e/", "events/production/", "ez", "zz", "A"])
 def test_what_lies_behind_the_last_letter_is_found(more: str) -> None:
     """Hexadecimal keys, and many others in a place where no such key can be."""
