@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +40,8 @@ from bulkmeta.cli.suggest import about_command, about_missing, about_option
 from bulkmeta.engine.shutdown import SIGNALS, heeded_signals
 from bulkmeta.errors import BulkmetaError, LockedError, ThresholdError, UsageError
 from bulkmeta.report.text import plain, shortened
+
+_MOMENT_S: Final = 0.01
 
 COMMANDS: Final = {
     "plan": ("bulkmeta.cli.plan", "Show each object's exact difference; reads only."),
@@ -108,6 +111,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.unraisablehook = _send_again
     try:
         for number in heeded_signals():  # until a run handles them in its own way
             signal.signal(number, _interrupt)
@@ -127,8 +131,19 @@ class SignalledError(KeyboardInterrupt):
     even if it was handled: the exit code would be another one."""
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise SignalledError
+def _interrupt(number: int, _frame: object) -> None:
+    raise SignalledError(number)
+
+
+def _send_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Have a signal come a moment later that came where Python heeds no error, such as
+    while it tidies up behind an import."""
+    if isinstance(ignored.exc_value, SignalledError):
+        later = threading.Timer(_MOMENT_S, signal.raise_signal, ignored.exc_value.args)
+        later.daemon = True
+        later.start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _hold_standard_streams() -> None:

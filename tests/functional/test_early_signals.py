@@ -35,3 +35,30 @@ def test_at_any_time(number: signal.Signals, after_s: float) -> None:
     assert process.returncode in {0, 130, -number}
     if process.returncode != -number:
         assert err.strip() in {"", "bulkmeta: interrupted"}
+
+
+TIDIES_UP = """
+import signal, time, weakref
+from bulkmeta.cli import main
+
+class Thing: pass
+
+def run():
+    thing = Thing()
+    seen = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    del thing
+    time.sleep(20)
+    return 0
+
+main.run = run
+main.main()
+"""
+
+
+def test_where_python_heeds_no_error() -> None:
+    """Such as in a callback of its own: it is heeded a moment later."""
+    order = [sys.executable, "-c", TIDIES_UP]
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        order, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "bulkmeta: interrupted\n")
